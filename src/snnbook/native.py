@@ -1,0 +1,107 @@
+"""The door to the compiled kernels, and what happens without them.
+
+The kernels are plain C++ behind ctypes, built by `pip install` where there is a compiler. Without them, and for what
+they do not cover, everything runs on the torch reference: the same results, slower. `SNNBOOK_NATIVE=0` closes the door.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from snnbook.surrogates import ATan
+
+if TYPE_CHECKING:
+    from snnbook.neurons import LIFParameters
+
+_ABI = 1
+_BLOCK = 64
+
+
+class _Lif(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_float) for name in ("leak", "v_threshold", "v_reset", "alpha")),
+        *((name, ctypes.c_int32) for name in ("soft", "decay_input", "detach_reset")),
+    )
+
+
+def _load() -> tuple[ctypes.CDLL | None, str]:
+    if os.environ.get("SNNBOOK_NATIVE", "1") == "0":
+        return None, "switched off by SNNBOOK_NATIVE=0"
+    here = Path(__file__).parent
+    for path in (here / f"_native{suffix}" for suffix in EXTENSION_SUFFIXES):
+        if path.exists():
+            try:
+                lib = ctypes.CDLL(str(path))
+                if lib.snnbook_abi() != _ABI:
+                    return None, f"{path.name} belongs to another version: reinstall snnbook"
+                return lib, f"compiled ({path.name})"
+            except (OSError, AttributeError) as err:
+                return None, f"{path.name} does not load: {err}"
+    return None, "not built: pip found no C++ compiler when snnbook was installed"
+
+
+_lib, status = _load()
+
+
+def available() -> bool:
+    """Whether the compiled kernels are in use; `status` says why or why not."""
+    return _lib is not None
+
+
+def supports_lif(x: Tensor, p: LIFParameters) -> bool:
+    """Whether the fused LIF covers this input: float32 on the CPU with the arctangent surrogate."""
+    return _lib is not None and x.dtype == torch.float32 and x.device.type == "cpu" and type(p.surrogate) is ATan
+
+
+def _rows(x: Tensor) -> tuple[Tensor, int]:
+    """`x [T, *]` with dense rows, and the distance between rows; a row repeated by `expand` stays one row."""
+    if x.shape[0] > 1 and x.stride(0) == 0:
+        return x[0].contiguous(), 0
+    x = x.contiguous()
+    return x, x[0].numel() if x.shape[0] else 0
+
+
+def _constants(p: LIFParameters) -> _Lif:
+    soft = p.v_reset is None
+    alpha = p.surrogate.alpha  # type: ignore[attr-defined]
+    return _Lif(1 / p.tau, p.v_threshold, p.v_rest, alpha, soft, p.decay_input, p.detach_reset)
+
+
+def _ptr(x: Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(x.data_ptr())
+
+
+def lif_forward(x: Tensor, p: LIFParameters) -> Tensor:
+    """Input `[T, N, *]` → spikes `[T, N, *]`, in the memory layout of one contiguous block."""
+    assert _lib is not None
+    rows, stride = _rows(x)
+    s = torch.empty(x.shape, dtype=x.dtype)
+    if s.numel():
+        T, m = x.shape[0], x[0].numel()
+        _lib.snnbook_lif_forward(
+            _ptr(rows), _ptr(s), ctypes.c_int64(T), ctypes.c_int64(m), ctypes.c_int64(stride), ctypes.byref(_constants(p))
+        )
+    return s
+
+
+def lif_backward(grad: Tensor, x: Tensor, p: LIFParameters) -> Tensor:
+    """Gradient of the spikes and the input, both `[T, N, *]` → gradient of the input."""
+    assert _lib is not None
+    rows, stride = _rows(x)
+    grad = grad.contiguous()
+    gx = torch.empty(x.shape, dtype=x.dtype)
+    if gx.numel():
+        T, m = x.shape[0], x[0].numel()
+        work = torch.empty(T * _BLOCK, dtype=x.dtype)
+        _lib.snnbook_lif_backward(
+            _ptr(grad), _ptr(rows), _ptr(gx), ctypes.c_int64(T), ctypes.c_int64(m), ctypes.c_int64(stride),
+            ctypes.byref(_constants(p)), _ptr(work),
+        )  # fmt: skip
+    return gx

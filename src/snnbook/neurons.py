@@ -1,0 +1,119 @@
+"""The leaky integrate-and-fire neuron: one step as a pure function, all steps as a module.
+
+Ref: paper A Eq. 5-6, paper B Eq. 3-4, paper C Eq. 1. With membrane potential v, input x and spike s,
+
+    charge   h[t] = v[t-1] + (x[t] - (v[t-1] - v_rest)) / tau      decay_input=True
+             h[t] = v[t-1] - (v[t-1] - v_rest) / tau + x[t]        decay_input=False
+    fire     s[t] = 1 if h[t] >= v_threshold else 0
+    reset    v[t] = v_reset where s[t], else h[t]                  hard reset, v_rest = v_reset
+             v[t] = h[t] - v_threshold s[t]                        soft reset (v_reset=None), v_rest = 0
+
+and v[0] = v_rest. The papers never print the charge in discrete time; this is the form of their public code.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from snnbook import native
+from snnbook.surrogates import ATan, Surrogate
+
+
+class LIFParameters(NamedTuple):
+    """The constants of one layer of neurons; times are counted in steps, potentials in units of the input."""
+
+    tau: float = 2.0
+    v_threshold: float = 1.0
+    v_reset: float | None = 0.0
+    decay_input: bool = True
+    detach_reset: bool = True
+    surrogate: Surrogate = ATan()
+
+    @property
+    def v_rest(self) -> float:
+        return 0.0 if self.v_reset is None else self.v_reset
+
+
+def lif_step(v: Tensor, x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor, Tensor]:
+    """One time step: potential and input `[N, *]` → spikes, next potential and potential before reset, all `[N, *]`."""
+    leak = 1.0 / p.tau
+    h = v + (x - (v - p.v_rest)) * leak if p.decay_input else v - (v - p.v_rest) * leak + x
+    s = p.surrogate.spike(h - p.v_threshold)
+    r = s.detach() if p.detach_reset else s
+    v = h - p.v_threshold * r if p.v_reset is None else h * (1 - r) + p.v_reset * r
+    return s, v, h
+
+
+def lif_reference(x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor]:
+    """All steps, one after the other: input `[T, N, *]` → spikes and potentials before reset, both `[T, N, *]`."""
+    v = torch.full_like(x[0], p.v_rest)
+    spikes, potentials = [], []
+    for x_t in x:
+        s, v, h = lif_step(v, x_t, p)
+        spikes.append(s)
+        potentials.append(h)
+    return torch.stack(spikes), torch.stack(potentials)
+
+
+class _FusedLIF(torch.autograd.Function):
+    """The same recursion in one compiled pass each way; the backward pass recomputes the potentials."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, p: LIFParameters) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.p = p
+        return native.lif_forward(x, p)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return native.lif_backward(grad, x, ctx.p), None
+
+
+class LIF(nn.Module):
+    """Leaky integrate-and-fire neurons over all time steps: `x [T, N, *]` → spikes `[T, N, *]`.
+
+    tau: membrane time constant in steps, > 1 or = 1 (no memory). v_threshold: potential at which a spike is fired.
+    v_reset: potential after a spike; None subtracts the threshold instead (soft reset). decay_input: divide the input
+    by tau. detach_reset: no gradient through the reset. surrogate: derivative used for the spike.
+
+    No state outlives the call. `mask` (bool `[*]`, None = all alive) silences pruned neurons: they integrate and
+    reset but their spikes are not sent on (paper B Eq. 5). Set `keep_potential` to have `self.potential`, the
+    potential before reset `[T, N, *]`, filled at each call (paper C's criticality).
+    Raises ValueError for tau < 1 and for an input without the two leading axes.
+    """
+
+    mask: Tensor | None
+
+    def __init__(
+        self,
+        tau: float = 2.0,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        decay_input: bool = True,
+        detach_reset: bool = True,
+        surrogate: Surrogate | None = None,
+    ):
+        super().__init__()
+        if tau < 1:
+            raise ValueError(f"tau must be at least 1 step, got {tau}")
+        self.p = LIFParameters(tau, v_threshold, v_reset, decay_input, detach_reset, surrogate or ATan())
+        self.register_buffer("mask", None)
+        self.keep_potential = False
+        self.potential: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() < 2:
+            raise ValueError(f"LIF takes [T, N, *], got a tensor of shape {tuple(x.shape)}")
+        if not self.keep_potential and native.supports_lif(x, self.p):
+            s = _FusedLIF.apply(x, self.p)
+        else:
+            s, h = lif_reference(x, self.p)
+            self.potential = h if self.keep_potential else None
+        return s if self.mask is None else s * self.mask
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{k}={v}" for k, v in self.p._asdict().items())

@@ -1,0 +1,83 @@
+"""Surrogate gradients: a smooth stand-in for the derivative of the spike, used in the backward pass only.
+
+The forward pass is always the Heaviside step with `step(0) = 1`. Each surrogate says what smooth function it
+stands for (`value`, which paper C plots) and its `derivative`, which back-propagation and the criticality score use.
+`x` is the membrane potential minus the threshold, of any shape.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """What every surrogate offers: `value(x)` and `derivative(x)`, both of the shape of `x`."""
+
+    def value(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def derivative(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def spike(self, x: Tensor) -> Tensor:
+        """Heaviside step of `x` (1 where `x >= 0`), with this surrogate's derivative in the backward pass."""
+        return _Spike.apply(x, self)
+
+
+@dataclass(frozen=True)
+class ATan(Surrogate):
+    """g(x) = arctan(pi alpha x / 2) / pi + 1/2. Ref: paper C Eq. 2 (alpha = 2); the default of papers A and B."""
+
+    alpha: float = 2.0
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.atan(math.pi / 2 * self.alpha * x) / math.pi + 0.5
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return (self.alpha / 2) / (1 + (math.pi / 2 * self.alpha * x).square())
+
+
+@dataclass(frozen=True)
+class Sigmoid(Surrogate):
+    """g(x) = 1 / (1 + exp(-alpha x)). Ref: paper C Eq. 18 (alpha = 4)."""
+
+    alpha: float = 4.0
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.alpha * x)
+
+    def derivative(self, x: Tensor) -> Tensor:
+        y = torch.sigmoid(self.alpha * x)
+        return self.alpha * y * (1 - y)
+
+
+@dataclass(frozen=True)
+class Tanh(Surrogate):
+    """g(x) = tanh(3x) / (2 tanh 1.5) + 1/2. Ref: paper C Eq. 17, which leaves [0, 1] for |x| > 1/2."""
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.tanh(3 * x) / (2 * math.tanh(1.5)) + 0.5
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return 1.5 / math.tanh(1.5) * (1 - torch.tanh(3 * x).square())
+
+
+class _Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, surrogate: Surrogate) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.surrogate = surrogate
+        return (x >= 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return grad * ctx.surrogate.derivative(x), None
+
+
+SURROGATES: dict[str, type[Surrogate]] = {"atan": ATan, "sigmoid": Sigmoid, "tanh": Tanh}
