@@ -61,11 +61,22 @@ def supports_lif(x: Tensor, p: LIFParameters) -> bool:
 
 
 def _rows(x: Tensor) -> tuple[Tensor, int]:
-    """`x [T, *]` with dense rows, and the distance between rows; a row repeated by `expand` stays one row."""
-    if x.shape[0] > 1 and x.stride(0) == 0:
-        return x[0].contiguous(), 0
+    """`x [T, *]` with dense rows, and the distance between rows in memory.
+
+    A row is dense if it is contiguous or channels-last; the recursion is elementwise, so the order within does not
+    matter. A row repeated by `expand` stays one row at distance 0.
+    """
+    row = x[0]
+    dense = row.is_contiguous() or (row.dim() == 4 and row.is_contiguous(memory_format=torch.channels_last))
+    if dense and (x.shape[0] == 1 or x.stride(0) in (0, row.numel())):
+        return x, x.stride(0)
     x = x.contiguous()
-    return x, x[0].numel() if x.shape[0] else 0
+    return x, row.numel()
+
+
+def _like(rows: Tensor) -> Tensor:
+    """An empty `[T, *]` tensor, all rows apart, each laid out in memory as the rows given."""
+    return torch.empty_strided(rows.shape, (rows[0].numel(), *rows.stride()[1:]), dtype=rows.dtype)
 
 
 def _constants(p: LIFParameters) -> _Lif:
@@ -79,29 +90,27 @@ def _ptr(x: Tensor) -> ctypes.c_void_p:
 
 
 def lif_forward(x: Tensor, p: LIFParameters) -> Tensor:
-    """Input `[T, N, *]` → spikes `[T, N, *]`, in the memory layout of one contiguous block."""
+    """Input `[T, N, *]` → spikes `[T, N, *]`, laid out in memory as the input."""
     assert _lib is not None
+    if not x.numel():
+        return torch.empty_like(x)
     rows, stride = _rows(x)
-    s = torch.empty(x.shape, dtype=x.dtype)
-    if s.numel():
-        T, m = x.shape[0], x[0].numel()
-        _lib.snnbook_lif_forward(
-            _ptr(rows), _ptr(s), ctypes.c_int64(T), ctypes.c_int64(m), ctypes.c_int64(stride), ctypes.byref(_constants(p))
-        )
+    s = _like(rows)
+    sizes = (ctypes.c_int64(n) for n in (x.shape[0], rows[0].numel(), stride))
+    _lib.snnbook_lif_forward(_ptr(rows), _ptr(s), *sizes, ctypes.byref(_constants(p)))
     return s
 
 
 def lif_backward(grad: Tensor, x: Tensor, p: LIFParameters) -> Tensor:
     """Gradient of the spikes and the input, both `[T, N, *]` → gradient of the input."""
     assert _lib is not None
+    if not x.numel():
+        return torch.empty_like(x)
     rows, stride = _rows(x)
-    grad = grad.contiguous()
-    gx = torch.empty(x.shape, dtype=x.dtype)
-    if gx.numel():
-        T, m = x.shape[0], x[0].numel()
-        work = torch.empty(T * _BLOCK, dtype=x.dtype)
-        _lib.snnbook_lif_backward(
-            _ptr(grad), _ptr(rows), _ptr(gx), ctypes.c_int64(T), ctypes.c_int64(m), ctypes.c_int64(stride),
-            ctypes.byref(_constants(p)), _ptr(work),
-        )  # fmt: skip
+    gx = _like(rows)
+    if grad.stride() != gx.stride():
+        grad = torch.empty_strided(gx.shape, gx.stride(), dtype=gx.dtype).copy_(grad)
+    work = torch.empty(x.shape[0] * _BLOCK, dtype=x.dtype)
+    sizes = (ctypes.c_int64(n) for n in (x.shape[0], rows[0].numel(), stride))
+    _lib.snnbook_lif_backward(_ptr(grad), _ptr(rows), _ptr(gx), *sizes, ctypes.byref(_constants(p)), _ptr(work))
     return gx

@@ -8,7 +8,8 @@ Ref: paper A Eq. 5-6, paper B Eq. 3-4, paper C Eq. 1. With membrane potential v,
     reset    v[t] = v_reset where s[t], else h[t]                  hard reset, v_rest = v_reset
              v[t] = h[t] - v_threshold s[t]                        soft reset (v_reset=None), v_rest = 0
 
-and v[0] = v_rest. The papers never print the charge in discrete time; this is the form of their public code.
+and v[0] = v_rest. Paper B prints the charge with decay_input=True; paper A prints the differential equation
+only, and paper C leaves the charge out.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class LIFParameters(NamedTuple):
 
 
 def lif_step(v: Tensor, x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor, Tensor]:
-    """One time step: potential and input `[N, *]` → spikes, next potential and potential before reset, all `[N, *]`."""
+    """One step: potential and input → spikes, next potential, potential before reset, all `[N, *]`."""
     leak = 1.0 / p.tau
     h = v + (x - (v - p.v_rest)) * leak if p.decay_input else v - (v - p.v_rest) * leak + x
     s = p.surrogate.spike(h - p.v_threshold)
@@ -48,7 +49,9 @@ def lif_step(v: Tensor, x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor, Te
 
 
 def lif_reference(x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor]:
-    """All steps, one after the other: input `[T, N, *]` → spikes and potentials before reset, both `[T, N, *]`."""
+    """All steps in turn: input `[T, N, *]` → spikes and potentials before reset, both `[T, N, *]`."""
+    if not x.numel():
+        return x.clone(), x.clone()
     v = torch.full_like(x[0], p.v_rest)
     spikes, potentials = [], []
     for x_t in x:
@@ -68,7 +71,7 @@ class _FusedLIF(torch.autograd.Function):
         return native.lif_forward(x, p)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor):
         (x,) = ctx.saved_tensors
         return native.lif_backward(grad, x, ctx.p), None
 
@@ -76,13 +79,14 @@ class _FusedLIF(torch.autograd.Function):
 class LIF(nn.Module):
     """Leaky integrate-and-fire neurons over all time steps: `x [T, N, *]` → spikes `[T, N, *]`.
 
-    tau: membrane time constant in steps, > 1 or = 1 (no memory). v_threshold: potential at which a spike is fired.
-    v_reset: potential after a spike; None subtracts the threshold instead (soft reset). decay_input: divide the input
-    by tau. detach_reset: no gradient through the reset. surrogate: derivative used for the spike.
+    tau: membrane time constant in steps, > 1 or = 1 (no memory). v_threshold: potential at which a spike is
+    fired. v_reset: potential after a spike; None subtracts the threshold instead (soft reset). decay_input:
+    divide the input by tau. detach_reset: no gradient through the reset. surrogate: derivative used for the
+    spike.
 
-    No state outlives the call. `mask` (bool `[*]`, None = all alive) silences pruned neurons: they integrate and
-    reset but their spikes are not sent on (paper B Eq. 5). Set `keep_potential` to have `self.potential`, the
-    potential before reset `[T, N, *]`, filled at each call (paper C's criticality).
+    No state outlives the call. `mask` (bool `[*]`, None = all alive) silences pruned neurons: they integrate
+    and reset but their spikes are not sent on (paper B Eq. 5). Set `keep_potential` to have `self.potential`,
+    the potential before reset `[T, N, *]`, filled at each call (paper C's criticality).
     Raises ValueError for tau < 1 and for an input without the two leading axes.
     """
 
@@ -98,7 +102,7 @@ class LIF(nn.Module):
         surrogate: Surrogate | None = None,
     ):
         super().__init__()
-        if tau < 1:
+        if not tau >= 1:  # NaN included
             raise ValueError(f"tau must be at least 1 step, got {tau}")
         self.p = LIFParameters(tau, v_threshold, v_reset, decay_input, detach_reset, surrogate or ATan())
         self.register_buffer("mask", None)

@@ -75,7 +75,7 @@ class _Spike(torch.autograd.Function):
         return (x >= 0).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor):
         (x,) = ctx.saved_tensors
         return grad * ctx.surrogate.derivative(x), None
 

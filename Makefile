@@ -1,0 +1,39 @@
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+PROFILE ?= laptop
+BIN := .venv/bin
+READY := .venv/.ready
+export OMP_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env book test smoke bench doctor lint clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+$(READY): pyproject.toml constraints.txt $(wildcard src/native/*)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[book,dev,events]" && touch $@
+
+env: $(READY)  ## the environment in .venv
+
+book: $(READY)  ## run what is missing and render the book; PROFILE=smoke|laptop|paper, FRESH=1 trains everything anew
+	$(BIN)/snnbook book --profile $(PROFILE) $(if $(FRESH),--fresh)
+
+test: $(READY)  ## the tests
+	$(BIN)/python -m pytest
+
+smoke:  ## the book at the smallest scale
+	$(MAKE) book PROFILE=smoke
+
+bench: $(READY)  ## timings of this machine
+	$(BIN)/snnbook bench
+
+doctor: $(READY)  ## what this machine has and what it lacks
+	$(BIN)/snnbook doctor
+
+lint: $(READY)  ## style and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy src/snnbook
+
+clean:  ## remove what was rendered; records and environment stay
+	rm -rf build book/executed book/_vendor .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,68 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+#   snnbook: {reproduces: []}
+# ---
+
+# %% [markdown]
+# # The scoreboard: every claim and its verdict
+#
+# **Each claim of the four papers was written down as a check that a program can make.** Below is what the
+# program found, from the records of this book and nothing else. A claim without runs here says what it waits
+# for.
+
+# %% tags=["parameters"]
+profile = "laptop"  # smoke, laptop or paper
+seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
+results = ""  # folder of the records; empty: that of the profile
+jobs = 2  # trials at a time
+options = ""  # settings of the study, as pairs of key and value
+
+# %% tags=["hide-input"]
+from snnbook import experiments
+from snnbook.report import page, papers, plots, scoreboard, tables
+
+parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+studies = experiments.all_results(**parameters)
+board = scoreboard.scoreboard(studies)
+
+# %% tags=["remove-input"]
+letters = sorted(papers.PAPERS)
+tally = {letter: scoreboard.counts(board, letter) for letter in letters}
+fig, ax = plots.subplots(figsize=(8, 2.4), layout="constrained")
+left = [0] * len(letters)
+for i, (outcome, hatch) in enumerate(zip(tally["A"], ("", "//", "..", "xx"), strict=True)):
+    widths = [tally[letter][outcome] for letter in letters]
+    colour = plots.PALETTE[i]
+    ax.barh(letters, widths, left=left, label=outcome, color=colour, hatch=hatch, edgecolor=plots.INK, alpha=0.7)
+    left = [a + b for a, b in zip(left, widths, strict=True)]
+ax.invert_yaxis()
+ax.set(xlabel="claims", ylabel="paper")
+ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+said = "; ".join(f"paper {a}: " + ", ".join(f"{n} {o}" for o, n in t.items() if n) for a, t in tally.items())
+plots.show(fig, alt=f"Stacked bars of the number of claims by verdict. {said}.", caption="Claims by verdict.")
+
+# %% [markdown]
+# ## Claims that were tested
+
+# %% tags=["remove-input"]
+tables.verdict_table([v for v in board if v.outcome != "not testable here"], "Tested claims")
+
+# %% [markdown]
+# ## Claims that wait
+#
+# Their verdict is *not testable here*. The last column says which runs or data are missing; no verdict is
+# guessed.
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+known = papers.claims().set_index("id")
+waiting = [v for v in board if v.outcome == "not testable here"]
+rows = [{"Claim": v.claim, "In words": known.loc[v.claim, "claim"], "Waits for": v.reason} for v in waiting]
+tables.table(pd.DataFrame(rows), "Claims without a test so far")
+
+# %% tags=["remove-input"]
+page.box(studies, notebook="compare/scoreboard", parameters=parameters)

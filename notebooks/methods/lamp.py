@@ -1,0 +1,205 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+#   snnbook: {reproduces: [lamp]}
+# ---
+
+# %% [markdown]
+# # LAMP: layer-adaptive magnitude pruning
+#
+# **Ranking all weights of a network by magnitude empties the layers whose weights are small. LAMP divides
+# each squared weight by what would be left of its layer, and so never empties one.** It is the spatial half
+# of paper A, one line of arithmetic, and a strong method on its own {cite:p}`lee2020lamp`.
+
+# %% tags=["parameters"]
+profile = "laptop"  # smoke, laptop or paper
+seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
+results = ""  # folder of the records; empty: that of the profile
+jobs = 2  # trials at a time
+options = ""  # settings of the study, as pairs of key and value
+
+# %% tags=["hide-input"]
+import inspect
+
+import numpy as np
+import torch
+
+from snnbook import experiments
+from snnbook.pruning import global_masks, gradual, scores
+from snnbook.report import claims, page, plots, tables
+
+parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+
+# %% [markdown]
+# ## Idea and equation
+#
+# Sort the weights of one layer by magnitude. The score of the weight of rank $u$ is
+#
+# ```{math}
+# :label: eq-lamp
+# \mathrm{score}(u) = \frac{W[u]^2}{\sum_{v \ge u} W[v]^2},
+# ```
+#
+# its square over the sum of its own square and all larger ones (paper A, Eq. 1). The largest weight of a
+# layer scores exactly 1. So one threshold for the whole network removes a share of every layer that fits the
+# layer, and the last weight of a layer is never the first to go.
+#
+# ## From scratch, and from the package
+
+
+# %%
+def lamp(w):
+    squares = w.flatten() ** 2
+    order = squares.argsort(descending=True)
+    score = torch.empty_like(squares)
+    score[order] = squares[order] / squares[order].cumsum(0)
+    return score.view_as(w)
+
+
+w = torch.tensor([0.1, 0.2, 0.5, 1.0, 2.0], dtype=torch.float64)
+print(lamp(w))
+print(scores.lamp({"layer": w})["layer"])
+
+# %% [markdown]
+# The package sums in double precision. In single precision the top scores go wrong beyond a few million
+# weights: adding 1 to $2^{24}$ changes nothing.
+
+# %%
+ones = torch.ones(20_000_000)
+print("single:", (1 / ones.cumsum(0))[-1].item(), " exact:", 1 / len(ones))
+
+# %% [markdown]
+# ## What the score does to two layers
+#
+# Two layers with the same shape of weights, one ten times smaller. At 90 % sparsity:
+
+# %%
+g = torch.Generator().manual_seed(0)
+layers = {"large": torch.randn(1000, generator=g), "small": 0.1 * torch.randn(1000, generator=g)}
+for name, score in (("magnitude", scores.magnitude), ("lamp", scores.lamp)):
+    masks = global_masks(score(layers), 0.9)
+    print(name, {layer: int(mask.sum()) for layer, mask in masks.items()})
+
+# %% [markdown]
+# ## Algorithm and hooks
+#
+# | step | hook of the loop |
+# |---|---|
+# | at a few steps during training: score the living weights of all layers | `after_step` |
+# | cut the lowest, down to the sparsity that the schedule asks for | `after_step` |
+# | zeros stay zero | the loop applies the masks after every step |
+#
+# The code, from the package:
+
+# %% tags=["remove-input"]
+from IPython.display import Code, display
+
+display(Code(inspect.getsource(gradual.Gradual), language="python"))
+
+# %% [markdown]
+# ## A run
+#
+# `digits-clutter`, 98 % of the weights pruned. For each seed, all four start from one dense network and get
+# the same epochs: dense (trained on), noise, global magnitude, LAMP.
+
+# %%
+study = experiments.results("lamp", **parameters)
+records = [r for found in study.records.values() for r in found]
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+METHODS = ("dense", "random", "magnitude", "lamp")
+rows = []
+for method in METHODS:
+    label = ("digits-clutter", method)
+    top1, dense = (
+        dict(zip(study.study.seeds, study.values(x, "top1"), strict=True)) for x in (label, ("digits-clutter", "dense"))
+    )
+    left = 100 * study.values(label, "connections_alive") / study.values(label, "connections_total")
+    rows.append(
+        {
+            "Method": method,
+            "Accuracy, %": tables.mean_sd_text(list(top1.values())),
+            "minus dense [95 % interval]": "–" if method == "dense" else tables.change_text(top1, dense),
+            "Weights pruned, %": f"{study.values(label, 'sparsity').mean():.2f}",
+            "Connections left, %": tables.mean_sd_text(left.tolist()),
+            "SOPs, thousand": tables.mean_sd_text((study.values(label, "sops") / 1e3).tolist(), 1),
+        }
+    )
+tables.table(pd.DataFrame(rows), "Four methods at equal weight sparsity, mean ± sd (number of seeds).")
+
+# %% tags=["remove-input"]
+fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+for method in METHODS[1:]:
+    found = study.records["digits-clutter", method]
+    left = np.array([[100 * x["weights_alive"] / x["weights_total"] for x in r.layers] for r in found])
+    plots.curve_with_band(ax, np.arange(1, left.shape[1] + 1), left, method)
+kinds = [x["kind"] for x in found[0].layers]
+ax.set_xticks(range(1, len(kinds) + 1), [f"{k}{kinds[: i + 1].count(k)}" for i, k in enumerate(kinds)], rotation=40)
+ax.set(yscale="log", ylabel="weights left, %")
+ax.legend()
+for i, method in enumerate(METHODS):
+    x, y = (study.values(("digits-clutter", method), m) for m in ("sops", "top1"))
+    bx.plot(x / 1e3, y, plots.MARKERS[i], label=method, color=plots.PALETTE[i], alpha=0.85)
+bx.set(xscale="symlog", xlabel="thousand SOPs per sample", ylabel="test accuracy, %")
+bx.legend()
+plots.show(
+    fig,
+    alt="Left: share of weights left per layer for random, magnitude and LAMP pruning; LAMP keeps more early ones. "
+    "Right: accuracy against synaptic operations, one point per seed and method.",
+    caption="Left: weights left per layer. Right: the same networks by what they cost.",
+    records=records,
+)
+
+# %% [markdown]
+# Read the two pictures together. LAMP keeps more of the early layers, whose weights are few but used at many
+# positions. That is where its accuracy comes from, and also why it has more connections and more synaptic
+# operations at the same number of weights. *At equal weights* and *at equal operations* are different
+# questions.
+#
+# ## Verdict
+
+# %% tags=["remove-input"]
+tables.verdict_table(claims.verdicts({"lamp": study}, claims=("A-25",)), "The claim about layers")
+
+# %% [markdown]
+# ## Deviations
+#
+# - Paper A's Algorithm 1 divides by a running sum in the wrong direction, which would cut the largest weights
+#   first; Eq. 1 is used ({prf:ref}`wrong-tail`).
+# - Paper A prunes in rounds (method `stp`, {doc}`../stp/table4`); on this page the cuts come gradually within
+#   one training, as global magnitude pruning does it, so that only the score differs between the rows.
+# - The last layer and the first are pruned like any other, as in the public code.
+#
+# ```{exercise}
+# :label: ex-lamp-scale
+# Multiply all weights of one layer by 10. What happens to its LAMP scores, and to its magnitude scores?
+# ```
+#
+# ````{solution} ex-lamp-scale
+# :class: dropdown
+# LAMP does not change: numerator and denominator grow by 100. Magnitude scores grow by 10, so the layer keeps
+# more of its weights at the cost of the others. In a network with batch norm the scale of a layer's weights
+# has no effect on its output, so a score that depends on it measures nothing.
+# ````
+#
+# ```{exercise}
+# :label: ex-lamp-break
+# Break it: use the ascending running sum. Which weight of each layer has score 1?
+# ```
+#
+# ````{solution} ex-lamp-break
+# :class: dropdown
+# The smallest: its sum holds only itself.
+#
+# ```python
+# squares = w**2
+# print(squares / squares.cumsum(0))
+# ```
+# ````
+
+# %% tags=["remove-input"]
+page.box(study, notebook="methods/lamp", parameters=parameters)

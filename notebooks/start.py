@@ -1,0 +1,86 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+#   snnbook: {reproduces: []}
+# ---
+
+# %% [markdown]
+# # Pruning spiking networks, run again
+#
+# Four papers say that a spiking neural network can lose nearly all of its weights, most of its neurons or
+# half of its time steps and still work. **This book trains the networks again, prunes them again, and lets a
+# program compare what came out with what was printed.** Where a claim fails, it stays on the page.
+
+# %% tags=["parameters"]
+profile = "laptop"  # smoke, laptop or paper
+seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
+results = ""  # folder of the records; empty: that of the profile
+jobs = 2  # trials at a time
+options = ""  # settings of the study, as pairs of key and value
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown, display
+
+from snnbook import experiments
+from snnbook.report import page, plots, scoreboard
+
+parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+studies = experiments.all_results(**parameters)
+board = scoreboard.scoreboard(studies)
+
+# %% [markdown]
+# ## In one minute
+#
+# What was run again so far is paper A, *spatio-temporal pruning*: its ablation (Table 4) and the two figures
+# on its decision time step (Figs. 5 and 6), with LAMP, the score behind it. The data are small stand-ins that
+# come with the package ({doc}`../reference/datasets`); the networks have the papers' form, narrowed.
+
+# %% tags=["remove-input"]
+display(Markdown("\n".join(f"- {sentence}" for sentence in scoreboard.summary_sentences(board))))
+
+# %% [markdown]
+# *Holds*, *fails* and *undecided* are the words of a program that looked at an interval over seeds:
+# {doc}`../start/how_to_read` says how. All claims are on the {doc}`scoreboard <compare/scoreboard>`.
+#
+# ## In one picture
+#
+# Paper A prunes in space (S: all but 1.8 % of the weights, by LAMP) and in time (T: stop at the decision
+# step). Each point below is one network, trained with one seed: what it costs, in synaptic operations,
+# against what it gets right.
+
+# %% tags=["remove-input"]
+ablation = studies["A.table4"]
+fig, axes = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+for ax, role in zip(axes, ("digits-dvs", "arms-dvs"), strict=True):
+    for i, arm in enumerate(("none", "T", "S", "S+T")):
+        x, y = (ablation.values((role, arm), metric) for metric in ("sops", "top1"))
+        ax.plot(x / 1e3, y, "os^D"[i], label=arm, color=plots.PALETTE[i], markersize=6, alpha=0.85)
+    ax.set(xscale="log", title=role, xlabel="thousand SOPs per sample", ylabel="test accuracy in %")
+axes[0].legend(title="pruning")
+plots.show(
+    fig,
+    alt="Two scatter plots, one per event data set: test accuracy against synaptic operations per sample on a "
+    "logarithmic axis, for no, temporal, spatial and both prunings. Pruning moves the points to the left, towards "
+    "fewer operations; how far they drop shows what it costs.",
+    caption="Accuracy against synaptic operations of the four arms of paper A's ablation; one point per seed.",
+    records=[r for rs in ablation.records.values() for r in rs],
+)
+
+# %% [markdown]
+# The numbers behind it, and the ones that the paper printed, are on the page of {doc}`Table 4 <stp/table4>`.
+#
+# ## What this book is, and is not
+#
+# It re-runs *methods* and checks *claims*: which of two methods is better, whether a curve falls, what a
+# count comes to. On small data it can show the direction and the shape of an effect. It cannot show the
+# accuracies that the papers print for CIFAR10-DVS or DVS128 Gesture: for those the same notebooks run with
+# the papers' data.
+#
+# Where next: {doc}`the neuron <ideas/lif>` if spiking networks are new to you, {doc}`what a SOP is
+# <ideas/sops>` if they are not, {doc}`paper A <stp/paper>` if you came to check a claim,
+# {doc}`../start/rerun` if you want to change something.
+
+# %% tags=["remove-input"]
+page.box(studies, notebook="start", parameters=parameters)

@@ -1,0 +1,145 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+#   snnbook: {reproduces: [A.fig6]}
+# ---
+
+# %% [markdown]
+# # Paper A, Fig. 6: divergence and Fisher information
+#
+# **The paper justifies its decision step by Fisher information: over the time steps, the normalised
+# divergence and the empirical Fisher trace are said to run almost alike.** Here are both curves for the dense
+# networks of Table 4.
+
+# %% tags=["parameters"]
+profile = "laptop"  # smoke, laptop or paper
+seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
+results = ""  # folder of the records; empty: that of the profile
+jobs = 2  # trials at a time
+options = ""  # settings of the study, as pairs of key and value
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from snnbook import experiments
+from snnbook.measure import normalise
+from snnbook.report import claims, page, plots, stats, tables
+
+parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+curves = experiments.results("A.fig6", **parameters)
+records = [r for found in curves.records.values() for r in found]
+ROLES = ("digits-dvs", "arms-dvs")
+
+# %% tags=["remove-input"]
+page.opening("A", "Fig. 6, normalised divergence and Fisher trace over time steps", 4)
+
+# %% [markdown]
+# ## The two quantities
+#
+# The divergence is that of {doc}`fig5`, variant *smoothed*, on the whole training set. The empirical Fisher
+# trace (Eq. 16)
+#
+# ```{math}
+# :label: eq-fisher
+# \hat F_t = \frac1N \sum_{n=1}^{N} \bigl\lVert \nabla_\theta \log p(y_n \mid x_{n,1:t}, \theta) \bigr\rVert^2
+# ```
+#
+# needs the gradient of every sample by itself: the squared norm of a mean gradient would be another quantity.
+# Batch norm uses its stored statistics, so that samples do not mix. It was taken on the first samples of the
+# training set:
+
+# %%
+for label, trial in curves.study.trials.items():
+    print(label[0], "|", trial.fisher_samples, "samples |", trial.T, "steps")
+
+# %% tags=["remove-input"]
+fig, axes = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+for ax, role in zip(axes, ROLES, strict=True):
+    kl, fisher = (curves.curves((role, "dense"), name) for name in ("kl_smoothed", "fisher"))
+    t = np.arange(1, kl.shape[1] + 1)
+    plots.curve_with_band(ax, t, [normalise(c) for c in kl], "NormKL")
+    plots.curve_with_band(ax, t, [normalise(c) for c in fisher], "Fisher trace, normalised")
+    ax.set(title=role, xlabel="time step t", ylabel="normalised to [0, 1]")
+axes[0].legend()
+plots.show(
+    fig,
+    alt="Normalised divergence and normalised Fisher trace against the time step on both data sets; mean and one "
+    "standard deviation over seeds. Both start at their largest value and fall.",
+    caption="NormKL and the empirical Fisher trace, each normalised to its own range; mean and sd over seeds.",
+    records=records,
+)
+
+# %% [markdown]
+# ## How alike?
+#
+# Over all steps the early ones dominate: any two falling curves rank alike there. The second column leaves
+# out the first half of the steps, where a decision is not in question.
+
+# %% tags=["remove-input"]
+rows = []
+for role in ROLES:
+    kl, fisher = (curves.curves((role, "dense"), name) for name in ("kl_smoothed", "fisher"))
+    half = kl.shape[1] // 2
+    row = {"Data": role, "Paper A": "“almost identical”"}
+    for name, start in (("all steps", 0), ("second half", half)):
+        with np.errstate(invalid="ignore"):
+            rho = [spearmanr(a[start:], b[start:]).statistic for a, b in zip(kl, fisher, strict=True)]
+        found = stats.mean_interval(rho)
+        row[f"Spearman rho, {name} [95 % interval]"] = f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    rows.append(row)
+tables.table(pd.DataFrame(rows), "Rank correlation of NormKL and Fisher trace over time steps, mean over seeds.")
+
+# %% [markdown]
+# A rank correlation does not see where a curve bends, and the decision step sits at the bend. The share of
+# its range that each curve still has to fall, step by step:
+
+# %% tags=["remove-input"]
+rows = []
+for role in ROLES:
+    kl, fisher = (curves.curves((role, "dense"), name) for name in ("kl_smoothed", "fisher"))
+    T = kl.shape[1]
+    for share in (0.25, 0.5, 0.75, 1.0):
+        t = max(1, round(share * T))
+        rest = [100 * np.mean([float(normalise(c)[t - 1]) for c in found]) for found in (kl, fisher)]
+        rows.append(
+            {
+                "Data": role,
+                "Step": f"{t} of {T}",
+                "NormKL, %": f"{rest[0]:.1f}",
+                "Fisher, %": f"{rest[1]:.1f}",
+            }
+        )
+tables.table(pd.DataFrame(rows), "What is left of each curve's range at four steps, mean over seeds.", 2)
+
+# %% [markdown]
+# ## What to read from it
+#
+# Eq. 15 ties a divergence to Fisher information for two *models* close to each other. The divergence here is
+# one to the *labels*, for which that expansion does not hold: there is a simpler reason for both curves to
+# fall. A sample that is classified with confidence has a small loss and a small gradient. As evidence
+# accumulates both shrink, and a sample that is still wrong keeps both large.
+#
+# ## Verdict
+
+# %% tags=["remove-input"]
+tables.verdict_table(claims.verdicts({"A.fig6": curves}, claims=("A-23",)), "The claim that rests on this figure")
+
+# %% [markdown]
+# ```{exercise}
+# :label: ex-fig6-norm
+# Take the squared norm of the *mean* gradient in place of {eq}`eq-fisher` for one batch. Why is it much
+# smaller?
+# ```
+#
+# ````{solution} ex-fig6-norm
+# :class: dropdown
+# At the end of training the gradients of the samples nearly cancel: their mean is close to zero although each
+# is not. The trace measures their spread, the norm of the mean measures how far training has to go.
+# ````
+
+# %% tags=["remove-input"]
+page.box(curves, notebook="stp/fig6", parameters=parameters)

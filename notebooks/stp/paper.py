@@ -1,0 +1,91 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+#   snnbook: {reproduces: []}
+# ---
+
+# %% [markdown]
+# # Paper A: spatio-temporal pruning
+#
+# {cite:t}`gou2025stp` prune a spiking network in space, by layer-adaptive magnitude scores, and in time, by
+# stopping at the step where the output's divergence from the label has settled. **The paper reports that 98 %
+# of the parameters and half of the time steps can go while accuracy rises.** This page has all of its claims
+# with their verdicts.
+
+# %% tags=["parameters"]
+profile = "laptop"  # smoke, laptop or paper
+seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
+results = ""  # folder of the records; empty: that of the profile
+jobs = 2  # trials at a time
+options = ""  # settings of the study, as pairs of key and value
+
+# %% tags=["hide-input"]
+from snnbook import experiments
+from snnbook.report import claims, page, papers, tables
+
+parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+studies = experiments.all_results(**parameters)
+board = claims.verdicts(studies, paper="A")
+
+# %% tags=["remove-input"]
+page.opening("A", "Table 4, Figs. 5 and 6; verdicts on all claims", 10)
+
+# %% [markdown]
+# ## The method
+#
+# 1. Train a dense network on all $T$ steps. 2. Find the *decision step* $t'$: the first at which the
+# normalised divergence of the accumulated output from the labels is below $\lambda$
+# ({doc}`../methods/decision_step`). 3. Keep the first $t'$ frames of every sample. In rounds, cut a quarter
+# of the surviving weights by their LAMP score and train on ({doc}`../methods/lamp`).
+#
+# Without step 2 the paper calls it spatial pruning (S), with step 2 alone temporal pruning (T).
+#
+# | item | page |
+# |---|---|
+# | Table 4: the ablation | {doc}`table4` |
+# | Fig. 5: the threshold $\lambda$ | {doc}`fig5` |
+# | Fig. 6: divergence and Fisher information | {doc}`fig6` |
+#
+# The other tables and figures are not run again yet. What the paper leaves open, and what we chose, is in
+# {doc}`../../reference/deviations`.
+#
+# ## The claims
+
+# %% tags=["remove-input"]
+tested = [v for v in board if v.outcome != "not testable here"]
+tables.verdict_table(tested, "Claims of paper A that could be tested")
+
+# %% [markdown]
+# Each verdict rests on one comparison per data set or more. These are all of them; a *control* is shown
+# because it changes how a result reads, and does not count.
+
+# %% tags=["remove-input"]
+for verdict in tested:
+    tables.parts_table(verdict).show()
+
+# %% [markdown]
+# ## Claims that wait for other runs
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+known = papers.claims("A").set_index("id")
+waiting = [v for v in board if v.outcome == "not testable here"]
+rows = [{"Claim": v.claim, "In words": known.loc[v.claim, "claim"], "Waits for": v.reason} for v in waiting]
+tables.table(pd.DataFrame(rows), "Claims of paper A without a test so far")
+
+# %% [markdown]
+# ## Where the paper contradicts itself
+#
+# Found while its tables were turned into data. Grade E is an error in the paper, Q is open to question, I is
+# inferred from the numbers, O is damage in the text that we worked from.
+
+# %% tags=["remove-input"]
+found = papers.discrepancies()
+found = found[found["paper"] == "A"][["id", "grade", "what", "consequence"]]
+tables.table(found.set_axis(["Id", "Grade", "What", "What follows"], axis=1), "Discrepancies in paper A")
+
+# %% tags=["remove-input"]
+page.box(studies, notebook="stp/paper", parameters=parameters)

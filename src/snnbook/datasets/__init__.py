@@ -1,0 +1,65 @@
+"""Data sets: three that are generated on the spot, and the papers' own, read from disk.
+
+`load(name, split)` gives samples `[C, H, W]` (static) or frames of event counts `[T, 2, H, W]`. Splits are
+train, validation and test: tune on validation, touch test once.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from snnbook.datasets import embedded, neuromorphic, vision
+from snnbook.datasets.base import FileSet, FrameSet, Info
+from snnbook.datasets.embedded import events, video
+from snnbook.datasets.frames import downsample, events_to_frames
+from snnbook.datasets.sensor import simulate
+from snnbook.errors import unknown
+
+__all__ = [
+    "FileSet",
+    "FrameSet",
+    "Info",
+    "available",
+    "downsample",
+    "events",
+    "events_to_frames",
+    "fingerprint",
+    "info",
+    "load",
+    "simulate",
+    "video",
+]
+
+_MODULES: tuple[ModuleType, ...] = (embedded, vision, neuromorphic)
+
+
+def _module(name: str) -> ModuleType:
+    for module in _MODULES:
+        if name in module.SETS:
+            return module
+    raise unknown("data set", name, available())
+
+
+def available() -> dict[str, str]:
+    """Name → one-line description of every data set."""
+    return {name: i.description for module in _MODULES for name, i in module.SETS.items()}
+
+
+def info(name: str) -> Info:
+    """What is known of a data set without reading it; UserError for an unknown name."""
+    return _module(name).SETS[name]
+
+
+def fingerprint(name: str, **kw: Any) -> str:
+    """Hash of what makes up a data set (generator version, parameters, T), the same for all its splits."""
+    return _module(name).fingerprint(name, **kw)
+
+
+def load(name: str, split: str, **kw: Any) -> FrameSet:
+    """A split (train, validation, test) of a data set; `T=` for event sets, `root=` for those on disk.
+
+    Embedded sets come as FrameSet (in memory, `.x` and `.y`), the others as FileSet (sample by sample).
+    Raises UserError for an unknown name, split or option and for files that are not there.
+    """
+    return _module(name).load(name, split, **kw)

@@ -1,0 +1,86 @@
+"""Random changes of training batches; every number is drawn from the torch.Generator that is handed in."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def shift_batch(x: Tensor, generator: torch.Generator, pixels: int = 1) -> Tensor:
+    """Move the whole batch `[N, C, H, W]` by up to `pixels` each way; the border is repeated."""
+    dy, dx = torch.randint(0, 2 * pixels + 1, (2,), generator=generator).tolist()
+    height, width = x.shape[-2:]
+    return F.pad(x, (pixels,) * 4, mode="replicate")[..., dy : dy + height, dx : dx + width]
+
+
+def roll(x: Tensor, generator: torch.Generator, pixels: int = 1) -> Tensor:
+    """Roll each sample of `[N, ..., H, W]`, all frames alike, by its own offset of up to `pixels`."""
+    offsets = torch.randint(-pixels, pixels + 1, (len(x), 2), generator=generator).tolist()
+    return torch.stack([torch.roll(s, (dy, dx), (-2, -1)) for s, (dy, dx) in zip(x, offsets, strict=True)])
+
+
+def flip(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror every sample of `[N, ..., H, W]` left to right with probability 1/2."""
+    mirrored = torch.rand(len(x), generator=generator) < 0.5
+    return torch.where(mirrored.view(-1, *[1] * (x.dim() - 1)).to(x.device), x.flip(-1), x)
+
+
+def crop(x: Tensor, generator: torch.Generator, pixels: int = 4, fill: Tensor | float = 0.0) -> Tensor:
+    """Pad each image of `[N, C, H, W]` by `pixels` of value `fill` (`[C, 1, 1]`) and crop at random."""
+    height, width = x.shape[-2:]
+    padded = x.new_zeros(*x.shape[:2], height + 2 * pixels, width + 2 * pixels) + fill
+    padded[..., pixels : pixels + height, pixels : pixels + width] = x
+    corners = torch.randint(0, 2 * pixels + 1, (len(x), 2), generator=generator).tolist()
+    return torch.stack([s[..., i : i + height, j : j + width] for s, (i, j) in zip(padded, corners, strict=True)])
+
+
+def cutout(x: Tensor, generator: torch.Generator, size: int, fill: Tensor | float = 0.0) -> Tensor:
+    """Cover a square of side `size` px at a random centre of each sample of `[N, ..., H, W]`, clipped."""
+    height, width = x.shape[-2:]
+    cy = torch.randint(0, height, (len(x), 1, 1), generator=generator)
+    cx = torch.randint(0, width, (len(x), 1, 1), generator=generator)
+    row, column = torch.arange(height).view(1, -1, 1), torch.arange(width).view(1, 1, -1)
+    low, high = size // 2, size - size // 2
+    hole = (row >= cy - low) & (row < cy + high) & (column >= cx - low) & (column < cx + high)
+    hole = hole.view(len(x), *[1] * (x.dim() - 3), height, width).to(x.device)
+    return torch.where(hole, torch.as_tensor(fill, dtype=x.dtype, device=x.device), x)
+
+
+def resized_crop(x: Tensor, generator: torch.Generator, area: tuple[float, float] = (0.08, 1.0)) -> Tensor:
+    """A random part of each image of `[N, C, H, W]`, `area` times its area, 3:4 to 4:3, at full size."""
+    u = torch.rand(len(x), 4, generator=generator)
+    share = area[0] + (area[1] - area[0]) * u[:, 0]
+    ratio = torch.exp((2 * u[:, 1] - 1) * math.log(4 / 3))
+    width, height = (share * ratio).sqrt().clamp(max=1), (share / ratio).sqrt().clamp(max=1)
+    theta = torch.zeros(len(x), 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = width, height
+    theta[:, 0, 2], theta[:, 1, 2] = (2 * u[:, 2] - 1) * (1 - width), (2 * u[:, 3] - 1) * (1 - height)
+    return _resample(x, theta)
+
+
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """Turn every sample of `[N, ..., H, W]` about its centre by its angle in rad `[N]`; zeros come in."""
+    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
+    theta = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)
+    return _resample(x.flatten(1, -3), theta).view_as(x)
+
+
+def _resample(x: Tensor, theta: Tensor) -> Tensor:
+    grid = F.affine_grid(theta.to(x), [len(x), 1, *x.shape[-2:]], align_corners=False)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def event_mix(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of the samples, then one of: roll by up to 5 px, turn by up to 30°, cover a square.
+
+    x: event frames `[N, T, 2, H, W]`. The square's side is a third of theirs. This is what the
+    public code of papers A and B does to CIFAR10-DVS.
+    """
+    x = flip(x, generator)
+    kind = torch.randint(0, 3, (len(x),), generator=generator)
+    angles = (2 * torch.rand(len(x), generator=generator) - 1) * math.pi / 6
+    variants = (roll(x, generator, 5), rotate(x, angles), cutout(x, generator, x.shape[-1] // 3))
+    return torch.stack([variants[k][i] for i, k in enumerate(kind.tolist())])

@@ -1,0 +1,346 @@
+"""Three generated data sets: offline, small, and hard enough to be worth training on.
+
+digits-clutter stands in for CIFAR-10, digits-dvs for CIFAR10-DVS (an image moved in a closed loop in front of
+an event sensor), arms-dvs for DVS128 Gesture (motions that differ only in time). Sample i of a split has its
+own random generator, seeded with (seed of the split, i), so it does not depend on any other; its class is i
+modulo the number of classes. A split shows only its own digits (see `digits`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from snnbook.datasets import arms, digits
+from snnbook.datasets.augmentation import roll, shift_batch
+from snnbook.datasets.base import FrameSet, Info, check_split, digest
+from snnbook.datasets.cache import cached
+from snnbook.datasets.frames import check_steps, downsample, events_to_frames
+from snnbook.datasets.sensor import simulate
+from snnbook.errors import UserError
+
+# Of the code below and of `digits`, `arms`, `sensor` and `frames`: one more whenever a sample changes.
+VERSION = 1
+
+SEEDS = {"train": 1, "test": 2, "validation": 3}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all three have: samples per split and the side of the picture in pixels."""
+
+    train: int
+    validation: int
+    test: int
+    side: int
+
+    def size(self, split: str) -> int:
+        return {"train": self.train, "validation": self.validation, "test": self.test}[split]
+
+
+@dataclass(frozen=True)
+class Clutter(Recipe):
+    """digits-clutter. `hardness` scales all disturbances; pairs are ranges of uniform distributions."""
+
+    train: int = 2000
+    validation: int = 500
+    test: int = 1000
+    side: int = 12
+    hardness: float = 0.33
+    scale: tuple[float, float] = (0.72, 0.95)
+    rotation: float = 0.3
+    shear: float = 0.25
+    anisotropy: float = 0.2
+    shift: float = 1.2
+    patch: int = 4
+    patch_gain: tuple[float, float] = (0.4, 0.9)
+    contrast: tuple[float, float] = (0.55, 1.0)
+    background: float = 0.15
+    background_grid: int = 5
+    bar: float = 0.5
+    bar_width: tuple[float, float] = (0.08, 0.16)
+    noise: float = 0.12
+    black: float = 0.2
+    gain: float = 0.65
+
+
+@dataclass(frozen=True)
+class Sensor(Recipe):
+    """What the event sets share: the simulated sensor (see `sensor.simulate`); one step is `step_us` µs."""
+
+    train: int = 0
+    validation: int = 0
+    test: int = 0
+    side: int = 32
+    T: int = 10
+    steps: int = 96
+    step_us: int = 1000
+    threshold: float = 0.18
+    mismatch: float = 0.15
+    noise: float = 0.004
+    max_events: int = 3
+    refractory_us: int = 1000
+
+
+@dataclass(frozen=True)
+class DigitsDVS(Sensor):
+    """digits-dvs: repeated closed-loop smooth motion of one digit."""
+
+    train: int = 1200
+    validation: int = 300
+    test: int = 500
+    scale: tuple[float, float] = (0.6, 0.8)
+    grey: float = 0.35
+    contrast: tuple[float, float] = (0.25, 0.6)
+    dark_share: float = 0.3
+    dark_gain: float = -0.5
+    amplitude: tuple[float, float] = (0.08, 0.13)
+    loops: int = 2
+    jitter: float = 0.05
+
+
+@dataclass(frozen=True)
+class ArmsDVS(Sensor):
+    """arms-dvs: see `arms`. `hardness` scales the variation between samples, lengths in body units."""
+
+    train: int = 770
+    validation: int = 220
+    test: int = 440
+    T: int = 20
+    steps: int = 120
+    step_us: int = 10_000
+    threshold: float = 0.20
+    noise: float = 0.0036
+    refractory_us: int = 10_000
+    hardness: float = 1.2
+    cycles: tuple[float, float] = (1.6, 3.2)
+    tempo: float = 0.25
+    place: float = 0.03
+    scale: float = 0.08
+    amplitude: float = 0.15
+    wobble: float = 0.008
+    drift: float = 0.02
+    arm: float = 0.045
+    hand: float = 0.085
+    thickness: float = 0.15
+    background: tuple[float, float] = (0.15, 0.25)
+    contrast: tuple[float, float] = (0.35, 0.65)
+    flip_share: float = 0.5
+
+
+CLUTTER, DIGITS_DVS, ARMS_DVS = Clutter(), DigitsDVS(), ArmsDVS()
+RECIPES: dict[str, Recipe] = {"digits-clutter": CLUTTER, "digits-dvs": DIGITS_DVS, "arms-dvs": ARMS_DVS}
+_DIGITS = tuple("0123456789")
+
+SETS = {
+    info.name: info
+    for info in (
+        Info(
+            "digits-clutter",
+            "distorted digits among fragments, bars and noise, grey 12x12, 10 classes; embedded",
+            True,
+            _DIGITS,
+            (1, 12, 12),
+            {},
+        ),
+        Info(
+            "digits-dvs",
+            "digits in closed-loop motion before a simulated event sensor, 2x16x16, 10 classes; embedded",
+            False,
+            _DIGITS,
+            (DIGITS_DVS.T, 2, 16, 16),
+            {"T": DIGITS_DVS.T},
+        ),
+        Info(
+            "arms-dvs",
+            "eleven arm motions before a simulated event sensor, 2x16x16; embedded",
+            False,
+            arms.MOTIONS,
+            (ARMS_DVS.T, 2, 16, 16),
+            {"T": ARMS_DVS.T},
+        ),
+    )
+}
+
+
+def fingerprint(name: str, **kw: Any) -> str:
+    """Hash of the generator's version and all parameters, T included."""
+    settings = SETS[name].settings(kw)
+    if "T" in settings:
+        check_steps(settings["T"])
+        settings["T"] = int(settings["T"])
+    return digest([name, VERSION, SEEDS, asdict(RECIPES[name]) | settings])
+
+
+def load(name: str, split: str, **kw: Any) -> FrameSet:
+    """An embedded set: pictures `[N, 1, 12, 12]`, standardised by the training set, or frames."""
+    arrays = raw(name, split, **kw)
+    x = torch.from_numpy(arrays["x"]).float()
+    if name == "digits-clutter":
+        grey = arrays["x"] if split == "train" else raw(name, "train")["x"]
+        x = ((x - float(grey.mean())) / float(grey.std())).unsqueeze(1)
+    augmentation = shift_batch if SETS[name].static else roll
+    return FrameSet(SETS[name], split, x, arrays["y"], fingerprint(name, **kw), augmentation)
+
+
+def raw(name: str, split: str, **kw: Any) -> dict[str, np.ndarray]:
+    """What is kept on disk: x uint8 `[N, 12, 12]` or counts uint16 `[N, T, 2, 16, 16]`, and y `[N]`."""
+    check_split(split)
+    key = f"{name}-{fingerprint(name, **kw)}-{split}"
+    settings = SETS[name].settings(kw)
+    return cached(key, lambda: generate(name, split, **settings))
+
+
+def generate(name: str, split: str, **settings: Any) -> dict[str, np.ndarray]:
+    """All samples of a split, as `raw` gives them."""
+    n = RECIPES[name].size(split)
+    y = np.arange(n) % SETS[name].num_classes
+    if name == "digits-clutter":
+        return {"x": np.stack([clutter(split, i) for i in range(n)]), "y": y}
+    side = RECIPES[name].side
+    frames = np.empty((n, settings["T"], 2, side // 2, side // 2), np.uint16)
+    for i in range(n):
+        counts = events_to_frames(events(name, split, i), settings["T"], (side, side))
+        frames[i] = downsample(counts).numpy()
+    return {"x": frames, "y": y}
+
+
+def _start(name: str, split: str, index: int) -> tuple[np.random.Generator, int]:
+    """The random generator of a sample, and its class."""
+    check_split(split)
+    if not 0 <= index < RECIPES[name].size(split):
+        raise UserError(f"{name} {split} has samples 0 to {RECIPES[name].size(split) - 1}; got {index}")
+    return np.random.default_rng([SEEDS[split], index]), index % SETS[name].num_classes
+
+
+def _digit(split: str, index: int, label: int) -> np.ndarray:
+    """The digit `[8, 8]` behind a sample: the digits of its class in turn."""
+    members = digits.split_by_class()[split][label]
+    return digits.images()[0][members[index // 10 % len(members)]]
+
+
+def clutter(split: str, index: int) -> np.ndarray:
+    """One picture of digits-clutter, uint8 `[12, 12]`."""
+    r = CLUTTER
+    rng, label = _start("digits-clutter", split, index)
+    h, side = r.hardness, r.side
+    size = side / 8 * rng.uniform(*r.scale)
+    aspect = np.exp(h * r.anisotropy * rng.uniform(-1, 1))
+    forward = _turn(h * r.rotation * rng.uniform(-1, 1)) @ np.array(
+        [[size * aspect, 0.0], [h * r.shear * size * rng.uniform(-1, 1), size / aspect]]
+    )
+    picture = _warp(_digit(split, index, label), forward, h * r.shift * rng.uniform(-1, 1, 2), side)
+
+    members = np.concatenate([d for c, d in enumerate(digits.split_by_class()[split]) if c != label])
+    row, column = rng.integers(0, 8 - r.patch + 1, 2)
+    fragment = digits.images()[0][rng.choice(members)][row : row + r.patch, column : column + r.patch]
+    fragment = rng.uniform(*r.patch_gain) * np.rot90(fragment, int(rng.integers(4)))
+    top, left = rng.integers(0, side - r.patch + 1, 2)
+    place = picture[top : top + r.patch, left : left + r.patch]
+    np.maximum(place, fragment, out=place)
+    picture = picture * rng.uniform(*r.contrast)
+
+    spread = digits.tent(np.linspace(0, r.background_grid - 1, side), r.background_grid)
+    grid = rng.standard_normal((r.background_grid, r.background_grid))
+    picture = picture + h * r.background * spread @ grid @ spread.T
+    if rng.random() < h * r.bar:
+        width, angle, value = side * rng.uniform(*r.bar_width), rng.uniform(0, np.pi), rng.random()
+        axis = np.arange(side) - (side - 1) / 2
+        across = axis[:, None] * np.sin(angle) + axis * np.cos(angle) - side / 4 * rng.uniform(-1, 1)
+        cover = np.clip(width / 2 + 0.5 - np.abs(across), 0, 1)
+        picture = (1 - cover) * picture + cover * value
+    picture = picture + h * r.noise * rng.standard_normal((side, side))
+    return np.rint(255 * np.clip(r.black + r.gain * picture, 0, 1)).astype(np.uint8)
+
+
+def _turn(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _warp(image: np.ndarray, forward: np.ndarray, shift: np.ndarray, side: int) -> np.ndarray:
+    """`image` mapped by `forward` about its centre onto a `side` x `side` picture, bilinear, zero outside."""
+    back = np.linalg.inv(forward)
+    offset = (np.array(image.shape) - 1) / 2 - back @ ((side - 1) / 2 + shift)
+    return ndimage.affine_transform(image, back, offset, (side, side), order=1, mode="grid-constant")
+
+
+def video(name: str, split: str, index: int) -> np.ndarray:
+    """What the sensor sees in one sample of an event set: luminance `[S, 32, 32]`."""
+    _sensor(name)
+    return _video(name, split, index, _start(name, split, index)[0])
+
+
+def events(name: str, split: str, index: int) -> np.ndarray:
+    """The events of one sample: fields x, y, t (µs), p, sorted by t; deterministic, nothing is stored."""
+    r = _sensor(name)
+    rng, _ = _start(name, split, index)
+    return simulate(
+        _video(name, split, index, rng),
+        rng=rng,
+        on=r.threshold,
+        off=r.threshold,
+        mismatch=r.mismatch,
+        refractory_us=r.refractory_us,
+        max_events=r.max_events,
+        noise=r.noise,
+        step_us=r.step_us,
+    )
+
+
+def _sensor(name: str) -> Sensor:
+    recipe = RECIPES.get(name)
+    if not isinstance(recipe, Sensor):
+        raise UserError(f"{name} has no simulated events; digits-dvs and arms-dvs have")
+    return recipe
+
+
+def _video(name: str, split: str, index: int, rng: np.random.Generator) -> np.ndarray:
+    label = index % SETS[name].num_classes
+    return _loop(_digit(split, index, label), rng) if name == "digits-dvs" else _gesture(label, rng)
+
+
+def _loop(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A digit that runs round a diamond, eased at its corners, with a jitter."""
+    r = DIGITS_DVS
+    scale = r.side / 8 * rng.uniform(*r.scale)
+    gain = rng.uniform(*r.contrast) * (r.dark_gain if rng.random() < r.dark_share else 1.0)
+    leg, part = np.divmod(np.arange(r.steps) * 4 * r.loops / r.steps, 1)
+    corner = (leg + rng.integers(4)) % 4 * np.pi / 2
+    eased = part**2 * (3 - 2 * part)
+    path = np.stack([(1 - eased) * f(corner) + eased * f(corner + np.pi / 2) for f in (np.sin, np.cos)])
+    path = r.side * rng.uniform(*r.amplitude) * path
+    path = path + r.jitter * np.cumsum(rng.standard_normal(path.shape), axis=1)
+    axis = np.arange(r.side) - (r.side - 1) / 2
+    rows, columns = (digits.tent((axis - centre[:, None]) / scale + 3.5, 8) for centre in path)
+    return r.grey + gain * (rows @ digit @ columns.transpose(0, 2, 1))
+
+
+def _gesture(motion: int, rng: np.random.Generator) -> np.ndarray:
+    """Two arms that carry out one motion, in a body, tempo and light of its own."""
+    r = ARMS_DVS
+    h = r.hardness
+    u = np.arange(r.steps) / r.steps
+    tempo = u + h * r.tempo * rng.random() / (2 * np.pi) * np.sin(2 * np.pi * (u + rng.random()))
+    theta = 2 * np.pi * (rng.uniform(*r.cycles) * tempo + rng.random())
+    offsets = arms.hands(motion, theta, rng)
+    unit = r.side * (1 + h * r.scale * rng.uniform(-1, 1))
+    amplitude = 1 + h * r.amplitude * rng.uniform(-1, 0.5)
+    chest = np.array([0.5, 0.42]) * r.side + unit * h * r.place * rng.uniform(-1, 1, 2)
+    chest = chest + unit * h * r.drift * (u[:, None] - 0.5) * rng.uniform(-1, 1, 2)
+    thick = 1 + h * r.thickness * rng.uniform(-1, 1)
+    cover = np.zeros((r.steps, r.side, r.side), np.float32)
+    for side, offset in offsets.items():
+        shoulder = chest + unit * np.array([side * arms.SHOULDER, 0.0])
+        path = np.stack(offset, axis=1)
+        path = path.mean(0) + amplitude * (path - path.mean(0))
+        phase, pace = rng.random((2, 2))
+        path = path + h * r.wobble * np.sin(2 * np.pi * ((1 + 3 * pace) * u[:, None] + phase))
+        hand = shoulder + unit * path
+        np.maximum(cover, arms.capsule(shoulder, hand, unit * r.arm * thick, r.side), out=cover)
+        np.maximum(cover, arms.capsule(hand, hand, unit * r.hand * thick, r.side), out=cover)
+    ground, light = rng.uniform(*r.background), rng.uniform(*r.contrast)
+    return ground + light * (1 - cover if rng.random() < r.flip_share else cover)

@@ -1,0 +1,193 @@
+"""DVS128 Gesture and CIFAR10-DVS from disk, read through tonic and cut into frames of event counts.
+
+tonic lists files in the order of the file system; here they are sorted by path, so that sample i is the same
+recording everywhere. CIFAR10-DVS has no split of its own: of each class the first 90 % (by file name) are for
+training and the last 10 % for testing, as in papers A and B. Validation is a part of the training set: whole
+people for DVS128 Gesture, a share of each class chosen with seed 0 for CIFAR10-DVS. `validation=0` trains on
+all of it, as the papers do.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from snnbook.datasets.augmentation import event_mix
+from snnbook.datasets.base import FileSet, Info, carve, check_split, digest
+from snnbook.datasets.cache import cached
+from snnbook.datasets.frames import check_steps, events_to_frames
+from snnbook.errors import UserError
+
+VERSION = 1
+SENSOR = (128, 128)
+
+# T frames cut `by` number or time, resized to `size` px, augmented as in the public code if `mix`.
+_OPTIONS = {
+    "root": None,
+    "T": 20,
+    "by": "number",
+    "size": 128,
+    "mix": False,
+    "validation": 0.1,
+    "download": False,
+    "cache": True,
+}
+
+SETS = {
+    i.name: i
+    for i in (
+        Info(
+            "dvs128_gesture",
+            "DVS128 Gesture, 128x128 events, 11 classes; needs root=",
+            False,
+            11,
+            (20, 2, *SENSOR),
+            _OPTIONS,
+        ),
+        Info(
+            "cifar10_dvs",
+            "CIFAR10-DVS, 128x128 events, 10 classes; needs root=",
+            False,
+            10,
+            (10, 2, *SENSOR),
+            {**_OPTIONS, "T": 10},
+        ),
+    )
+}
+
+
+def fingerprint(name: str, **kw: Any) -> str:
+    """Hash of what is done to the recordings; where they lie does not count, so `root` may be left out."""
+    settings = SETS[name].settings({"root": "", **kw})
+    check_steps(settings["T"])
+    return digest([name, VERSION, {k: v for k, v in settings.items() if k not in ("root", "download", "cache")}])
+
+
+def load(name: str, split: str, **kw: Any) -> FileSet:
+    """Frames `[T, 2, size, size]` of a split; UserError with the files that are expected and missing.
+
+    Frames are kept on disk after the first reading, compressed (about 0.1 MB a recording), unless
+    cache=False.
+    """
+    check_split(split)
+    settings = SETS[name].settings(kw)
+    key = fingerprint(name, **kw)
+    root = Path(settings["root"]).expanduser()
+    if name == "dvs128_gesture":
+        recordings, chosen = _gesture(root, split, settings)
+    else:
+        recordings, chosen = _cifar10_dvs(root, split, settings)
+    if len(chosen) == 0:
+        raise UserError(f"{name} has no {split} samples in {root} with validation={settings['validation']}")
+    labels = np.array([recordings.targets[i] for i in chosen])
+    return FileSet(
+        SETS[name],
+        split,
+        labels,
+        key,
+        event_mix if settings["mix"] else _unchanged,
+        partial(_read, recordings, chosen, settings),
+    )
+
+
+def _unchanged(x: Tensor, generator: torch.Generator) -> Tensor:
+    return x
+
+
+def _read(recordings: Any, chosen: np.ndarray, settings: dict[str, Any], index: int) -> Tensor:
+    """Frames of one recording. They are stored under its path, size and time of change."""
+    position, T, by, size = int(chosen[index]), settings["T"], settings["by"], settings["size"]
+
+    def counts() -> dict[str, np.ndarray]:
+        events = recordings[position][0]
+        events = events[np.argsort(events["t"], kind="stable")]
+        return {"frames": events_to_frames(events, T, SENSOR, by).numpy().astype(np.uint16)}
+
+    if settings["cache"]:
+        path = Path(recordings.data[position])
+        stat = path.stat()
+        key = digest([VERSION, str(path.absolute()), stat.st_size, stat.st_mtime_ns, T, by])
+        arrays = cached(f"recordings/{key[:2]}/{key}", counts, compress=True)
+    else:
+        arrays = counts()
+    frames = torch.from_numpy(arrays["frames"]).float()
+    if size != SENSOR[0]:
+        frames = F.interpolate(frames, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    return frames
+
+
+def _open(kind: type, root: Path, files: str, expected: str, download: bool, **kw: Any) -> Any:
+    """tonic's data set in `root`, sorted by path; tonic's own search for the archives is left out."""
+    if not download:
+        if not any(root.glob(f"{kind.__name__}/{files}")):
+            raise UserError(f"no recordings in {root}: expected {expected}, or give download=True")
+        kind = type(kind.__name__, (kind,), {"_check_exists": lambda self: True})
+    recordings = kind(str(root), **kw)
+    order = sorted(range(len(recordings.data)), key=lambda i: Path(recordings.data[i]).parts)
+    for attribute in ("data", "targets", "users"):
+        if hasattr(recordings, attribute):
+            values = getattr(recordings, attribute)
+            setattr(recordings, attribute, [values[i] for i in order])
+    return recordings
+
+
+def _gesture(root: Path, split: str, settings: dict[str, Any]) -> tuple[Any, np.ndarray]:
+    from tonic.datasets import DVSGesture
+
+    part = "ibmGestureTest" if split == "test" else "ibmGestureTrain"
+    recordings = _open(
+        DVSGesture,
+        root,
+        f"{part}/*/*.npy",
+        f"DVSGesture/{part}/userNN_LIGHT/LABEL.npy, the contents of {part}.tar.gz",
+        settings["download"],
+        train=split != "test",
+    )
+    users = np.array(recordings.users)
+    if split == "test":
+        return recordings, np.arange(len(users))
+    people = np.unique(users)
+    share = settings["validation"]
+    if not 0 <= share < 1:
+        raise UserError(f"validation is the share of the training set that is set aside, in [0, 1); got {share}")
+    aside = np.isin(users, people[len(people) - math.ceil(share * len(people)) :])
+    return recordings, np.flatnonzero(aside if split == "validation" else ~aside)
+
+
+def _cifar10_dvs(root: Path, split: str, settings: dict[str, Any]) -> tuple[Any, np.ndarray]:
+    from tonic.datasets import CIFAR10DVS
+
+    if importlib.util.find_spec("aedat") is None:
+        raise UserError('the files of cifar10_dvs are read with the package aedat: pip install "snnbook[events]"')
+    recordings = _open(
+        CIFAR10DVS,
+        root,
+        "*/*.aedat4",
+        "CIFAR10DVS/<class>/*.aedat4, the contents of CIFAR10DVS.zip and of the ten archives in it",
+        settings["download"],
+    )
+    labels = np.array(recordings.targets)
+    counts = np.bincount(labels, minlength=10)
+    if (counts != 1000).any():
+        warnings.warn(
+            f"cifar10_dvs has 1,000 recordings per class, {root} has {counts.min()} to {counts.max()}",
+            stacklevel=4,
+        )
+    test = np.zeros(len(labels), bool)
+    for c in range(10):
+        members = np.flatnonzero(labels == c)
+        test[members[math.ceil(0.9 * len(members)) :]] = True
+    if split == "test":
+        return recordings, np.flatnonzero(test)
+    train = np.flatnonzero(~test)
+    aside = carve(labels[train], settings["validation"])
+    return recordings, train[aside if split == "validation" else ~aside]

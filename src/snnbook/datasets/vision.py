@@ -1,0 +1,168 @@
+"""CIFAR-10, CIFAR-100, Tiny-ImageNet and ImageNet from disk; the one place that imports torchvision.
+
+The official test set (for Tiny-ImageNet and ImageNet the labelled validation set) is our test split; our
+validation split is a share of each class of the training set, chosen with seed 0. `validation=0` trains on
+all of it, as the papers do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnbook.datasets.augmentation import crop, cutout, flip, resized_crop
+from snnbook.datasets.base import FileSet, Info, carve, check_split, digest
+from snnbook.errors import UserError
+
+VERSION = 1
+
+_OPTIONS = {"root": None, "download": False, "validation": 0.1, "cutout": 0}
+_FOLDER_OPTIONS = {"root": None, "validation": 0.1}
+
+SETS = {
+    i.name: i
+    for i in (
+        Info("cifar10", "CIFAR-10, 32x32 colour, 10 classes; needs root=", True, 10, (3, 32, 32), _OPTIONS),
+        Info("cifar100", "CIFAR-100, 32x32 colour, 100 classes; needs root=", True, 100, (3, 32, 32), _OPTIONS),
+        Info(
+            "tiny_imagenet",
+            "Tiny-ImageNet, 64x64 colour, 200 classes; needs root=",
+            True,
+            200,
+            (3, 64, 64),
+            _FOLDER_OPTIONS,
+        ),
+        Info(
+            "imagenet",
+            "ImageNet, 224x224 colour, 1,000 classes; needs root=",
+            True,
+            1000,
+            (3, 224, 224),
+            _FOLDER_OPTIONS,
+        ),
+    )
+}
+
+# Mean and standard deviation of the colour channels.
+_COLOURS = {
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": ((0.5071, 0.4867, 0.4408), (0.2673, 0.2564, 0.2762)),
+    "tiny_imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+
+
+def import_torchvision() -> ModuleType:
+    """torchvision, also beside a torch without CUDA.
+
+    torchvision's published wheel is built for CUDA. Without it its compiled operators do not load, and its
+    import fails when it describes two of them; these two are declared here, and only after the plain import
+    has failed.
+    """
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError as err:
+        if "operator torchvision::" not in str(err):
+            raise
+    for name in [m for m in sys.modules if m == "torchvision" or m.startswith("torchvision.")]:
+        del sys.modules[name]
+    for operator in ("nms", "qnms"):
+        torch.library.define(f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return importlib.import_module("torchvision")
+
+
+def fingerprint(name: str, **kw: Any) -> str:
+    """Hash of what is done to the files; where they lie does not count, so `root` may be left out."""
+    settings = SETS[name].settings({"root": "", **kw})
+    return digest([name, VERSION, {k: v for k, v in settings.items() if k not in ("root", "download")}])
+
+
+def load(name: str, split: str, **kw: Any) -> FileSet:
+    """Normalised images `[3, H, W]` of a split; UserError with the files that are expected and missing."""
+    check_split(split)
+    settings = SETS[name].settings(kw)
+    key = fingerprint(name, **kw)
+    root, test = Path(settings["root"]).expanduser(), split == "test"
+    images = _cifar(name, root, test, settings["download"]) if "cifar" in name else _folder(name, root, test)
+    labels = np.array(images.targets if "cifar" in name else [label for _, label in images.samples])
+    chosen = np.arange(len(labels))
+    if not test:
+        aside = carve(labels, settings["validation"])
+        chosen = np.flatnonzero(aside if split == "validation" else ~aside)
+    if len(chosen) == 0:
+        raise UserError(f"{name} has no {split} samples with validation={settings['validation']}")
+
+    mean, std = (torch.tensor(c).view(3, 1, 1) for c in _COLOURS[name])
+    black = -mean / std
+    augmentation = (
+        _augment_large if name == "imagenet" else partial(_augment, fill=black, side=settings.get("cutout", 0))
+    )
+    transforms = import_torchvision().transforms
+    resize = [transforms.Resize(256), transforms.CenterCrop(224)] if name == "imagenet" else []
+    transform = transforms.Compose([*resize, transforms.ToTensor(), transforms.Normalize(*_COLOURS[name])])
+    return FileSet(SETS[name], split, labels[chosen], key, augmentation, partial(_read, images, transform, chosen))
+
+
+def _read(images: Any, transform: Any, chosen: np.ndarray, index: int) -> Tensor:
+    return transform(images[int(chosen[index])][0])
+
+
+def _augment(x: Tensor, generator: torch.Generator, fill: Tensor, side: int) -> Tensor:
+    """Pad by an eighth of the image, crop, mirror, cover a square if `side` > 0; what comes in is black."""
+    fill = fill.to(x)
+    x = flip(crop(x, generator, x.shape[-1] // 8, fill), generator)
+    return cutout(x, generator, side, fill) if side else x
+
+
+def _augment_large(x: Tensor, generator: torch.Generator) -> Tensor:
+    return flip(resized_crop(x, generator), generator)
+
+
+def _cifar(name: str, root: Path, test: bool, download: bool) -> Any:
+    datasets = import_torchvision().datasets
+    kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+    try:
+        return kind(root, train=not test, download=download)
+    except RuntimeError as err:
+        files = ", ".join(f for f, _ in kind.train_list + kind.test_list)
+        raise UserError(
+            f"{name} is not in {root}, or is damaged: expected {root / kind.base_folder} with {files}, "
+            f"{kind.meta['filename']} (the archive {kind.filename}, extracted), or give download=True"
+        ) from err
+
+
+def _folder(name: str, root: Path, test: bool) -> Any:
+    base = root / "tiny-imagenet-200" if name == "tiny_imagenet" else root
+    n = SETS[name].num_classes
+    image_folder = import_torchvision().datasets.ImageFolder
+    try:
+        images = image_folder(base / "train" if name == "tiny_imagenet" or not test else base / "val")
+    except FileNotFoundError as err:
+        layout = (
+            "train/<class>/images/*.JPEG and val/val_annotations.txt"
+            if name == "tiny_imagenet"
+            else "train/<class>/*.JPEG and val/<class>/*.JPEG"
+        )
+        raise UserError(f"{name} is not in {root}: expected {base} with {layout}") from err
+    if len(images.classes) != n:
+        raise UserError(f"{name} has {n} classes, but {images.root} has {len(images.classes)} folders with images")
+    if name == "tiny_imagenet" and test:
+        images.samples = _annotated(base / "val", images.class_to_idx)
+    return images
+
+
+def _annotated(folder: Path, number: dict[str, int]) -> list[tuple[str, int]]:
+    """The images of Tiny-ImageNet's validation folder, whose classes stand in one text file."""
+    try:
+        lines = (folder / "val_annotations.txt").read_text().splitlines()
+    except OSError as err:
+        raise UserError(f"tiny_imagenet is not complete: expected {folder / 'val_annotations.txt'}") from err
+    return sorted((str(folder / "images" / f), number[c]) for f, c, *_ in (line.split("\t") for line in lines if line))

@@ -1,0 +1,20 @@
+"""Trials, their records, and running many of them."""
+
+from snnbook.experiments.runner import Results, all_results, results, run, run_many, run_study
+from snnbook.experiments.store import Record, Store
+from snnbook.experiments.studies import Study, study
+from snnbook.experiments.trials import Trial
+
+__all__ = [
+    "Record",
+    "Results",
+    "Store",
+    "Study",
+    "Trial",
+    "all_results",
+    "results",
+    "run",
+    "run_many",
+    "run_study",
+    "study",
+]

@@ -1,0 +1,389 @@
+"""Running trials: one with `run`, many with `run_many` (serially, or on Dask workers).
+
+A finished trial is not run again; a killed run loses the trials that were running and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+import snnbook
+from snnbook import datasets, measure, native, networks, pruning
+from snnbook.errors import UserError, unknown
+from snnbook.experiments.store import Record, Store
+from snnbook.experiments.studies import Study, applicable, names, results_folder, study
+from snnbook.experiments.trials import Trial
+from snnbook.experiments.trials import options as parse_options
+from snnbook.experiments.trials import seeds as parse_seeds
+from snnbook.training import fetch, outputs, to_network, train
+
+State = dict[str, torch.Tensor]
+Job = tuple[Trial, int]
+
+
+def run(
+    trial: Trial, seed: int, store: Store | None = None, profile: str = "", device: str = "cpu",
+    progress: Callable[[int], None] = lambda samples: None,
+) -> Record:  # fmt: skip
+    """Run one trial with one seed: train, prune, measure, record.
+
+    With a store, the record is written there, and the network of `trial.start` is taken from it if it is there. One
+    thread is used throughout, so that the same seed gives the same record, bit for bit, on one machine.
+    """
+    return _run(trial, seed, store, profile, device, progress)[0]
+
+
+def _run(
+    trial: Trial, seed: int, store: Store | None, profile: str, device: str, progress: Callable[[int], None]
+) -> tuple[Record, State]:
+    began, threads = time.perf_counter(), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        sets = _load(trial)
+        torch.manual_seed(seed)
+        model = _network(trial, sets["train"]).to(device)
+        start = _start(trial, seed, store, profile, device, progress)
+        if start is not None:
+            model.load_state_dict(start)
+        generator = torch.Generator().manual_seed(seed)
+        method = pruning.create(trial.method, **dict(trial.settings))
+        context = train(model, sets["train"], trial.recipe, method, generator, trial.T, progress)
+        record = _measured(trial, seed, model, sets, context)
+        record.environment = environment(profile, device)
+        record.environment |= {
+            "data": sets["train"].fingerprint,
+            "wall_s": round(time.perf_counter() - began, 1),
+        }
+        state = {k: v.detach().cpu() for k, v in model.state_dict().items()}
+        if store is not None:
+            store.save_weights(trial.id, seed, state)
+            store.put(record)
+        return record, state
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _load(trial: Trial) -> dict[str, datasets.FrameSet]:
+    """The three splits of a trial; SNNBOOK_ROOT says where data sets that are read from disk are."""
+    info = datasets.info(trial.data)
+    options: dict[str, Any] = {} if info.static else {"T": trial.T}
+    if "root" in info.options and "SNNBOOK_ROOT" in os.environ:
+        options["root"] = os.environ["SNNBOOK_ROOT"]
+    sets = {split: datasets.load(trial.data, split, **options) for split in ("train", "validation", "test")}
+    return {split: data.subset(trial.train_size) for split, data in sets.items()} if trial.train_size else sets
+
+
+def _network(trial: Trial, data: datasets.FrameSet) -> nn.Module:
+    channels, height, width = data[0][0].shape[-3:]
+    settings = dict(trial.network_settings)
+    return networks.build(trial.network, data.num_classes, channels, (height, width), trial.width, trial.T, **settings)
+
+
+def _start(
+    trial: Trial, seed: int, store: Store | None, profile: str, device: str, progress: Callable[[int], None]
+) -> State | None:
+    if trial.start is None:
+        return None
+    state = store.load_weights(trial.start.id, seed) if store else None
+    return state if state is not None else _run(trial.start, seed, store, profile, device, progress)[1]
+
+
+MEASURED = 500  # test samples for operations and firing rates; accuracy always uses the whole test set
+KEPT = 0.75**14  # share of the weights that paper A's 14 rounds leave: how many of the largest weights to compare
+
+
+def _measured(
+    trial: Trial, seed: int, model: nn.Module, sets: dict[str, datasets.FrameSet], context: pruning.Context
+) -> Record:
+    """Everything a page may ask about a trained network; the test set is used here and nowhere else."""
+    T, test, train_set = context.T, sets["test"], sets["train"]
+    model.eval()
+    device = next(model.parameters()).device
+    logits, labels = outputs(model, test, T)
+    x = to_network(fetch(test, torch.arange(min(MEASURED, len(test))))[0], T, device)
+    sops, connections = measure.sops(model, x), measure.connections(model, x.shape)
+    weights = measure.weights(model, k=max(1, round(KEPT * context.masks.total)))
+    rates = measure.firing_rates(model, x)
+    metrics: dict[str, Any] = {
+        "top1": measure.accuracy(logits, labels),
+        "top5": measure.accuracy(logits, labels, k=min(5, test.num_classes)),
+        "top1_validation": measure.accuracy(*outputs(model, sets["validation"], T)),
+        "chance": 100 / test.num_classes,
+        "samples_test": len(test),
+        "T": T,
+        "decision_step": context.log.get("decision_step"),
+        "weights_alive": context.masks.alive,
+        "weights_total": context.masks.total,
+        "parameters_alive": weights.parameters_total - context.masks.total + context.masks.alive,
+        "parameters_total": weights.parameters_total,
+        "sparsity": 100 * context.masks.sparsity,
+        "connections_alive": connections.alive,
+        "connections_total": connections.total,
+        "neurons_alive": connections.neurons_alive,
+        "neurons_total": connections.neurons_total,
+        "sops": sops.total,
+        "sops_encoding": sops.encoding_sops,
+        "macs_encoding": sops.encoding_macs,
+        "mean_abs_weight": weights.mean_abs,
+        "median_abs_weight": weights.median_abs,
+        "top_abs_mean": weights.top_abs_mean,
+        "epochs": len(context.log["loss"]),
+    }
+    metrics["sparsity_parameters"] = 100 * (1 - metrics["parameters_alive"] / metrics["parameters_total"])
+    modules = dict(model.named_modules())
+    layers = [
+        {
+            "name": name,
+            "kind": "linear" if isinstance(modules[name], nn.Linear) else "conv",
+            "weights_alive": int(context.masks[f"{name}.weight"].sum()),
+            "weights_total": context.masks[f"{name}.weight"].numel(),
+            "connections_alive": alive,
+            "connections_total": total,
+            "sops": sops.encoding_sops if name == sops.encoding_layer else sops.per_layer[name],
+            "rate": rate,
+        }
+        # The papers' networks are chains: the neurons behind the i-th layer are the i-th neurons.
+        for (name, (alive, total)), rate in zip_longest(connections.per_layer.items(), rates.values())
+    ]
+    curves = {
+        "loss": np.array(context.log["loss"]),
+        "predictions": logits.mean(0).argmax(1).numpy().astype(np.uint16),
+        "accuracy_test": measure.accuracy_per_step(logits, labels).numpy(),
+    }
+    if not test.static:
+        trained = outputs(model, train_set, T)
+        curves["accuracy_train"] = measure.accuracy_per_step(*trained).numpy()
+        for variant in ("smoothed", "released", "reverse"):
+            curves[f"kl_{variant}"] = measure.kl_curve(*trained, variant).numpy()
+        if trial.fisher_samples:
+            sample, y = fetch(train_set, torch.arange(min(trial.fisher_samples, len(train_set))))
+            curves["fisher"] = measure.fisher_trace(model, to_network(sample, T, device), y.to(device)).numpy()
+    if context.masks.alive < context.masks.total:
+        curves |= {f"mask/{name}": np.packbits(mask.cpu().numpy()) for name, mask in context.masks.items()}
+    return Record(trial.id, seed, trial.config, metrics, layers, curves)
+
+
+def environment(profile: str = "", device: str = "cpu") -> dict[str, Any]:
+    """Versions and machine, as they go into a record."""
+    return {
+        "profile": profile,
+        "snnbook": snnbook.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "native": native.available(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
+        "device": torch.cuda.get_device_name() if device != "cpu" and torch.cuda.is_available() else device,
+        "threads": 1,
+        "commit": _commit(),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def processor() -> str:
+    """Instruction sets that change rounding: records are compared bit for bit only where this is the same."""
+    return torch.backends.cpu.get_cpu_capability()
+
+
+def _commit() -> str:
+    try:
+        here = Path(__file__).parent
+        git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=10"]
+        return subprocess.run(git, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+@dataclass
+class Results:
+    """The records of a study by label, ordered by seed, and how many trials were run for them."""
+
+    study: Study
+    records: dict[tuple[str, ...], list[Record]]
+    ran: int = 0
+    reused: int = 0
+
+    def values(self, label: tuple[str, ...], metric: str) -> np.ndarray:
+        """One metric over the seeds, `[seeds]`; None becomes NaN. Raises UserError for unknown names."""
+        if label not in self.records:
+            raise unknown("label", label, map(str, self.records))
+        try:
+            return np.array([r.metrics[metric] for r in self.records[label]], dtype=float)
+        except KeyError:
+            raise unknown("metric", metric, self.records[label][0].metrics) from None
+
+    def curves(self, label: tuple[str, ...], name: str) -> np.ndarray:
+        """One curve over the seeds, `[seeds, *]`."""
+        return np.stack([r.curves[name] for r in self.records[label]])
+
+
+def run_study(chosen: Study, store: Store, jobs: int = 2, cluster: str = "", progress: bool = True) -> Results:
+    """The results of a study: what the store has is reused, the rest is run."""
+    wanted = [(trial, seed) for trial in chosen.trials.values() for seed in chosen.seeds]
+    ran, reused = run_many(wanted, store, chosen.profile, jobs, cluster, progress)
+    found = {label: [_found(store, t, s) for s in chosen.seeds] for label, t in chosen.trials.items()}
+    return Results(chosen, found, ran, reused)
+
+
+def _found(store: Store, trial: Trial, seed: int) -> Record:
+    record = store.get(trial.id, seed)
+    if record is None:
+        raise UserError(f"the record of {trial.id}, seed {seed}, is gone from {store.path}")
+    return record
+
+
+def results(
+    name: str, profile: str = "laptop", seeds: str = "", results: str = "", jobs: int = 2, options: str = ""
+) -> Results:
+    """What a notebook calls: the records of a study, given the notebook's own parameters as text.
+
+    `results` is the folder of records ("" = the profile's); trials that it lacks are run first. Options that only
+    other studies take are left out.
+    """
+    given = applicable(name, parse_options(options))
+    chosen = study(name, profile, parse_seeds(seeds) if seeds else (), **given)
+    return run_study(chosen, Store(results or results_folder(profile)), jobs, progress=False)
+
+
+def all_results(**parameters: Any) -> dict[str, Results]:
+    """Study name → its results, for all studies; parameters as in `results`."""
+    return {name: results(name, **parameters) for name in names()}
+
+
+def run_many(
+    wanted: Iterable[Job],
+    store: Store,
+    profile: str = "",
+    jobs: int = 2,
+    cluster: str = "",
+    progress: bool = True,
+) -> tuple[int, int]:
+    """Run every trial and seed that the store lacks; returns how many were run and how many reused.
+
+    `jobs=1` runs here, one after the other; more start that many local Dask workers of one thread each; `cluster` is
+    the address of a Dask scheduler to use instead, whose workers must see the store's folder.
+    All that can run is run before an error of one of them is raised.
+    """
+    unique = {(trial.id, seed): (trial, seed) for trial, seed in wanted}
+    missing = [job for key, job in unique.items() if not store.has(*key)]
+    reused = len(unique) - len(missing)
+    if not missing:
+        return 0, reused
+    store.check_writable()
+    plan = _with_starts(missing, store)
+    for trial in {t.id: t for t, _ in plan}.values():
+        _load(trial)  # generate and cache once, before the workers race for it
+    bar = tqdm(total=sum(t.cost for t, _ in plan), disable=not progress, unit="", bar_format=_BAR, file=sys.stderr)
+    with bar:
+        failed = (
+            _serial(plan, store, profile, bar)
+            if jobs == 1 and not cluster
+            else _dask(plan, store, profile, jobs, cluster, bar)
+        )
+    if failed:
+        names = "; ".join(f"{id}, seed {seed}: {why}" for (id, seed), why in failed.items())
+        raise UserError(f"{len(failed)} of {len(plan)} trials failed, the others are stored: {names}")
+    return len(plan), reused
+
+
+_BAR = "{desc} {percentage:3.0f}%|{bar:30}| {elapsed} elapsed, {remaining} left"
+
+
+def _with_starts(missing: Sequence[Job], store: Store) -> list[Job]:
+    """The missing jobs behind the ones they start from, where the trained network of those is not there."""
+    plan: dict[tuple[str, int], Job] = {}
+
+    def add(trial: Trial, seed: int) -> None:
+        if trial.start is not None and store.load_weights(trial.start.id, seed) is None:
+            add(trial.start, seed)
+        plan.setdefault((trial.id, seed), (trial, seed))
+
+    for trial, seed in missing:
+        add(trial, seed)
+    return list(plan.values())
+
+
+def _title(bar: tqdm, done: int, total: int) -> None:
+    bar.set_description_str(f"{done} of {total} trials", refresh=True)
+
+
+def _serial(plan: list[Job], store: Store, profile: str, bar: tqdm) -> dict[tuple[str, int], str]:
+    failed: dict[tuple[str, int], str] = {}
+    for done, (trial, seed) in enumerate(plan):
+        _title(bar, done, len(plan))
+        end = bar.n + trial.cost
+        size = trial.cost / max(1, trial.recipe.epochs)
+
+        def advance(samples: int, per=trial.T, end=end, size=size) -> None:
+            bar.update(min(samples * per, max(0.0, end - bar.n)) if size else 0)
+
+        try:
+            _run(trial, seed, store, profile, "cpu", advance)
+        except UserError as err:
+            failed[trial.id, seed] = str(err)
+        bar.update(end - bar.n)
+    _title(bar, len(plan), len(plan))
+    return failed
+
+
+def _work(trial: Trial, seed: int, path: str, profile: str, start: Any) -> tuple[str, int, str]:
+    """One trial in a worker; `start` only makes it wait for the one it starts from."""
+    try:
+        _run(trial, seed, Store(path), profile, "cpu", lambda samples: None)
+        return trial.id, seed, ""
+    except UserError as err:
+        return trial.id, seed, str(err)
+    except Exception:
+        return trial.id, seed, traceback.format_exc(limit=-3)
+
+
+def _dask(
+    plan: list[Job], store: Store, profile: str, jobs: int, address: str, bar: tqdm
+) -> dict[tuple[str, int], str]:
+    from distributed import Client, LocalCluster, as_completed
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    local = None if address else LocalCluster(
+        n_workers=jobs, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0", silence_logs=40
+    )  # fmt: skip
+    failed: dict[tuple[str, int], str] = {}
+    try:
+        with Client(local or address, timeout=10) as client:
+            futures: dict[tuple[str, int], Any] = {}
+            for trial, seed in plan:
+                start = futures.get((trial.start.id, seed)) if trial.start else None
+                futures[trial.id, seed] = client.submit(
+                    _work, trial, seed, str(store.path.resolve()), profile, start,
+                    key=f"{trial.id}-{seed}", priority=trial.cost + (1e12 if trial.start is None else 0), pure=False,
+                )  # fmt: skip
+            costs = {(t.id, s): t.cost for t, s in plan}
+            _title(bar, 0, len(plan))
+            for done, future in enumerate(as_completed(futures.values()), 1):
+                id, seed, why = future.result()
+                if why:
+                    failed[id, seed] = why
+                bar.update(costs[id, seed])
+                _title(bar, done, len(plan))
+    except (OSError, TimeoutError) as err:
+        raise UserError(f"no Dask scheduler at {address}: {err}" if address else f"no local workers: {err}") from err
+    finally:
+        if local is not None:
+            local.close()
+    return failed

@@ -1,0 +1,223 @@
+"""Studies: the trials behind each table and figure, by the name of what they reproduce.
+
+A study is a function of the profile, and of options that override what its trials have in common. Settings of the
+embedded sets were tuned on their validation splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from snnbook import pruning
+from snnbook.errors import UserError, unknown
+from snnbook.experiments.trials import Trial
+
+Label = tuple[str, ...]
+
+PROFILES = {
+    "smoke": "a few seconds a page: tiny subsets and networks, to see that everything runs",
+    "laptop": "the book's default: embedded data, real training, minutes",
+    "paper": "the papers' data sets, networks and epochs; needs the data, and a GPU helps",
+}
+SEEDS = {"smoke": (0, 1), "laptop": (0, 1, 2, 3, 4), "paper": (0, 1, 2, 3, 4)}
+
+
+def results_folder(profile: str) -> Path:
+    """Where a profile keeps its records: with the repository, but for smoke runs, which are thrown away.
+
+    Raises UserError for an unknown profile.
+    """
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
+    root = Path(__file__).resolve().parents[3]
+    return root / "build" / "smoke-results" if profile == "smoke" else root / "data" / "results"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A named set of trials, each with a label that pages and claims use, and the seeds to run them with."""
+
+    name: str
+    profile: str
+    trials: dict[Label, Trial]
+    seeds: tuple[int, ...]
+
+
+# One entry per role: the data set, its network and the dense recipe. Labels use the role's embedded name throughout.
+_READOUT = {"vote": 0, "hidden": (128,), "norm_hidden": True, "gain": 2.0, "bias": False, "dropout": 0.0}
+_LAPTOP: dict[str, dict[str, Any]] = {
+    "digits-clutter": {
+        "T": 4,
+        "network": "cifarnet",
+        "network_settings": _READOUT | {"convolutions": (16, 16, "M", 32, 64, "M", 64, 128)},
+        "epochs": 12,
+        "batch_size": 50,
+    },
+    "digits-dvs": {
+        "T": 10,
+        "network": "cifar10dvs",
+        "network_settings": _READOUT | {"convolutions": (16, "M", 32, "M", 64, 64)},
+        "epochs": 10,
+        "batch_size": 24,
+        "fisher_samples": 32,
+    },
+    "arms-dvs": {
+        "T": 20,
+        "network": "dvsgesture",
+        "network_settings": _READOUT | {"convolutions": (16, "M", 32, "M", 64, 64, 64)},
+        "epochs": 12,
+        "batch_size": 20,
+        "fisher_samples": 32,
+    },
+}
+_PAPER: dict[str, dict[str, Any]] = {
+    "digits-clutter": {
+        "data": "cifar10", "T": 8, "network": "cifarnet", "epochs": 300, "batch_size": 16, "lr": 1e-4,
+        "loss": "squared_error",
+    },
+    "digits-dvs": {
+        "data": "cifar10_dvs", "T": 10, "network": "cifar10dvs", "epochs": 300, "batch_size": 16, "lr": 1e-3,
+        "fisher_samples": 32,
+    },
+    "arms-dvs": {
+        "data": "dvs128_gesture", "T": 20, "network": "dvsgesture", "epochs": 300, "batch_size": 8, "lr": 1e-3,
+        "fisher_samples": 32,
+    },
+}  # fmt: skip
+
+
+def dense(role: str, profile: str) -> Trial:
+    """The dense network of a role, which every method starts from."""
+    if profile == "paper":
+        return Trial(**_PAPER[role])
+    home = Trial(data=role, **_LAPTOP[role])
+    if profile == "smoke":
+        sizes: dict[str, Any] = {
+            "T": min(home.T, 4),
+            "width": 0.25,
+            "epochs": 2,
+            "batch_size": 16,
+            "train_size": 44,
+        }
+        home = replace(home, **sizes, fisher_samples=min(home.fisher_samples, 2))
+    return home
+
+
+def after(parent: Trial, method: str, profile: str, **settings) -> Trial:
+    """A trial that goes on from a dense one; all methods get the same epochs and its learning rate."""
+    epochs = {"smoke": 3, "laptop": 18, "paper": 300}[profile]
+    return replace(
+        parent,
+        method=method,
+        settings=tuple(settings.items()),
+        epochs=epochs,
+        lr=lr,
+        fisher_samples=0,
+        start=parent,
+    )
+
+
+def _ablation(profile: str) -> dict[Label, Trial]:
+    """Paper A Table 4: no, spatial, temporal and both prunings, each with the same epochs from the same dense network.
+
+    lambda is 0.05 on the embedded sets, where the paper's 0.01 keeps nearly all steps; Fig. 5 shows the whole range.
+    """
+    cuts = {"smoke": 2, "laptop": 14, "paper": 14}[profile]
+    lam = {"smoke": 0.05, "laptop": 0.05, "paper": 0.01}[profile]
+    trials: dict[Label, Trial] = {}
+    for role in ("digits-dvs", "arms-dvs"):
+        parent = dense(role, profile)
+        for name, share, temporal in (
+            ("none", 0.0, False),
+            ("S", 0.25, False),
+            ("T", 0.0, True),
+            ("S+T", 0.25, True),
+        ):
+            trials[role, name] = after(parent, "stp", profile, cuts=cuts, share=share, temporal=temporal, lam=lam)
+    return trials
+
+
+def _curves(profile: str) -> dict[Label, Trial]:
+    """Paper A Figs. 5 and 6 read the curves over time steps of the dense event networks."""
+    return {(role, "dense"): dense(role, profile) for role in ("digits-dvs", "arms-dvs")}
+
+
+def _lamp(profile: str) -> dict[Label, Trial]:
+    """LAMP against magnitude and noise at one sparsity, on the static set."""
+    parent = dense("digits-clutter", profile)
+    trials: dict[Label, Trial] = {("digits-clutter", "dense"): after(parent, "dense", profile)}
+    for method in ("random", "magnitude", "lamp"):
+        trials["digits-clutter", method] = after(parent, method, profile, sparsity=0.98)
+    return trials
+
+
+STUDIES: dict[str, Callable[[str], dict[Label, Trial]]] = {
+    "A.table4": _ablation,
+    "A.fig5": _curves,
+    "A.fig6": _curves,
+    "lamp": _lamp,
+    "decision-step": _curves,
+}
+
+
+def names() -> list[str]:
+    """The names of all studies."""
+    return list(STUDIES)
+
+
+def study(name: str, profile: str = "laptop", seeds: tuple[int, ...] = (), **options) -> Study:
+    """The study `name` at a profile; `options` override fields of its trials or settings of their methods.
+
+    Raises UserError for an unknown study, profile or option, and for values out of range.
+    """
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
+    known = known_options(name, profile)
+    for key in options:
+        if key not in known:
+            raise unknown(f"option of {name}", key, known)
+    trials = {label: _changed(trial, options) for label, trial in STUDIES[name](profile).items()}
+    return Study(name, profile, trials, seeds or SEEDS[profile])
+
+
+def known_options(name: str, profile: str = "laptop") -> set[str]:
+    """The options that the trials of a study take. Raises UserError for an unknown study."""
+    if name not in STUDIES:
+        raise unknown("study", name, STUDIES)
+    return _FIELDS.union(*(pruning.settings(trial.method) for trial in STUDIES[name](profile).values()))
+
+
+def applicable(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of `options` that a study takes: one text of options serves all pages of a book.
+
+    Raises UserError for an option that no study takes.
+    """
+    anywhere = set().union(*(known_options(each) for each in STUDIES))
+    for key in options:
+        if key not in anywhere:
+            raise unknown("option", key, anywhere)
+    return {key: value for key, value in options.items() if key in known_options(name)}
+
+
+_FIELDS = {f.name for f in fields(Trial)} - {"start", "settings", "network_settings", "method"}
+_SHARED = {
+    "data",
+    "T",
+    "network",
+    "width",
+    "train_size",
+}  # what shapes data or network shapes the start as well
+
+
+def _changed(trial: Trial, options: dict[str, Any]) -> Trial:
+    """`trial` with the options that apply to it."""
+    mine = {k: v for k, v in options.items() if k in _FIELDS}
+    settings = {k: v for k, v in options.items() if k in pruning.settings(trial.method)}
+    try:
+        start = trial.start and replace(trial.start, **{k: v for k, v in mine.items() if k in _SHARED})
+        return replace(trial, **mine, settings=tuple((dict(trial.settings) | settings).items()), start=start)
+    except TypeError as err:
+        raise UserError(f"an option has a value of the wrong kind: {err}") from err

@@ -1,0 +1,23 @@
+"""Measurements on any network of convolutions, linear layers and neurons; no method is known here."""
+
+from snnbook.measure.accuracy import accuracy, accuracy_per_step
+from snnbook.measure.operations import SOPs, sops
+from snnbook.measure.rates import firing_rates
+from snnbook.measure.structure import Connections, Weights, connections, weights
+from snnbook.measure.timesteps import decision_timestep, fisher_trace, kl_curve, normalise
+
+__all__ = [
+    "Connections",
+    "SOPs",
+    "Weights",
+    "accuracy",
+    "accuracy_per_step",
+    "connections",
+    "decision_timestep",
+    "firing_rates",
+    "fisher_trace",
+    "kl_curve",
+    "normalise",
+    "sops",
+    "weights",
+]

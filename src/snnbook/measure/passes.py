@@ -1,0 +1,259 @@
+"""How a network is run to be measured: in evaluation mode, layer by layer, and left exactly as it was found.
+
+Everything here needs only the modules that do the work: convolutions and linear layers, named *layers*, and
+the neurons behind them. The number of synapses of a layer follows from the layer itself, run on a map of
+ones with the indicator of its nonzero weights: borders, stride, padding, dilation and groups are then right
+by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from snnbook.errors import UserError
+from snnbook.neurons import LIF
+
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+# Modules that move values about: they run as they are on a map of live neurons.
+MOVES = (
+    *MAX_POOLS,
+    *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
+    *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
+    *(nn.Flatten, nn.Unflatten, nn.Identity, nn.Upsample, nn.ZeroPad2d, nn.ConstantPad2d),
+)
+# Modules that change values but neither make nor stop a spike.
+SCALES = (
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
+    *(nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d),
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
+)
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+RESETS = ("reset", "reset_states", "reset_mem")
+
+Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
+
+
+def named(model: nn.Module, types: tuple[type[nn.Module], ...]) -> dict[str, nn.Module]:
+    """The modules of the given types by name, in order of registration."""
+    return {name: m for name, m in model.named_modules() if isinstance(m, types)}
+
+
+def layers(model: nn.Module) -> dict[str, nn.Module]:
+    """The convolutions and linear layers of a network by name, in order of registration."""
+    return named(model, LAYERS)
+
+
+def reset(model: nn.Module) -> None:
+    """Forget the state of neurons that keep one (SpikingJelly, sinabs, snnTorch); `LIF` keeps none."""
+    for m in model.modules():
+        for name in RESETS:
+            if callable(f := getattr(m, name, None)):
+                f()
+                break
+
+
+@contextmanager
+def measuring(model: nn.Module, hooks: dict[nn.Module, Hook] | None = None) -> Iterator[None]:
+    """Evaluation mode with forward hooks; on leaving, hooks, modes and stored potentials are restored."""
+    modes = [(m, m.training) for m in model.modules()]
+    kept = [(m, m.keep_potential, m.potential) for m in model.modules() if isinstance(m, LIF)]
+    handles = []
+    try:
+        model.eval()
+        for lif, _, _ in kept:
+            lif.keep_potential = False
+        handles = [m.register_forward_hook(hook) for m, hook in (hooks or {}).items()]
+        reset(model)
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for m, training in modes:
+            m.training = training
+        for lif, keep, potential in kept:
+            lif.keep_potential, lif.potential = keep, potential
+        reset(model)
+
+
+def sample_axis(x: Tensor) -> int:
+    """The axis of samples: 1 for events `[T, N, *]` (3 or 5 axes), 0 for static input `[N, *]` (2 or 4)."""
+    if x.dim() not in (2, 3, 4, 5):
+        raise UserError(f"input must be [T, N, C, H, W], [T, N, F], [N, C, H, W] or [N, F], got {tuple(x.shape)}")
+    axis = 1 if x.dim() in (3, 5) else 0
+    if x.shape[axis] == 0:
+        raise UserError(f"input of shape {tuple(x.shape)} holds no sample")
+    return axis
+
+
+def device_of(model: nn.Module) -> torch.device:
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def batches(model: nn.Module, x: Tensor, batch_size: int | None) -> Iterator[Tensor]:
+    """Cut `x` along its samples, on the network's device; neurons forget their state before each batch."""
+    axis = sample_axis(x)
+    for part in x.split(batch_size or x.shape[axis], axis):
+        reset(model)
+        yield part.to(device_of(model))
+
+
+def rows(layer: nn.Module, value: Tensor) -> Tensor:
+    """An input or output of a layer with all leading axes as one: `[R, C, H, W]` or `[R, F]`."""
+    size = layer.weight.dim() - 1  # type: ignore[operator]
+    return value.reshape(-1, *value.shape[-size:])
+
+
+def live_synapses(layer: nn.Module) -> Tensor:
+    """The indicator of the nonzero weights, as the layer sees them now (parametrised weights included)."""
+    return (layer.weight.detach() != 0).double()  # type: ignore[operator]
+
+
+def in_degree(layer: nn.Module, live: Tensor, synapses: Tensor) -> Tensor:
+    """Synapses from live neurons `[C, H, W]` or `[F]` into each output of a layer, float64."""
+    batch = live.double()[None]
+    if isinstance(layer, nn.Linear):
+        return F.linear(batch, synapses)[0]
+    return layer._conv_forward(batch, synapses, None)[0]  # type: ignore[operator]
+
+
+def fan_out(layer: nn.Module, shape: torch.Size, synapses: Tensor, post: Tensor | None) -> Tensor:
+    """Synapses from each input neuron into the neurons `post` (None = all), of shape `shape`, float64.
+
+    The derivative of the summed in-degree with respect to the input: the layer transposed, whatever its
+    geometry.
+    """
+    with torch.enable_grad():
+        ones = torch.ones(shape, dtype=torch.float64, device=synapses.device, requires_grad=True)
+        degree = in_degree(layer, ones, synapses)
+        seed = torch.ones_like(degree) if post is None else post.double()
+        return torch.autograd.grad(degree, ones, seed)[0]
+
+
+def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> list[nn.Module]:
+    """The modules taken for neurons: `LIF`, types in `identity`, and others without a known module inside.
+
+    Raises UserError for such an unknown module with weights of two or more axes: its synapses would go
+    uncounted.
+    """
+    neural: tuple[type[nn.Module], ...] = (LIF, *identity)
+    known: tuple[type[nn.Module], ...] = (*LAYERS, *MOVES, *SCALES, *CONTAINERS, *neural)
+    found: list[nn.Module] = []
+
+    def visit(m: nn.Module, name: str) -> None:
+        if isinstance(m, neural):
+            found.append(m)
+        elif isinstance(m, (*LAYERS, *MOVES, *SCALES)):
+            return
+        elif m is model or any(isinstance(d, known) for d in m.modules()):
+            for child, c in m.named_children():
+                visit(c, f"{name}.{child}".lstrip("."))
+        elif any(p.dim() > 1 for p in m.parameters()):
+            raise UserError(
+                f"cannot count the synapses of {name!r} ({type(m).__name__}): neither a convolution nor "
+                "linear; if it is a neuron, name its class in identity=(...)"
+            )
+        else:
+            found.append(m)
+
+    visit(model, "")
+    return found
+
+
+def has_neuron_masks(model: nn.Module) -> bool:
+    return any(isinstance(m, LIF) and m.mask is not None for m in model.modules())
+
+
+@dataclass
+class Use:
+    """One run of a layer in a liveness pass: in-degree of its outputs, and which reach a live neuron."""
+
+    name: str
+    degree: Tensor
+    live: Tensor
+    reaches: Tensor
+    reaches_live: Tensor
+
+    @property
+    def post(self) -> Tensor:
+        """False where all neurons behind an output are masked; True where there are none."""
+        return ~self.reaches | self.reaches_live
+
+
+@dataclass
+class Liveness:
+    """What a liveness pass saw: runs of layers in order, and (alive, total) neurons of each `LIF` by name."""
+
+    uses: list[Use]
+    neurons: dict[str, tuple[int, int]]
+
+
+def liveness(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] = (), dense: bool = False) -> Liveness:
+    """Send a map of live neurons through the network instead of values; `x` is a batch of one sample.
+
+    A layer puts out 1 where a live neuron still has a synapse, normalisation and dropout pass the map on,
+    neurons pass on 1 where the map is positive times their mask, poolings and additions are what they are.
+    `dense` takes all weights and neurons for alive. Which neurons stand behind which layer is read off the
+    autograd graph, so that shortcuts and poolings in between need no special case.
+    """
+    name_of = {m: name for name, m in model.named_modules()}
+    masked = has_neuron_masks(model) and not dense
+    one = torch.ones((), dtype=torch.bool, device=x.device)
+    seen = Liveness([], {})
+
+    def layer_hook(layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        synapses = torch.ones_like(live_synapses(layer)) if dense else live_synapses(layer)
+        degree = in_degree(layer, rows(layer, args[0].detach())[0], synapses)
+        live = (degree > 0).to(output.dtype).requires_grad_()
+        nowhere = torch.zeros_like(degree, dtype=torch.bool)
+        seen.uses.append(Use(name_of[layer], degree, live, nowhere, nowhere.clone()))
+        return live.expand_as(output).clone()
+
+    def neuron_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        spikes = output[0] if isinstance(output, tuple) else output
+        x = args[0]
+        if not isinstance(spikes, Tensor) or spikes.shape != x.shape:
+            return output
+        mask = m.mask if isinstance(m, LIF) and m.mask is not None and not dense else one
+        if masked and x.requires_grad:
+            leaves = [use.live for use in seen.uses]
+            ways = torch.autograd.grad(x.sum(), leaves, allow_unused=True, retain_graph=True)
+            live_ways = torch.autograd.grad((x * mask).sum(), leaves, allow_unused=True, retain_graph=True)
+            for use, way, live_way in zip(seen.uses, ways, live_ways, strict=True):
+                if way is not None and live_way is not None:
+                    use.reaches |= way > 0
+                    use.reaches_live |= live_way > 0
+        if isinstance(m, LIF):
+            shape = x.shape[2:]
+            seen.neurons[name_of[m]] = (int(mask.expand(shape).sum()), shape.numel())
+        spikes = (x.detach() > 0) * mask.to(x.dtype)
+        return (spikes, *output[1:]) if isinstance(output, tuple) else spikes
+
+    def scale_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        return args[0].clone()
+
+    def max_pool_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        # The gradient of a maximum names one input of the window; all of them reach the neuron behind it.
+        d = next(d for d, kind in enumerate(MAX_POOLS, 1) if isinstance(m, kind))
+        if not isinstance(output, Tensor) or m.dilation not in (1, (1,) * d):
+            return output
+        average: Any = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[d - 1]
+        x = args[0].reshape(-1, *args[0].shape[-d - 1 :])
+        mean = average(x, m.kernel_size, m.stride, m.padding, m.ceil_mode).reshape(output.shape)
+        return output.detach() + mean - mean.detach()
+
+    hooks: dict[nn.Module, Hook] = {m: layer_hook for m in layers(model).values()}
+    hooks |= {m: scale_hook for m in model.modules() if isinstance(m, SCALES)}
+    hooks |= {m: max_pool_hook for m in model.modules() if isinstance(m, MAX_POOLS) and masked}
+    hooks |= {m: neuron_hook for m in neurons(model, identity)}
+    with measuring(model, hooks), torch.enable_grad():
+        model(x)
+    return seen

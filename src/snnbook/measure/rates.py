@@ -1,0 +1,38 @@
+"""Firing rates: how often the neurons of each layer spike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snnbook.measure import passes
+from snnbook.neurons import LIF
+
+
+@torch.no_grad()
+def firing_rates(
+    model: nn.Module, x: Tensor, batch_size: int | None = 64, neurons: tuple[type[nn.Module], ...] = (LIF,)
+) -> dict[str, float]:
+    """Spikes per neuron and step by module, for events `[T, N, *]` or static input `[N, *]`.
+
+    Spikes are counted behind the mask and over all neurons of the module, masked ones included, so that a
+    rate times the number of neurons, steps and synapses of each gives SOPs. neurons: the classes to
+    measure.
+    Raises UserError for an input of another form or without samples.
+    """
+    name_of = {m: name for name, m in passes.named(model, neurons).items()}
+    spikes: dict[str, float] = defaultdict(float)
+    chances: dict[str, int] = defaultdict(int)
+
+    def hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        s = output[0] if isinstance(output, tuple) else output
+        spikes[name_of[m]] += float(s.sum(dtype=torch.float64))
+        chances[name_of[m]] += s.numel()
+
+    with passes.measuring(model, dict.fromkeys(name_of, hook)):
+        for batch in passes.batches(model, x, batch_size):
+            model(batch)
+    return {name: spikes[name] / chances[name] for name in chances}

@@ -1,0 +1,161 @@
+"""What is left of a network: live connections (synapses), live weights, and how large these are.
+
+Two quantities go by the name of connectivity and differ by the size of the feature map: a *weight* is a
+number in a tensor, a *connection* is one use of it between two neurons. Ref: paper B Sec. 4 for
+connections, whose code also drops neurons that nothing reaches any more; paper A for the sparsity over all
+parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from snnbook.errors import UserError
+from snnbook.measure import passes
+
+
+@dataclass(frozen=True)
+class Connections:
+    """Live and dense connections by layer, (alive, total), in order of execution, with the encoding layer.
+
+    neurons: `LIF` name → (not masked, total). Connections are fractional behind an average pooling.
+    """
+
+    per_layer: dict[str, tuple[float, float]]
+    neurons: dict[str, tuple[int, int]]
+
+    @property
+    def alive(self) -> float:
+        return sum(alive for alive, _ in self.per_layer.values())
+
+    @property
+    def total(self) -> float:
+        return sum(total for _, total in self.per_layer.values())
+
+    @property
+    def neurons_alive(self) -> int:
+        return sum(alive for alive, _ in self.neurons.values())
+
+    @property
+    def neurons_total(self) -> int:
+        return sum(total for _, total in self.neurons.values())
+
+
+def connections(
+    model: nn.Module, sample_shape: Sequence[int], identity: tuple[type[nn.Module], ...] = ()
+) -> Connections:
+    """Connections of a network for a sample `[C, H, W]` or `[F]`, or an input `[T, N, *]` or `[N, *]`.
+
+    A connection is alive if its weight is not zero, the neuron before it is alive and the neuron behind it
+    is not masked. A neuron is alive if it is not masked and at least one live connection enters it (its
+    bias alone does not count); inputs are alive. An average pooling passes on fractions, an addition of two
+    branches counts both, as in paper B's code. A layer that runs several times, in a loop over time, counts
+    once.
+
+    identity: classes to take for neurons. Without it these are `LIF` and every module of unknown type that
+    returns its input's shape and has no weights of two or more axes.
+    Raises UserError if the network does not take such a sample or holds weights that this cannot count.
+    """
+    shape, seen = _fitting_pass(model, tuple(sample_shape), identity)
+    alive: dict[str, float] = {}
+    total: dict[str, float] = {}
+    for use in seen.uses:
+        alive[use.name] = max(alive.get(use.name, 0.0), float((use.degree * use.post).sum()))
+    for use in passes.liveness(model, _ones(model, shape), identity, dense=True).uses:
+        total[use.name] = max(total.get(use.name, 0.0), float(use.degree.sum()))
+    return Connections({name: (alive[name], total[name]) for name in total}, seen.neurons)
+
+
+def _ones(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    return torch.ones(shape, dtype=dtype, device=passes.device_of(model))
+
+
+def _fitting_pass(
+    model: nn.Module, s: tuple[int, ...], identity: tuple[type[nn.Module], ...]
+) -> tuple[tuple[int, ...], passes.Liveness]:
+    """The liveness pass for the first of the possible readings of `s` that the network takes."""
+    first = next(iter(passes.layers(model).values()), None)
+    if first is None:
+        raise UserError("the network has no convolution or linear layer")
+    if not 1 <= len(s) <= 5:
+        raise UserError(f"sample_shape must have 1 to 5 axes, got {s}")
+    passes.neurons(model, identity)
+    flat = isinstance(first, nn.Linear) and first.in_features == s[-1]
+    if len(s) == 1 or (len(s) == 3 and not flat):
+        shapes = [(1, 1, *s), (1, *s)]
+    else:
+        shapes = [(s[0], 1, *s[2:]) if len(s) % 2 else (1, *s[1:])]
+    errors = []
+    for shape in shapes:
+        try:
+            return shape, passes.liveness(model, _ones(model, shape), identity)
+        except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as e:
+            errors.append(f"{list(shape)}: {str(e).splitlines()[0] if str(e) else type(e).__name__}")
+    raise UserError(f"the network does not take a sample of shape {s}; tried " + "; ".join(errors))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Live weights of convolutions and linear layers; per_layer: name → (alive, total).
+
+    sparsity: percent of these weights that are zero. sparsity_parameters: the same over all parameters,
+    biases and normalisation included, which are never pruned and count as alive (paper A's Param and
+    sparsity columns).
+    mean_abs, median_abs: magnitude of the live weights; top_abs_mean: mean magnitude of the k largest, None
+    without k. All three are NaN if no weight is alive.
+    """
+
+    per_layer: dict[str, tuple[int, int]]
+    parameters_total: int
+    mean_abs: float
+    median_abs: float
+    top_abs_mean: float | None
+
+    @property
+    def alive(self) -> int:
+        return sum(alive for alive, _ in self.per_layer.values())
+
+    @property
+    def total(self) -> int:
+        return sum(total for _, total in self.per_layer.values())
+
+    @property
+    def parameters_alive(self) -> int:
+        return self.parameters_total - self.total + self.alive
+
+    @property
+    def sparsity(self) -> float:
+        return 100 * (1 - self.alive / self.total)
+
+    @property
+    def sparsity_parameters(self) -> float:
+        return 100 * (1 - self.parameters_alive / self.parameters_total)
+
+
+def weights(model: nn.Module, k: int | None = None) -> Weights:
+    """Count live (nonzero) weights and parameters, and measure the live weights, the `k` largest apart.
+
+    The mean over as many weights as another network has left tells a pruned network's larger weights from a
+    mere selection of the large ones (paper A Fig. 7-8). With fewer than k alive, the mean is over those.
+    Raises UserError for k < 1 or a network without layers.
+    """
+    if k is not None and k < 1:
+        raise UserError(f"k must be at least 1 weight, got {k}")
+    tensors = {name: m.weight.detach() for name, m in passes.layers(model).items()}  # type: ignore[operator]
+    if not tensors:
+        raise UserError("the network has no convolution or linear layer")
+    alive = torch.cat([w[w != 0].abs().flatten() for w in tensors.values()]).double().cpu().numpy()
+    largest = alive if k is None or k >= alive.size else np.partition(alive, alive.size - k)[-k:]
+    return Weights(
+        per_layer={name: (int((w != 0).sum()), w.numel()) for name, w in tensors.items()},
+        parameters_total=sum(p.numel() for p in model.parameters()),
+        mean_abs=float(alive.mean()) if alive.size else float("nan"),
+        median_abs=float(np.median(alive)) if alive.size else float("nan"),
+        top_abs_mean=None if k is None else float(largest.mean()) if alive.size else float("nan"),
+    )

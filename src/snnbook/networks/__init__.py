@@ -1,0 +1,42 @@
+"""The papers' networks by name, each with a width factor: `build("cifarnet", width=0.125)`."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from snnbook.errors import UserError, unknown
+from snnbook.networks.convnet import PLANS, ConvNet
+
+__all__ = ["ConvNet", "available", "build"]
+
+
+def available() -> dict[str, str]:
+    """Network name → one-line description."""
+    return {name: plan.about for name, plan in PLANS.items()}
+
+
+def build(
+    name: str,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    image_size: int | tuple[int, int] = 32,
+    width: float = 1.0,
+    T: int = 4,
+    **changes,
+) -> nn.Module:
+    """Build a network by name; `width=1.0` is the paper's, other widths scale every hidden layer.
+
+    Events go in as `[T, N, C, H, W]`. Static images go in as `[N, C, H, W]`: the first layer runs once and its output
+    drives all `T` steps. Out come logits `[T, N, K]`. `changes` replaces entries of the network's plan
+    (`Plan` in convnet.py) or constants of its neurons (`tau`, `v_threshold`, `v_reset`, `decay_input`,
+    `detach_reset`, `surrogate`). Raises UserError for an unknown name or change, a width that is not positive,
+    T < 1 and an image too small for the network's pooling.
+    """
+    if name not in PLANS:
+        raise unknown("network", name, PLANS)
+    if not width > 0:
+        raise UserError(f"width must be positive, got {width}")
+    if T < 1:
+        raise UserError(f"T must be at least 1 step, got {T}")
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    return ConvNet(PLANS[name].changed(**changes), num_classes, in_channels, size, width, T)

@@ -1,0 +1,45 @@
+"""Gradual global pruning in one training: `random`, `magnitude`, `lamp`.
+
+Ref: Zhu & Gupta 2017 (gradual pruning), Han et al. 2015 (magnitude), Lee et al. 2020 (LAMP); paper C Eq. 14-15.
+
+Algorithm: at `updates` steps, evenly spaced over the first `span` of the training, rank the living weights of all
+layers together and cut to the sparsity due; train on with the survivors; from the last cut on the masks are fixed.
+
+Deviations: paper C's schedule stops one cut short of its target; here the last cut lands on it exactly. LAMP's paper
+prunes in rounds of 20 % with the weights kept; in rounds it is `stp` here, gradually it is this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from snnbook.errors import UserError, unknown
+from snnbook.pruning.budgets import check_sparsity, global_masks
+from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.schedules import SCHEDULES
+from snnbook.pruning.scores import SCORES
+
+
+@dataclass
+class Gradual(Pruner):
+    """sparsity: share of all prunable weights that goes, in [0, 1). span: share of the training with cuts."""
+
+    score: str = "lamp"
+    sparsity: float = 0.98
+    updates: int = 12
+    span: float = 0.6
+    schedule: str = "cubic"
+
+    def __post_init__(self) -> None:
+        check_sparsity(self.sparsity)
+        if self.schedule not in SCHEDULES:
+            raise unknown("schedule", self.schedule, SCHEDULES)
+        if self.updates < 1 or not 0 < self.span <= 1:
+            raise UserError(f"need updates >= 1 and span in (0, 1], got {self.updates} and {self.span}")
+
+    def after_step(self, c: Context) -> None:
+        cuts = [max(1, round((i + 1) * self.span * c.steps / self.updates)) for i in range(self.updates)]
+        if c.step + 1 in cuts:
+            done = sum(cut <= c.step + 1 for cut in cuts) / self.updates
+            left = (1 - self.sparsity * SCHEDULES[self.schedule](done)) * c.masks.total / c.masks.alive
+            c.set_masks(global_masks(SCORES[self.score](c.weights(), c.generator), max(0.0, 1 - left), c.masks))

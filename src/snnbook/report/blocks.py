@@ -1,0 +1,53 @@
+"""A piece of a page that shows itself: HTML in a notebook or book, plain text elsewhere."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+from snnbook.errors import UserError
+
+
+class Block:
+    """HTML for a page with the same content as Markdown."""
+
+    def __init__(self, html: str, markdown: str):
+        self.html, self.markdown = html, markdown
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.html, "text/markdown": self.markdown, "text/plain": self.markdown}
+
+    def __str__(self) -> str:
+        return self.markdown
+
+    def show(self) -> None:
+        """Display it in the running notebook, or print it where there is none."""
+        try:
+            from IPython import get_ipython
+            from IPython.display import display
+        except ImportError:
+            print(self)
+            return
+        if get_ipython() is None:
+            print(self)
+        else:
+            display(self)
+
+
+def escape(text: object) -> str:
+    """Text as it may stand in HTML, in attributes as well."""
+    return html.escape(str(text), quote=True)
+
+
+def required(kind: str, text: str) -> str:
+    """The text, stripped. Raises UserError if there is none, which would shut readers out."""
+    if not str(text or "").strip():
+        raise UserError(f"{kind} is empty; say in words what the reader is to see")
+    return str(text).strip()
+
+
+def definitions(items: Iterable[tuple[str, str]]) -> str:
+    """A `<dl>` of (term, HTML)."""
+    rows = "".join(f"<dt>{escape(term)}</dt><dd>{text}</dd>" for term, text in items)
+    return f"<dl>{rows}</dl>"

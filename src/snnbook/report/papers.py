@@ -1,0 +1,175 @@
+"""The printed numbers of the four papers, as they stand in `data/paper/`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from snnbook.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper of the book; `doi` is empty where the print gives none."""
+
+    letter: str
+    short: str
+    authors: str
+    year: int
+    title: str
+    venue: str
+    doi: str = ""
+
+    @property
+    def citation(self) -> str:
+        """The reference in one line."""
+        end = f" doi:{self.doi}." if self.doi else ""
+        return f"{self.authors} ({self.year}). {self.title}. {self.venue}.{end}"
+
+
+PAPERS: dict[str, Paper] = {
+    paper.letter: paper
+    for paper in (
+        Paper(
+            "A",
+            "Gou et al. 2025",
+            "Gou S, Fu J, Sha Y, Cao Z, Guo Z, Eshraghian JK, Li R, Jiao L",
+            2025,
+            "Dynamic spatio-temporal pruning for efficient spiking neural networks",
+            "Frontiers in Neuroscience 19:1545583",
+            "10.3389/fnins.2025.1545583",
+        ),
+        Paper(
+            "B",
+            "Shi et al. 2024",
+            "Shi X, Ding J, Hao Z, Yu Z",
+            2024,
+            "Towards energy efficient spiking neural networks: an unstructured pruning framework",
+            "ICLR 2024",
+        ),
+        Paper(
+            "C",
+            "Chen et al. 2023",
+            "Chen S, Liu B, Liu Z, You H",
+            2023,
+            "Brain-inspired efficient pruning: exploiting criticality in spiking neural networks",
+            "arXiv:2311.16141",
+        ),
+        Paper(
+            "D",
+            "Wang et al. 2026",
+            "Wang J, Ye Z, Ouyang Y",
+            2026,
+            "Spiking layer-adaptive magnitude-based pruning",
+            "abstract only",
+        ),
+    )
+}
+
+
+def paper(letter: str) -> Paper:
+    """The paper of a letter. Raises UserError for an unknown one."""
+    if letter not in PAPERS:
+        raise unknown("paper", letter, PAPERS)
+    return PAPERS[letter]
+
+
+def data_folder() -> Path:
+    """The repository's `data/`: the environment variable SNNBOOK_DATA, else beside the package's `src/`.
+
+    Raises UserError where there is none with the printed numbers in it.
+    """
+    named = os.environ.get("SNNBOOK_DATA")
+    if named:
+        folder = Path(named).expanduser()
+        if not (folder / "paper").is_dir():
+            raise UserError(f"SNNBOOK_DATA is {named!r}, but there is no folder 'paper' with the printed numbers")
+        return folder
+    for parent in Path(__file__).resolve().parents:
+        if (parent / "data" / "paper").is_dir():
+            return parent / "data"
+    raise UserError(
+        "the folder data/ of the snnbook repository was not found beside the package; "
+        "install with 'pip install -e .' from a checkout, or set SNNBOOK_DATA to that folder"
+    )
+
+
+def _read(name: str) -> pd.DataFrame:
+    path = data_folder() / "paper" / f"{name}.csv"
+    if not path.is_file():
+        raise UserError(f"{path.name} is missing in {path.parent}")
+    return _parsed(path).copy()
+
+
+@cache
+def _parsed(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def tables() -> list[tuple[str, str]]:
+    """The printed tables there are: (paper, table number)."""
+    names = sorted(path.stem for path in (data_folder() / "paper").glob("?_table*.csv"))
+    return [(name[0], name.split("_table")[1]) for name in names]
+
+
+def table(letter: str, number: str) -> pd.DataFrame:
+    """A printed table, one row per line of print. Columns: see `data/README.md`."""
+    paper(letter)
+    valid = [n for p, n in tables() if p == letter]
+    if str(number) not in valid:
+        raise unknown(f"table of paper {letter}", number, valid or ["none"])
+    return _read(f"{letter}_table{number}")
+
+
+def value(letter: str, number: str, column: str, **where: object) -> float:
+    """One printed number: `value("A", "4", "acc", dataset="DVS128-Gesture", variant="S+T")`.
+
+    NaN where the cell is empty. Raises UserError unless exactly one row fits.
+    """
+    frame = table(letter, number)
+    for name in (column, *where):
+        if name not in frame.columns:
+            raise unknown(f"column of paper {letter} Table {number}", name, frame.columns)
+    for name, wanted in where.items():
+        frame = frame[frame[name] == wanted]
+    if len(frame) != 1:
+        asked = ", ".join(f"{k}={v!r}" for k, v in where.items())
+        raise UserError(f"paper {letter} Table {number} has {len(frame)} rows with {asked}; one is needed")
+    return float(frame[column].iloc[0])
+
+
+def _of(frame: pd.DataFrame, letter: str | None) -> pd.DataFrame:
+    if letter is None:
+        return frame
+    paper(letter)
+    return frame[frame["paper"].str.split("; ").map(lambda letters: letter in letters)].reset_index(drop=True)
+
+
+def claims(letter: str | None = None) -> pd.DataFrame:
+    """The claims in checkable form, of one paper or of all."""
+    return _of(_read("claims"), letter)
+
+
+def discrepancies(letter: str | None = None) -> pd.DataFrame:
+    """Where a paper contradicts itself or another; grades E(rror), Q(uestionable), O(CR), I(nferred)."""
+    return _of(_read("discrepancies"), letter)
+
+
+def hyperparameters(letter: str | None = None) -> pd.DataFrame:
+    """What the papers state about their settings, and what they leave out (`status`)."""
+    return _of(_read("hyperparameters"), letter)
+
+
+def claim_texts(ids: Iterable[str]) -> dict[str, str]:
+    """Claim id → the claim in one sentence. Raises UserError for an unknown id."""
+    known = claims().set_index("id")["claim"].to_dict()
+    wanted = list(ids)
+    for claim in wanted:
+        if claim not in known:
+            raise unknown("claim", claim, known)
+    return {claim: known[claim] for claim in wanted}

@@ -1,0 +1,223 @@
+"""Tables for a page: the printed value beside ours, and the verdicts.
+
+A table has a caption, headers with a scope, and a container that scrolls on a narrow screen and takes the
+keyboard's focus. It sets no colours, so it follows the theme; what matters is said in words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from snnbook.errors import UserError
+from snnbook.report import papers
+from snnbook.report.blocks import Block, escape, required
+from snnbook.report.claims import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Part, Verdict
+from snnbook.report.records import ROLES, RecordLike, ResultsLike, by_seed, scale_note
+from snnbook.report.stats import mean_interval, mean_sd, paired
+
+MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", NOT_TESTABLE: "–"}
+NONE = "–"
+
+
+class Table(Block):
+    """A data frame as an accessible table; `frame` is what it shows."""
+
+    def __init__(self, frame: pd.DataFrame, caption: str, row_headers: int = 1):
+        self.frame, self.caption = frame, required("the caption", caption)
+        super().__init__(_html(frame, self.caption, row_headers), _markdown(frame, self.caption))
+
+
+def _text(value: Any) -> str:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return NONE if missing else str(value)
+
+
+def _numeric(text: str) -> bool:
+    return bool(text) and (text[0].isdigit() or (text[0] in "+−-" and text[1:2].isdigit()))
+
+
+def _html(frame: pd.DataFrame, caption: str, row_headers: int) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in frame.columns)
+    body = []
+    for row in frame.itertuples(index=False):
+        cells = [_text(value) for value in row]
+        html = [f'<th scope="row" style="text-align:left">{escape(c)}</th>' for c in cells[:row_headers]]
+        for cell in cells[row_headers:]:
+            align = "right" if _numeric(cell) else "left"
+            html.append(f'<td style="text-align:{align}">{escape(cell)}</td>')
+        body.append(f"<tr>{''.join(html)}</tr>")
+    return (
+        f'<div class="snnbook-table" role="region" tabindex="0" aria-label="{escape(caption)}" '
+        'style="overflow-x:auto"><table class="table">'
+        f'<caption style="caption-side:top">{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _markdown(frame: pd.DataFrame, caption: str) -> str:
+    def row(cells: Iterable[Any]) -> str:
+        return "| " + " | ".join(_text(c).replace("|", "\\|") for c in cells) + " |"
+
+    rows = [row(frame.columns), row("---" for _ in frame.columns)]
+    return "\n".join([f"{caption}\n", *rows, *(row(values) for values in frame.itertuples(index=False))])
+
+
+def table(frame: pd.DataFrame, caption: str, row_headers: int = 1) -> Table:
+    """The frame as a table; its first `row_headers` columns name the row. A caption is required."""
+    return Table(frame, caption, row_headers)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A row of a comparison: our metric times `scale`, and the column of the printed table, if it has one.
+
+    relative: give changes in per cent of the baseline instead of in the quantity's own unit.
+    """
+
+    title: str
+    metric: str
+    column: str = ""
+    digits: int = 2
+    scale: float = 1.0
+    relative: bool = False
+
+
+def format_number(value: float, digits: int = 2, signed: bool = False) -> str:
+    """A number with a true minus sign; `–` for NaN."""
+    if not math.isfinite(value):
+        return NONE
+    text = f"{value:{'+' if signed else ''}.{digits}f}"
+    return text.replace("-", "−")
+
+
+def mean_sd_text(values: Sequence[float], digits: int = 2) -> str:
+    """`96.18 ± 0.21 (5)`: mean, sd and number of seeds."""
+    mean, sd = mean_sd(values)
+    if not math.isfinite(mean):
+        return NONE if not len(values) else f"{NONE} ({len(values)})"
+    spread = f" ± {format_number(sd, digits)}" if math.isfinite(sd) else ""
+    return f"{format_number(mean, digits)}{spread} ({len(values)})"
+
+
+def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2, relative: bool = False) -> str:
+    """`+0.35 [−0.10, +0.80]`: the paired difference a - b over common seeds with its 95 % interval."""
+    if relative:
+        a = {s: 100 * a[s] / b[s] if b.get(s) else math.nan for s in a}
+        b = dict.fromkeys(b, 100.0)
+    found = mean_interval(paired(a, b)[1])
+    if not math.isfinite(found.estimate):
+        return NONE
+    unit = " %" if relative else ""
+    text = f"{format_number(found.estimate, digits, signed=True)}{unit}"
+    if found.n < 2:
+        return f"{text} (1 seed: no interval)"
+    low, high = (format_number(x, digits, signed=True) for x in (found.low, found.high))
+    return f"{text} [{low}, {high}]"
+
+
+def _where(label: Any) -> dict[str, object]:
+    data, arm = label
+    if data not in ROLES:
+        raise UserError(f"{data!r} stands in for no data set of a paper; say with where= which row is meant")
+    return {"dataset": ROLES[data], "variant": arm}
+
+
+def comparison(
+    results: ResultsLike,
+    quantities: Sequence[Quantity],
+    caption: str,
+    paper: str = "A",
+    number: str = "4",
+    where: Callable[[Any], dict[str, object]] = _where,
+    baseline: Callable[[Any], Any] = lambda label: (label[0], "none"),
+) -> Table:
+    """The printed table beside ours: one row per quantity and label, values and changes against the baseline.
+
+    `where(label)` picks the printed row, `baseline(label)` names the label that changes are measured from.
+    """
+    rows = []
+    for q in quantities:
+        for label, records in results.records.items():
+            data = records[0].trial["data"] if records else label[0]
+            base = baseline(label)
+            ours, origin = (_by_seed(results, key, q) for key in (label, base))
+            printed = papers.value(paper, number, q.column, **where(label)) if q.column else math.nan
+            printed_base = papers.value(paper, number, q.column, **where(base)) if q.column else math.nan
+            change = printed - printed_base
+            if q.relative and printed_base:
+                change *= 100 / printed_base
+            unit = " %" if q.relative and math.isfinite(change) else ""
+            is_base = label == base
+            rows.append(
+                {
+                    "Quantity": q.title,
+                    "Data (paper → ours)": f"{ROLES[data]} → {data}" if data in ROLES else str(data),
+                    "Pruning": label[1],
+                    f"Paper {paper}": format_number(printed, q.digits),
+                    "Ours": mean_sd_text(list(ours.values()), q.digits),
+                    f"Paper {paper}, change": NONE if is_base else format_number(change, q.digits, True) + unit,
+                    "Ours, change": NONE if is_base else change_text(ours, origin, q.digits, q.relative),
+                }
+            )
+    used: list[RecordLike] = [r for records in results.records.values() for r in records]
+    legend = "Ours: mean ± sd (number of seeds); change: paired over seeds, with its 95 % interval."
+    return Table(pd.DataFrame(rows), " ".join(filter(None, [caption, legend, scale_note(used)])), row_headers=3)
+
+
+def _by_seed(results: ResultsLike, label: Any, q: Quantity) -> dict[int, float]:
+    found = by_seed(results.records.get(label, ()), q.metric)
+    return {seed: value * q.scale for seed, value in found.items()}
+
+
+def mark(outcome: str) -> str:
+    """A verdict as symbol and word: `✓ holds`."""
+    return f"{MARKS[outcome]} {outcome}"
+
+
+def _evidence(estimate: float | None, low: float | None, high: float | None, n: int) -> str:
+    if estimate is None or math.isnan(estimate):
+        return NONE
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return f"{estimate:.3g} (n = {n})"
+    return f"{estimate:.3g} [{low:.3g}, {high:.3g}] (n = {n})".replace("-", "−")
+
+
+def verdict_table(found: Sequence[Verdict], caption: str = "The claims and their verdicts") -> Table:
+    """Claim, where it is printed, verdict, the deciding number with its 95 % interval, and the reason."""
+    known = papers.claims().set_index("id")
+    rows = [
+        {
+            "Claim": v.claim,
+            "In words": known.loc[v.claim, "claim"],
+            "Printed in": known.loc[v.claim, "source"],
+            "Verdict": mark(v.outcome),
+            "Deciding number [95 % interval]": _evidence(v.estimate, v.low, v.high, v.n),
+            "Why": v.reason,
+        }
+        for v in found
+    ]
+    columns = ["Claim", "In words", "Printed in", "Verdict", "Deciding number [95 % interval]", "Why"]
+    return Table(pd.DataFrame(rows, columns=columns), caption)
+
+
+def parts_table(verdict: Verdict) -> Table:
+    """Every quantity behind one verdict, data set by data set."""
+
+    def row(part: Part) -> dict[str, str]:
+        return {
+            "Data": part.data or "all records",
+            "Quantity": part.what,
+            "Claimed": part.line,
+            "Ours [95 % interval]": _evidence(part.estimate, part.low, part.high, part.n),
+            "Outcome": "control, does not count" if part.control else mark(part.outcome),
+            "Remark": part.note,
+        }
+
+    columns = ["Data", "Quantity", "Claimed", "Ours [95 % interval]", "Outcome", "Remark"]
+    caption = f"{verdict.claim}, {verdict.outcome}: every comparison behind the verdict"
+    return Table(pd.DataFrame([row(p) for p in verdict.details], columns=columns), caption, row_headers=2)

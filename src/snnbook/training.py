@@ -1,0 +1,169 @@
+"""The one training loop. A pruning method enters it through the hooks of `snnbook.pruning.Pruner` and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from snnbook.datasets import FrameSet
+from snnbook.errors import UserError, unknown
+from snnbook.measure import decision_timestep, kl_curve
+from snnbook.pruning import Context, Masks, Pruner
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def mean_output(logits: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy of the mean output over time; logits `[T, N, K]`, labels `[N]`."""
+    return F.cross_entropy(logits.mean(0), y)
+
+
+def every_step(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean over time of the cross-entropy at each step. Ref: Deng et al. 2022 (TET) with lambda = 0."""
+    return F.cross_entropy(logits.flatten(0, 1), y.repeat(logits.shape[0]))
+
+
+def squared_error(logits: Tensor, y: Tensor) -> Tensor:
+    """Squared error between the mean output and the one-hot label. Ref: the 6Conv2FC codes of papers A and B."""
+    return F.mse_loss(logits.mean(0), F.one_hot(y, logits.shape[2]).to(logits.dtype))
+
+
+LOSSES: dict[str, Loss] = {
+    "mean_output": mean_output,
+    "every_step": every_step,
+    "squared_error": squared_error,
+}
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "sgd": lambda params, lr, weight_decay: torch.optim.SGD(params, lr, momentum=0.9, weight_decay=weight_decay),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: the learning rate falls on a cosine to 0, per step."""
+
+    epochs: int = 10
+    batch_size: int = 32
+    lr: float = 3e-3
+    optimizer: str = "adam"
+    weight_decay: float = 0.0
+    loss: str = "mean_output"
+    augment: bool = True
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1 or not self.lr > 0:
+            raise UserError(
+                f"need epochs >= 1, batch_size >= 1 and lr > 0, got {self.epochs}, {self.batch_size}, {self.lr}"
+            )
+        if self.loss not in LOSSES:
+            raise unknown("loss", self.loss, LOSSES)
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
+
+
+def to_network(x: Tensor, T: int, device: torch.device | str = "cpu") -> Tensor:
+    """A batch as it is stored, `[N, C, H, W]` or `[N, T, C, H, W]`, as the network takes it; the first `T` steps only.
+
+    The layout in memory is channels-last, which the convolutions of a CPU prefer.
+    """
+    if x.dim() == 4:
+        return x.to(device).contiguous(memory_format=torch.channels_last)
+    x = x[:, :T].to(device).transpose(0, 1)
+    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
+
+
+def batches(n: int, size: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+    """Index tensors that cover `range(n)` once, shuffled if a generator is given; the last batch may be short."""
+    order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+    yield from order.split(size)
+
+
+def fetch(data: FrameSet, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Samples and labels of a batch: from memory if the set is there, else one by one."""
+    if getattr(data, "x", None) is not None:
+        return data.x[index], data.y[index]
+    pairs = [data[int(i)] for i in index]
+    return torch.stack([x for x, _ in pairs]), torch.tensor([int(y) for _, y in pairs])
+
+
+@torch.no_grad()
+def outputs(model: nn.Module, data: FrameSet, T: int, batch_size: int = 100) -> tuple[Tensor, Tensor]:
+    """Outputs at every step in evaluation mode: logits `[T, N, K]` and labels `[N]`, on the CPU."""
+    was_training, device = model.training, next(model.parameters()).device
+    model.eval()
+    logits, labels = [], []
+    try:
+        for index in batches(len(data), batch_size):
+            x, y = fetch(data, index)
+            logits.append(model(to_network(x, T, device)).cpu())
+            labels.append(y)
+    finally:
+        model.train(was_training)
+    return torch.cat(logits, 1), torch.cat(labels)
+
+
+def train(
+    model: nn.Module,
+    data: FrameSet,
+    recipe: Recipe,
+    pruner: Pruner,
+    generator: torch.Generator,
+    T: int,
+    progress: Callable[[int], None] = lambda samples: None,
+) -> Context:
+    """Train `model` on `data` with a pruning method; returns the context, whose `log["loss"]` is the curve per epoch.
+
+    `generator` drives the order of samples, augmentation and everything random in the method. `T` is the number of
+    steps to start with. `progress` is told the number of samples after each batch.
+    Raises UserError if the loss stops being finite.
+    """
+    device = next(model.parameters()).device
+    model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    c = Context(model, Masks.ones(model), generator, T=T, steps_per_epoch=math.ceil(len(data) / recipe.batch_size))
+    c.decision_step = lambda lam, variant: decision_timestep(kl_curve(*outputs(model, data, c.T), variant), lam)
+    c.log["loss"] = []
+    loss_fn = LOSSES[recipe.loss]
+    rounds = pruner.rounds(recipe.epochs)
+
+    def begin(epochs: int) -> torch.optim.lr_scheduler.LRScheduler:
+        c.optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        c.steps, c.step = epochs * c.steps_per_epoch, 0
+        return torch.optim.lr_scheduler.CosineAnnealingLR(c.optimizer, c.steps)
+
+    pruner.start(c)
+    c.masks.apply(model)
+    schedule = begin(rounds[0] if pruner.restarts else sum(rounds))
+    for c.round, epochs in enumerate(rounds):
+        if c.round:
+            pruner.between_rounds(c)
+            c.masks.apply(model)
+            if pruner.restarts:
+                schedule = begin(epochs)
+        for _ in range(epochs):
+            total = 0.0
+            for index in batches(len(data), recipe.batch_size, generator):
+                x, y = fetch(data, index)
+                x = data.augment(x, generator) if recipe.augment else x
+                loss = loss_fn(model(to_network(x, c.T, device)), y.to(device)) + pruner.penalty(c)
+                c.optimizer.zero_grad()  # type: ignore[union-attr]
+                loss.backward()
+                pruner.after_backward(c)
+                c.optimizer.step()  # type: ignore[union-attr]
+                schedule.step()
+                pruner.after_step(c)
+                c.masks.apply(model)
+                c.step += 1
+                total += loss.item() * len(index)
+                progress(len(index))
+            if not math.isfinite(total):
+                raise UserError(f"the loss is {total} after epoch {len(c.log['loss']) + 1}; a smaller lr may help")
+            c.log["loss"].append(total / len(data))
+    pruner.finish(c)
+    c.masks.apply(model)
+    return c

@@ -1,0 +1,172 @@
+"""The embedded sets never change unnoticed, never mix their splits, and depend on nothing but their seeds."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from snnbook import datasets
+from snnbook.datasets import digits, embedded
+from snnbook.datasets.cache import array_digest
+from snnbook.datasets.frames import downsample, events_to_frames
+from snnbook.errors import UserError
+
+SPLITS_FOLDER = Path(__file__).parents[2] / "data" / "splits"
+SPLITS = ("train", "validation", "test")
+EVENT_SETS = ("digits-dvs", "arms-dvs")
+
+# A changed digest means changed data: raise `embedded.VERSION`, and every stored record is out of date.
+GOLDEN = {
+    ("digits-clutter", "train"): "9d7a8489b26f07e9",
+    ("digits-clutter", "validation"): "9c295fa8a691d716",
+    ("digits-clutter", "test"): "7ff9ea8137e6f9ce",
+    ("digits-dvs", "train"): "05ea0ed6d1dcdd03",
+    ("digits-dvs", "validation"): "6ae5e247e2c5c09b",
+    ("digits-dvs", "test"): "27759e642d77a18c",
+    ("arms-dvs", "train"): "6aac7171779e30c1",
+    ("arms-dvs", "validation"): "7320f313cd5e2961",
+    ("arms-dvs", "test"): "1825884625b4a53e",
+}
+
+
+SIZES = {"digits-clutter": (2000, 500, 1000), "digits-dvs": (1200, 300, 500), "arms-dvs": (770, 220, 440)}
+
+
+@pytest.mark.parametrize(("name", "split"), GOLDEN)
+def test_the_data_are_what_they_were(name, split):
+    """The digest, and shapes, types and balance of the classes (in one test, as generating takes seconds)."""
+    assert array_digest(embedded.raw(name, split))[:16] == GOLDEN[name, split]
+    data, info = datasets.load(name, split), datasets.info(name)
+    assert data.x.shape == (SIZES[name][SPLITS.index(split)], *info.shape)
+    assert (data.x.dtype, data.y.dtype) == (torch.float32, torch.int64)
+    assert (data.name, data.split, data.static) == (name, split, name == "digits-clutter")
+    assert data.num_classes == (11 if name == "arms-dvs" else 10)
+    assert len(data) == len(data.y)
+    assert len(set(np.bincount(data.y))) == 1
+    small = data.subset(2 * data.num_classes)
+    assert np.bincount(small.y).tolist() == [2] * data.num_classes
+    assert torch.equal(small[5][0], data[5][0])
+    assert len(data.subset(10**6)) == len(data)
+
+
+def test_pictures_are_standardised_by_the_training_set():
+    train, test = datasets.load("digits-clutter", "train"), datasets.load("digits-clutter", "test")
+    assert train.x.mean().item() == pytest.approx(0, abs=1e-5)
+    assert train.x.std().item() == pytest.approx(1, abs=1e-4)
+    grey = embedded.raw("digits-clutter", "train")["x"]
+    back = test.x[:, 0] * float(grey.std()) + float(grey.mean())
+    assert np.abs(back.numpy() - embedded.raw("digits-clutter", "test")["x"]).max() < 1e-3
+
+
+def test_no_digit_is_in_two_splits():
+    parts = [digits.indices(split) for split in SPLITS]
+    assert [len(p) for p in parts] == [1047, 250, 500]
+    assert sorted(np.concatenate(parts)) == list(range(1797))
+    labels = digits.images()[1]
+    for split in SPLITS:
+        for c, members in enumerate(digits.split_by_class()[split]):
+            assert (labels[members] == c).all()
+    assert {len(m) for m in digits.split_by_class()["test"]} == {50}
+    assert {len(m) for m in digits.split_by_class()["validation"]} == {25}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_split_is_drawn_from_its_own_digits_only(split, monkeypatch):
+    """With all other digits blanked out nothing changes, fragments in the clutter included."""
+    expected = [embedded.clutter(split, i) for i in range(30)], embedded.events("digits-dvs", split, 3)
+    images, labels = digits.images()
+    own = np.zeros_like(images)
+    own[digits.indices(split)] = images[digits.indices(split)]
+    monkeypatch.setattr(digits, "images", lambda: (own, labels))
+    assert all((embedded.clutter(split, i) == picture).all() for i, picture in enumerate(expected[0]))
+    assert (embedded.events("digits-dvs", split, 3) == expected[1]).all()
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_public_record_of_the_splits_is_right(split):
+    name = f"digits-{split}.txt"
+    text = (SPLITS_FOLDER / name).read_bytes()
+    assert np.array_equal(np.array(text.split(), dtype=int), digits.indices(split))
+    line = f"{hashlib.sha256(text).hexdigest()}  {name}"
+    assert line in (SPLITS_FOLDER / "SHA256SUMS").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", EVENT_SETS)
+def test_events_of_one_sample_are_those_behind_its_frames(name):
+    events = datasets.events(name, "validation", 7)
+    frames = downsample(events_to_frames(events, datasets.info(name).options["T"], (32, 32)))
+    assert torch.equal(frames, datasets.load(name, "validation").x[7])
+    assert datasets.video(name, "validation", 7).shape == (embedded.RECIPES[name].steps, 32, 32)
+    assert (datasets.video(name, "validation", 7) >= 0).all()
+
+
+def test_another_number_of_steps_shows_the_same_events():
+    ten, four = datasets.load("digits-dvs", "validation"), datasets.load("digits-dvs", "validation", T=4)
+    assert four.x.shape[1] == 4
+    assert torch.equal(four.x.sum(1), ten.x.sum(1))
+    assert four.fingerprint != ten.fingerprint
+
+
+def test_how_busy_the_sensor_is():
+    for name, low, high in (("digits-dvs", 4000, 6000), ("arms-dvs", 2000, 3000)):
+        counts = [len(datasets.events(name, "train", i)) for i in range(110)]
+        assert low < np.mean(counts) < high
+
+
+def test_another_process_makes_the_same_samples():
+    code = (
+        "import hashlib; from snnbook.datasets import embedded as e;"
+        "d = e.clutter('test', 41).tobytes() + e.events('digits-dvs', 'test', 8).tobytes();"
+        "print(hashlib.sha256(d + e.events('arms-dvs', 'train', 10).tobytes()).hexdigest())"
+    )
+    here = embedded.clutter("test", 41).tobytes() + datasets.events("digits-dvs", "test", 8).tobytes()
+    here += datasets.events("arms-dvs", "train", 10).tobytes()
+    there = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": "7"}
+    )
+    assert there.stdout.strip() == hashlib.sha256(here).hexdigest(), there.stderr
+
+
+def test_the_fingerprint_tells_what_changes_the_data(monkeypatch):
+    known = {name: datasets.fingerprint(name) for name in embedded.SETS}
+    assert len(set(known.values())) == 3
+    assert known["arms-dvs"] == datasets.fingerprint("arms-dvs", T=20) != datasets.fingerprint("arms-dvs", T=16)
+    assert known["digits-clutter"] == datasets.fingerprint("digits-clutter", T=4)
+    monkeypatch.setattr(embedded, "VERSION", embedded.VERSION + 1)
+    assert all(datasets.fingerprint(name) != old for name, old in known.items())
+
+
+def test_augmentation_is_drawn_from_the_generator():
+    for name in embedded.SETS:
+        x = datasets.load(name, "validation").x[:20]
+        data = datasets.load(name, "validation")
+        once, again = (data.augment(x, torch.Generator().manual_seed(5)) for _ in range(2))
+        assert once.shape == x.shape
+        assert torch.equal(once, again)
+        assert not torch.equal(once, x)
+        if not data.static:
+            assert torch.equal(once.sum((-1, -2)), x.sum((-1, -2)))
+
+
+def test_what_is_not_there_is_named():
+    with pytest.raises(UserError, match=r"unknown data set 'digits-dsv'; did you mean digits-dvs"):
+        datasets.load("digits-dsv", "train")
+    with pytest.raises(UserError, match=r"unknown split 'trian'; did you mean train"):
+        datasets.load("digits-dvs", "trian")
+    with pytest.raises(UserError, match=r"unknown option of data set digits-dvs 't'"):
+        datasets.load("digits-dvs", "train", t=3)
+    with pytest.raises(UserError, match="T is the number of time steps"):
+        datasets.load("digits-dvs", "train", T=0)
+    with pytest.raises(UserError, match="has samples 0 to 499; got 500"):
+        datasets.events("digits-dvs", "test", 500)
+    for show in (datasets.events, datasets.video):
+        with pytest.raises(UserError, match="has no simulated events"):
+            show("digits-clutter", "test", 0)
+    with pytest.raises(UserError, match="at least 1 sample"):
+        datasets.load("digits-clutter", "test").subset(0)
+    assert set(embedded.SETS) < set(datasets.available())

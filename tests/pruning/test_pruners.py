@@ -1,0 +1,165 @@
+"""Masks, hooks and methods: what a method plans is what the weights show, step by step."""
+
+import pytest
+import torch
+from torch import nn
+
+from snnbook.errors import UserError
+from snnbook.pruning import Context, Masks, available, create, prunable, settings
+from snnbook.pruning.schedules import rounds
+
+
+def _context(model, **kw):
+    return Context(model, Masks.ones(model), torch.Generator().manual_seed(0), **kw)
+
+
+def _net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 4, 5))
+
+
+def test_prunable_are_the_weights_of_convolutions_and_linear_layers():
+    assert list(prunable(_net())) == ["0.weight", "3.weight"]
+
+
+def test_nothing_to_prune_shared_and_lazy_weights_are_refused():
+    with pytest.raises(UserError, match="nothing to prune"):
+        prunable(nn.ReLU())
+    a, b = nn.Linear(3, 3), nn.Linear(3, 3)
+    b.weight = a.weight
+    with pytest.raises(UserError, match="share one weight"):
+        prunable(nn.Sequential(a, b))
+    with pytest.raises(UserError, match="lazy"):
+        prunable(nn.Sequential(nn.LazyLinear(3)))
+
+
+def test_dead_weights_stay_zero_through_momentum_and_decay_and_revived_ones_restart():
+    model = _net()
+    c = _context(model)
+    c.optimizer = torch.optim.Adam(model.parameters(), lr=0.1, weight_decay=0.1)
+    dead = {n: torch.rand(m.shape, generator=c.generator) < 0.5 for n, m in c.masks.items()}
+    c.set_masks({n: ~d for n, d in dead.items()})
+    for _ in range(3):
+        model(torch.randn(2, 1, 4, 4)).sum().backward()
+        c.optimizer.step()
+        c.masks.apply(model)
+        assert all((p[dead[n]] == 0).all() for n, p in prunable(model).items())
+    weight = model[3].weight
+    assert (c.optimizer.state[weight]["exp_avg"][dead["3.weight"]] != 0).any(), "gradients stay dense"
+    kept = c.optimizer.state[weight]["exp_avg"][~dead["3.weight"]].clone()
+    c.set_masks({n: torch.ones_like(m) for n, m in c.masks.items()})
+    assert (c.optimizer.state[weight]["exp_avg"][dead["3.weight"]] == 0).all()
+    assert torch.equal(c.optimizer.state[weight]["exp_avg"][~dead["3.weight"]], kept)
+
+
+def test_apply_also_clears_nan_in_a_dead_weight():
+    model = _net()
+    masks = Masks.ones(model)
+    masks["3.weight"][0, 0] = False
+    with torch.no_grad():
+        model[3].weight[0, 0] = float("nan")
+    masks.apply(model)
+    assert model[3].weight[0, 0] == 0
+
+
+@pytest.mark.parametrize("name", ["random", "magnitude", "lamp"])
+def test_gradual_methods_land_on_their_sparsity_exactly_and_never_revive(name):
+    c = _context(_net(), steps=40)
+    method = create(name, sparsity=0.9, updates=4, span=0.5)
+    alive = [c.masks.alive]
+    for c.step in range(c.steps):
+        before = {n: m.clone() for n, m in c.masks.items()}
+        method.after_step(c)
+        assert not any((c.masks[n] & ~before[n]).any() for n in before)
+        alive.append(c.masks.alive)
+    total = c.masks.total
+    assert alive[-1] == round(0.1 * total)
+    # Cubic: cuts after steps 5, 10, 15, 20 leave 1 - 0.9 (1 - (1 - i/4)^3).
+    due = [round((1 - 0.9 * (1 - (1 - i / 4) ** 3)) * total) for i in range(5)]
+    assert [alive[i] for i in (4, 5, 10, 15, 20)] == pytest.approx(due, abs=1)
+    assert len(set(alive)) == 5
+
+
+def test_magnitude_by_hand():
+    # Ten weights 1..10; half go: 1 to 5.
+    model = nn.Sequential(nn.Linear(10, 1, bias=False))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.arange(1.0, 11))
+    c = _context(model, steps=1)
+    create("magnitude", sparsity=0.5, updates=1, span=1.0).after_step(c)
+    assert c.masks["0.weight"].flatten().tolist() == [False] * 5 + [True] * 5
+
+
+def test_stp_cuts_a_quarter_per_round_and_shortens_the_sequence():
+    c = _context(_net(), T=8)
+    c.decision_step = lambda lam, kl: 5 if (lam, kl) == (0.05, "smoothed") else 0
+    method = create("stp", cuts=3, lam=0.05)
+    plan = method.rounds(9)
+    assert plan == [4, 3, 2] or sum(plan) == 9
+    assert len(plan) == 3
+    method.start(c)
+    total, alive = c.masks.total, c.masks.alive
+    assert alive == round(0.75 * total)
+    for _ in plan[1:]:
+        c.round += 1
+        method.between_rounds(c)
+    assert c.masks.alive == round(0.75 * round(0.75 * alive))
+    assert (c.T, c.log["decision_step"]) == (5, 5)
+    assert c.masks.sparsity == pytest.approx(rounds(0.25, 3), abs=0.02)
+
+
+def test_stp_without_its_halves():
+    c = _context(_net(), T=8)
+    create("stp", cuts=1, share=0.0, temporal=False).start(c)
+    assert (c.masks.alive, c.T) == (c.masks.total, 8)
+
+
+def test_stp_rewinds_all_parameters_to_the_snapshot():
+    model = _net()
+    c = _context(model, T=8, steps_per_epoch=1)
+    method = create("stp", cuts=2, rewind=1, temporal=False)
+    assert method.restarts
+    assert method.rounds(4) == [4, 3, 3]
+    method.start(c)
+    assert c.masks.alive == c.masks.total, "dense in round 0"
+    early = {n: p.clone() for n, p in model.named_parameters()}
+    method.after_step(c)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(1)
+    c.round = 1
+    method.between_rounds(c)
+    c.masks.apply(model)
+    for name, p in model.named_parameters():
+        expected = early[name] * c.masks[name] if name in c.masks else early[name]
+        assert torch.equal(p, expected), name
+    assert c.masks.alive == round(0.75 * c.masks.total)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: create("lampp"), "did you mean lamp"),
+        (lambda: create("lamp", sparsty=0.5), "did you mean sparsity"),
+        (lambda: create("dense", sparsity=0.5), "known: none"),
+        (lambda: create("lamp", sparsity=1.0), "sparsity must lie"),
+        (lambda: create("lamp", updates=0), "updates"),
+        (lambda: create("lamp", schedule="cube"), "did you mean cubic"),
+        (lambda: create("stp", lam=-0.1), "lambda"),
+        (lambda: create("stp", cuts=0), "cuts"),
+        (lambda: create("stp", score="lam"), "did you mean lamp"),
+        (lambda: create("stp", cuts=14).rounds(5), "14 cuts need at least"),
+        (lambda: create("stp", rewind=5).rounds(5), "cannot rewind"),
+        (lambda: create("stp").start(_context(_net())), "outputs at every time step"),
+    ],
+)
+def test_mistakes_are_named(call, message):
+    with pytest.raises(UserError, match=message):
+        call()
+
+
+def test_every_method_is_described_and_takes_its_settings():
+    for name, about in available().items():
+        assert len(about) > 20
+        assert isinstance(settings(name), list)
+        create(name)

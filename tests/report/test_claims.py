@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from report_fakes import SETS, ablation, falling_kl, record, study
+
+from snnbook import measure
+from snnbook.errors import UserError
+from snnbook.report import claims, papers, scoreboard
+from snnbook.report.claims import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Verdict, decide, quantity, verdict
+from snnbook.report.stats import Interval
+
+HOLDING = {"A-08", "A-12", "A-13", "A-14", "A-19", "A-24", "A-27"}
+
+
+def outcome(claim, results, name="A.table4"):
+    return verdict(claim, {name: results}).outcome
+
+
+def dense(make, sets=SETS, seeds=range(5)):
+    return study({"dense": lambda data, seed: {"curves": make(seed)}}, sets, seeds)
+
+
+@pytest.mark.parametrize(
+    ("line", "holds", "fails", "undecided"),
+    [
+        ("< 0", (-2, -1), (0, 1), (-1, 1)),
+        ("<= 0", (-1, 0), (0.1, 1), (-1, 0.1)),
+        ("> 0.9", (0.91, 1), (0.8, 0.9), (0.8, 1)),
+        (">= 0", (0, 1), (-1, -0.1), (-0.1, 1)),
+        ("within 0.1", (-0.05, 0.09), (0.1, 0.3), (0.05, 0.15)),
+        ("within 0.1", (-0.09, 0.09), (-0.3, -0.1), (-0.3, 0.3)),
+    ],
+)
+def test_the_side_of_the_line_decides(line, holds, fails, undecided):
+    for (low, high), wanted in ((holds, HOLDS), (fails, FAILS), (undecided, UNDECIDED)):
+        assert decide(Interval((low + high) / 2, low, high, 5), line) == wanted
+
+
+def test_a_clear_effect_holds():
+    results = ablation()
+    assert {c for c in claims.testable() if outcome(c, results) == HOLDS} == HOLDING
+
+
+def test_a_clear_opposite_effect_fails():
+    results = ablation(accuracy=(95, 90, 88, 80), sops=(100, 120, 130, 140), steps=(10, 10, 9, 9))
+    for claim in ("A-08", "A-12", "A-13", "A-14", "A-27"):
+        assert outcome(claim, results) == FAILS, claim
+
+
+def test_noise_is_undecided():
+    results = ablation(accuracy=(90, 90, 90, 90), noise=3)
+    for claim in ("A-08", "A-14"):
+        assert outcome(claim, results) == UNDECIDED, claim
+
+
+def test_the_estimate_is_the_paired_difference():
+    found = verdict("A-08", {"A.table4": ablation(noise=0.01)})
+    assert found.estimate == pytest.approx(2, abs=0.05)
+    assert found.low < found.estimate < found.high
+    assert found.n == 5
+
+
+@pytest.mark.parametrize("seeds", [range(1), range(2)])
+def test_fewer_than_three_seeds_decide_nothing(seeds):
+    full = ablation()
+    few = SimpleNamespace(records={k: [r for r in v if r.seed in seeds] for k, v in full.records.items()})
+    for claim in HOLDING:
+        found = verdict(claim, {"A.table4": few})
+        assert found.outcome == UNDECIDED
+        assert "3 seeds are needed" in found.reason
+        assert found.n == len(seeds)
+
+
+def test_missing_seeds_leave_the_common_ones():
+    results = ablation()
+    results.records["arms-dvs", "S+T"] = results.records["arms-dvs", "S+T"][1:]
+    found = verdict("A-14", {"A.table4": results})
+    assert found.outcome == HOLDS
+    assert {p.n for p in found.details} == {4, 5}
+
+
+def test_a_number_that_is_missing_decides_nothing():
+    for broken in (math.nan, None):
+        results = ablation()
+        results.records["arms-dvs", "S"][2].metrics["sops"] = broken
+        found = verdict("A-12", {"A.table4": results})
+        assert found.outcome == UNDECIDED
+        assert "no number for seed 2" in found.reason
+        assert found.estimate is None
+
+
+def test_a_data_set_that_was_not_run_decides_nothing():
+    results = ablation()
+    results.records = {k: v for k, v in results.records.items() if k[0] == "digits-dvs"}
+    found = verdict("A-12", {"A.table4": results})
+    assert found.outcome == UNDECIDED
+    assert "DVS128-Gesture" in found.reason
+    assert found.stand_in == "digits-dvs (laptop)"
+
+
+def test_one_failing_data_set_fails_the_claim():
+    good, bad = ablation(), ablation(sops=(100, 120, 60, 6))
+    mixed = SimpleNamespace(records={k: (good if k[0] == SETS[0] else bad).records[k] for k in good.records})
+    found = verdict("A-12", {"A.table4": mixed})
+    assert found.outcome == FAILS
+    assert {(p.data, p.outcome) for p in found.details if "S minus none" in p.what} == {
+        ("digits-dvs", HOLDS),
+        ("arms-dvs", FAILS),
+    }
+
+
+def test_wording_and_stand_in_follow_the_profile():
+    found = verdict("A-12", {"A.table4": ablation()})
+    assert found.stand_in == "arms-dvs, digits-dvs (laptop)"
+    assert "on our embedded data" in found.reason
+    real = ablation()
+    for label, records in real.records.items():
+        for r in records:
+            r.environment["profile"] = "paper"
+            r.trial["data"] = {"digits-dvs": "cifar10_dvs", "arms-dvs": "dvs128_gesture"}[label[0]]
+    found = verdict("A-12", {"A.table4": real})
+    assert found.outcome == HOLDS
+    assert found.stand_in is None
+    assert "embedded" not in found.reason
+
+
+def test_a_lower_sparsity_is_not_the_claims_condition():
+    results = ablation(sparsity=95.0)
+    for claim in ("A-08", "A-27"):
+        found = verdict(claim, {"A.table4": results})
+        assert found.outcome == NOT_TESTABLE
+        assert "95.0 %" in found.reason
+
+
+def test_larger_weights_come_with_the_control():
+    found = verdict("A-24", {"A.table4": ablation()})
+    controls = [p for p in found.details if p.control]
+    assert found.outcome == HOLDS
+    assert len(controls) == 4
+    assert controls[0].estimate == pytest.approx(200)  # 0.15 against 0.05
+    assert controls[1].estimate == pytest.approx(100 * (0.202 - 0.15) / 0.15)
+
+
+def test_layer_order():
+    assert outcome("A-19", ablation()) == HOLDS
+
+    def reverse(data, seed):
+        return {"layers": (0.01, 0.2, 0.5, 0.9)}
+
+    assert outcome("A-19", study({"S+T": reverse})) == FAILS
+
+    def flat(data, seed):
+        return {"layers": (0.5, 0.5, 0.5)}
+
+    assert outcome("A-19", study({"S+T": flat})) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("lamp", "magnitude", "wanted"),
+    [((0.9, 0.2), (0.99, 0.01), HOLDS), ((0.99, 0.01), (0.9, 0.2), FAILS), ((0.9, 0.2), (0.9, 0.2), FAILS)],
+)
+def test_emptiest_layer(lamp, magnitude, wanted):
+    results = study(
+        {"lamp": lambda d, s: {"layers": lamp}, "magnitude": lambda d, s: {"layers": magnitude}},
+        ["digits-clutter"],
+    )
+    assert outcome("A-25", results, "lamp") == wanted
+
+
+def test_decision_step_by_hand():
+    kl = np.array([5.0, 3.0, 1.2, 1.0, 1.1])
+    assert claims.normalised(kl).tolist() == pytest.approx([1, 0.5, 0.05, 0, 0.025])
+    assert [claims.decision_step(kl, lam) for lam in (0, 0.01, 0.051, 0.5, 0.51, 2)] == [5, 4, 3, 3, 2, 1]
+    assert claims.decision_step(np.ones(4), 0.1) == 4
+
+
+def test_decision_step_agrees_with_the_measurement():
+    rng = np.random.default_rng(1)
+    for curve in (*rng.random((20, 8)), np.ones(3), rng.random(6).astype(np.float32)):
+        assert claims.normalised(curve).tolist() == pytest.approx(measure.normalise(curve).tolist())
+        for lam in (0.0, 0.01, 0.3, 1.0):
+            assert claims.decision_step(curve, lam) == measure.decision_timestep(curve, lam)
+
+
+def test_decision_step_is_monotone_for_any_curve():
+    rng = np.random.default_rng(0)
+    curves = {name: rng.random(12) for name in ("kl_smoothed", "kl_released", "kl_reverse")}
+    found = verdict("A-21", {"A.fig5": dense(lambda seed: curves)})
+    assert found.outcome == HOLDS
+    assert len(found.details) == 3
+    assert outcome("A-21", dense(lambda seed: {"kl_smoothed": np.full(3, np.nan)}), "A.fig5") == UNDECIDED
+
+
+def test_decision_step_that_rises_would_be_caught(monkeypatch):
+    monkeypatch.setattr(claims, "decision_step", lambda kl, lam: int(100 * lam))
+    assert outcome("A-21", dense(lambda seed: {"kl_smoothed": falling_kl(seed)}), "A.fig5") == FAILS
+
+
+@pytest.mark.parametrize(("slope", "wanted"), [(0.01, HOLDS), (5.0, FAILS)])
+def test_gain_beyond_the_default_lambda(slope, wanted):
+    def curves(seed):
+        return {"kl_smoothed": falling_kl(seed, 20), "accuracy_test": 50 + slope * np.arange(20)}
+
+    def broken(seed):
+        return curves(seed) | {"kl_smoothed": np.full(20, np.nan)}
+
+    assert verdict("A-22", {"A.fig5": dense(broken)}).outcome == UNDECIDED
+    found = verdict("A-22", {"A.fig5": dense(curves)})
+    assert found.outcome == wanted
+    assert len(found.details) == 6
+
+
+def test_norm_kl_and_fisher():
+    def like(seed):
+        return {"kl_smoothed": falling_kl(seed), "fisher": falling_kl(seed) ** 2}
+
+    def unlike(seed):
+        return {"kl_smoothed": falling_kl(seed), "fisher": -falling_kl(seed)}
+
+    def without(seed):
+        return {"kl_smoothed": falling_kl(seed)}
+
+    assert outcome("A-23", dense(like), "A.fig6") == HOLDS
+    assert outcome("A-23", dense(unlike), "A.fig6") == FAILS
+    found = verdict("A-23", {"A.fig6": dense(without)})
+    assert found.outcome == NOT_TESTABLE
+    assert "fisher" in found.reason
+    assert verdict("A-23", {"A.fig6": dense(without), "A.fig5": dense(like)}).outcome == HOLDS
+
+
+def test_without_its_study_a_claim_is_not_testable():
+    for claim in claims.testable():
+        found = verdict(claim, {})
+        assert found.outcome == NOT_TESTABLE
+        assert "snnbook run" in found.reason
+
+
+def test_every_other_claim_says_what_is_missing():
+    for row in papers.claims().to_dict("records"):
+        if row["id"] not in claims.testable():
+            found = verdict(row["id"], {"A.table4": ablation()})
+            assert found.outcome == NOT_TESTABLE
+            assert len(found.reason) > 20
+            assert found.estimate is None
+
+
+def test_methods_that_were_not_run_are_named():
+    for claim in ("A-01", "A-06", "A-18", "A-20"):
+        assert "IMP" in verdict(claim, {}).reason
+    assert "joint" in verdict("B-01", {}).reason
+    assert "SLAMP" in verdict("D-02", {}).reason
+
+
+def test_tests_are_for_claims_of_the_print():
+    assert set(claims.testable()) <= set(papers.claims()["id"])
+
+
+def test_unknown_claim():
+    with pytest.raises(UserError, match="unknown claim 'A-99'"):
+        verdict("A-99", {})
+    with pytest.raises(UserError, match="not both"):
+        claims.verdicts({}, ["A-12"], "A")
+
+
+def test_zero_spread_is_no_trouble():
+    assert quantity("x", {0: 1.0, 1: 1.0, 2: 1.0}, "> 0").outcome == HOLDS
+    assert quantity("x", {0: 0.0, 1: 0.0, 2: 0.0}, "> 0").outcome == FAILS
+    results = ablation(sops=(0, 0, 0, 0))
+    assert outcome("A-12", results) == UNDECIDED
+
+
+def test_scoreboard_counts_every_claim_once():
+    board = scoreboard.scoreboard({"A.table4": ablation()})
+    assert [v.claim for v in board] == list(papers.claims()["id"])
+    tally = scoreboard.counts(board)
+    assert list(tally) == list(claims.OUTCOMES)
+    assert sum(tally.values()) == len(board)
+    assert tally[HOLDS] == len(HOLDING)
+    assert scoreboard.counts(board, "B")[NOT_TESTABLE] == 23
+    assert sum(sum(scoreboard.counts(board, p).values()) for p in papers.PAPERS) == len(board)
+
+
+def test_summary_sentences_are_made_from_the_verdicts():
+    sentences = scoreboard.summary_sentences(scoreboard.scoreboard({"A.table4": ablation()}))
+    assert "78 claims of Gou et al. 2025, Shi et al. 2024, Chen et al. 2023 and Wang et al. 2026" in sentences[0]
+    assert "7 could be tested on our embedded data: 7 hold, 0 fail and 0 are undecided." in sentences
+    assert any(s.startswith("Holds on our embedded data: ") and "(A-12)" in s for s in sentences)
+    assert sentences[-1].startswith("Not testable here yet: 20 of paper A, 23 of paper B")
+    nothing = scoreboard.summary_sentences(scoreboard.scoreboard({}))
+    assert nothing[-1] == "None of them could be tested here yet."
+
+
+def test_lines_for_the_terminal():
+    lines = claims.lines([verdict("A-12", {"A.table4": ablation()}), Verdict("B-01", NOT_TESTABLE, "why")])
+    assert len(lines) == 1
+    assert lines[0].startswith("A-12  holds")
+
+
+def test_binomial_width_is_told_where_predictions_are_kept():
+    results = ablation()
+    for r in results.records["arms-dvs", "S+T"]:
+        r.curves["predictions"] = np.zeros(288, dtype=np.uint8)
+    assert "288 samples" in verdict("A-08", {"A.table4": results}).details[0].note
+
+
+def test_a_fake_is_a_record():
+    assert record(top1=1.0).profile == "laptop"

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snnbook.errors import UserError
+from snnbook.report import stats
+
+
+def test_mean_sd():
+    assert stats.mean_sd([1, 2, 3]) == (2.0, 1.0)
+    mean, sd = stats.mean_sd([4])
+    assert mean == 4
+    assert math.isnan(sd)
+    assert all(map(math.isnan, stats.mean_sd([])))
+
+
+def test_student_t_interval_by_hand():
+    # 1, 2, 3: mean 2, s.e. 1/sqrt(3), t(0.975, 2) = 4.302653
+    found = stats.mean_interval([1, 2, 3])
+    half = 4.302653 / math.sqrt(3)
+    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half), rel=1e-6)
+    assert found.n == 3
+
+
+def test_one_value_has_no_interval():
+    assert stats.mean_interval([2.5]) == stats.Interval(2.5, -math.inf, math.inf, 1)
+    assert stats.mean_interval([]).n == 0
+
+
+def test_nan_stays_nan():
+    assert math.isnan(stats.mean_interval([1, math.nan, 2]).low)
+
+
+def test_pairs_are_matched_by_seed():
+    seeds, difference = stats.paired({0: 5.0, 2: 7.0, 3: 1.0}, {2: 1.0, 0: 2.0, 9: 4.0})
+    assert seeds == [0, 2]
+    assert difference.tolist() == [3.0, 6.0]
+
+
+def test_pairing_removes_what_seeds_share():
+    seed_effect = np.array([0.0, 10.0, 20.0, 30.0])
+    found = stats.paired_interval(seed_effect + np.array([1, 1.1, 0.9, 1]), seed_effect)
+    assert 0.8 < found.low < 1 < found.high < 1.2
+    with pytest.raises(UserError, match="equally many"):
+        stats.paired_interval([1], [1, 2])
+
+
+def test_the_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    found = [stats.mean_interval(rng.standard_normal(5)) for _ in range(2000)]
+    covered = np.mean([i.low <= 0 <= i.high for i in found])
+    assert 0.935 < covered < 0.965
+
+
+def test_wilson_by_hand():
+    # Newcombe 1998, Table I, method 3: 81 of 263, and 0 of 20
+    assert stats.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert stats.wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    with pytest.raises(UserError):
+        stats.wilson(3, 2)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_estimate_and_stays_in_range(case):
+    k, n = case
+    low, high = stats.wilson(k, n)
+    assert 0 <= low <= k / n <= high <= 1
+    assert (1 - high, 1 - low) == pytest.approx(stats.wilson(n - k, n))

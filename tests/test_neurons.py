@@ -1,0 +1,302 @@
+"""The LIF neuron against a plain loop in double precision; the compiled pass against the torch reference."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from snnbook import native
+from snnbook.neurons import LIF, LIFParameters, lif_reference, lif_step
+from snnbook.surrogates import ATan, Sigmoid, Tanh
+
+needs_native = pytest.mark.skipif(not native.available(), reason=f"compiled kernels: {native.status}")
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+
+SLOPES = {
+    ATan: lambda u: 1 / (1 + (math.pi * u) ** 2),
+    Sigmoid: lambda u: 1 / math.cosh(2 * u) ** 2,
+    Tanh: lambda u: 1.5 / math.tanh(1.5) / math.cosh(3 * u) ** 2,
+}
+
+
+def plain_neuron(x: list[float], g: list[float], p: LIFParameters) -> tuple[list[float], list[float], float]:
+    """Inputs and gradients of the spikes → spikes, gradients of the inputs, distance to the threshold."""
+    v, h, s = p.v_rest, [], []
+    for x_t in x:
+        if p.decay_input:
+            h.append(v + (x_t - (v - p.v_rest)) / p.tau)
+        else:
+            h.append(v - (v - p.v_rest) / p.tau + x_t)
+        s.append(1.0 if h[-1] >= p.v_threshold else 0.0)
+        v = h[-1]
+        if s[-1]:
+            v = h[-1] - p.v_threshold if p.v_reset is None else p.v_reset
+    gx, gv = [0.0] * len(x), 0.0
+    for t in reversed(range(len(x))):
+        of_h, of_s = (1.0, -p.v_threshold) if p.v_reset is None else (1 - s[t], p.v_reset - h[t])
+        gs = g[t] + (0.0 if p.detach_reset else gv * of_s)
+        gh = gs * SLOPES[type(p.surrogate)](h[t] - p.v_threshold) + gv * of_h
+        gx[t], gv = gh / p.tau if p.decay_input else gh, gh * (1 - 1 / p.tau)
+    return s, gx, min(abs(u - p.v_threshold) for u in h)
+
+
+def plain(x: Tensor, g: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor, float]:
+    """`plain_neuron` for every neuron of `x [T, *]`."""
+    columns = zip(x.flatten(1).T.tolist(), g.flatten(1).T.tolist(), strict=True)
+    s, gx, distance = zip(*(plain_neuron(a, b, p) for a, b in columns), strict=True)
+    as_tensor = [torch.tensor(rows, dtype=torch.float64).T.reshape(x.shape) for rows in (s, gx)]
+    return as_tensor[0], as_tensor[1], min(distance)
+
+
+def run(x: Tensor, g: Tensor, p: LIFParameters, fused: bool) -> tuple[Tensor, Tensor]:
+    """Spikes and gradient of the input, by the compiled pass or by the torch reference."""
+    x = x.detach().requires_grad_()
+    s = LIF(*p)(x) if fused else lif_reference(x, p)[0]
+    (gx,) = torch.autograd.grad(s, x, g)
+    return s.detach(), gx
+
+
+def assert_same_gradient(got: Tensor, expected: Tensor, relative: float) -> None:
+    scale = max(1e-30, expected.abs().max().item()) if expected.numel() else 1.0
+    torch.testing.assert_close(got.double(), expected.double(), rtol=relative, atol=relative * scale)
+
+
+RESETS = (0.0, None, -0.25)
+SURROGATES = (ATan(), Sigmoid(), Tanh())
+ALL_PARAMETERS = [
+    LIFParameters(2.0, 1.0, reset, decay, detach, surrogate)
+    for reset, decay, detach, surrogate in product(RESETS, (True, False), (True, False), SURROGATES)
+]
+
+
+@st.composite
+def cases(draw, surrogates=SURROGATES):
+    """Inputs `[T, N, *]`, gradients of the spikes and the constants of the neuron."""
+    T = draw(st.integers(1, 12))
+    shape = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=3)))
+    p = LIFParameters(
+        tau=draw(st.sampled_from((1.0, 4 / 3, 2.0)) | st.floats(1.0, 20.0)),
+        v_threshold=draw(st.sampled_from((1.0, 0.5, 0.3))),
+        v_reset=draw(st.sampled_from(RESETS)),
+        decay_input=draw(st.booleans()),
+        detach_reset=draw(st.booleans()),
+        surrogate=draw(st.sampled_from(surrogates)),
+    )
+    rng = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    x = torch.randn((T, *shape), generator=rng, dtype=torch.float64) * draw(st.sampled_from((0.5, 2.0))) + 0.5
+    return x, torch.randn(x.shape, generator=rng, dtype=torch.float64), p
+
+
+# tau = 2, threshold 1, divided input: h = (v + x) / 2, * = spike. The eighth hard value just reaches 1.
+#   input   1    1     1      3        0        -1         4          2           0
+#   hard    0.5  0.75  0.875  1.9375*  0        -0.5       1.75*      1.0*        0
+#   soft    0.5  0.75  0.875  1.9375*  0.46875  -0.265625  1.8671875* 1.43359375* 0.216796875
+INPUT = (1.0, 1.0, 1.0, 3.0, 0.0, -1.0, 4.0, 2.0, 0.0)
+HARD = (0.5, 0.75, 0.875, 1.9375, 0.0, -0.5, 1.75, 1.0, 0.0)
+SOFT = (0.5, 0.75, 0.875, 1.9375, 0.46875, -0.265625, 1.8671875, 1.43359375, 0.216796875)
+
+
+@pytest.mark.parametrize(("v_reset", "potential"), [(0.0, HARD), (None, SOFT)])
+def test_trace_by_hand(v_reset, potential):
+    x = torch.tensor(INPUT).reshape(9, 1)
+    lif = LIF(v_reset=v_reset)
+    fired = torch.tensor([float(h >= 1) for h in potential]).reshape(9, 1)
+    assert torch.equal(lif(x), fired)
+    lif.keep_potential = True
+    assert torch.equal(lif(x), fired)
+    assert lif.potential is not None
+    assert lif.potential.flatten().tolist() == list(potential)
+
+
+@pytest.mark.parametrize("p", ALL_PARAMETERS, ids=str)
+def test_every_variant_equals_the_plain_loop(p):
+    x, g = torch.randn(2, 9, 2, 7, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x = 1.5 * x + 0.5
+    s, gx, distance = plain(x, g, p)
+    assert 0 < s.mean() < 1
+    got = run(x, g, p, fused=False)
+    assert torch.equal(got[0], s)
+    assert_same_gradient(got[1], gx, 1e-12)
+    assert distance > 1e-4
+    got = run(x.float(), g.float(), p, fused=True)
+    assert torch.equal(got[0].double(), s)
+    assert_same_gradient(got[1], gx, 1e-5)
+
+
+@quick
+@given(cases())
+def test_reference_equals_the_plain_loop(case):
+    x, g, p = case
+    s, gx, distance = plain(x, g, p)
+    assume(distance > 1e-9)
+    got = run(x, g, p, fused=False)
+    assert torch.equal(got[0], s)
+    assert_same_gradient(got[1], gx, 1e-10)
+
+
+@needs_native
+@quick
+@given(cases(surrogates=(ATan(), ATan(alpha=3.3))))
+def test_compiled_equals_the_reference(case):
+    x, g, p = case
+    x, g = x.float(), g.float()
+    assert native.supports_lif(x, p)
+    fused, reference = run(x, g, p, fused=True), run(x, g, p, fused=False)
+    assert torch.equal(fused[0], reference[0])
+    assert_same_gradient(fused[1], reference[1], 1e-6)
+
+
+@needs_native
+@pytest.mark.parametrize("neurons", [1, 63, 64, 65, 1000])
+@pytest.mark.parametrize("v_reset", RESETS)
+def test_compiled_at_block_boundaries(neurons, v_reset):
+    x, g = torch.randn(2, 8, 1, neurons, generator=torch.Generator().manual_seed(neurons)) * 2
+    p = LIFParameters(4 / 3, v_reset=v_reset, detach_reset=False)
+    fused, reference = run(x, g, p, fused=True), run(x, g, p, fused=False)
+    assert torch.equal(fused[0], reference[0])
+    assert_same_gradient(fused[1], reference[1], 1e-6)
+
+
+def test_one_step_equals_lif_step():
+    x = torch.linspace(-1, 4, 11)[None, None]
+    s, v, h = lif_step(torch.zeros(1, 11), x[0], LIFParameters())
+    assert torch.equal(LIF()(x)[0], s)
+    assert torch.equal(h, x[0] / 2)
+    assert torch.equal(v, torch.where(s > 0, 0.0, h))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_spike_at_equality(dtype):
+    x = torch.tensor([2.0, 2.0 - 1e-6, 2.0 + 1e-6], dtype=dtype).reshape(1, 1, 3)
+    assert LIF(tau=2.0)(x).flatten().tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("shape", [(4, 0, 3), (4, 2, 0, 5), (0, 2, 3), (0, 0)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_empty_input(shape, dtype):
+    x = torch.zeros(shape, dtype=dtype, requires_grad=True)
+    lif = LIF()
+    s = lif(x)
+    assert s.shape == shape
+    s.sum().backward()
+    assert x.grad is not None
+    assert x.grad.shape == shape
+    lif.keep_potential = True
+    assert lif(x).shape == shape
+
+
+@pytest.mark.parametrize("p", [LIFParameters(), LIFParameters(3.0, v_reset=None, detach_reset=False)])
+def test_memory_layout_does_not_matter(p):
+    rng = torch.Generator().manual_seed(1)
+    row = torch.randn(2, 3, 4, 5, generator=rng) * 2 + 1
+    views = {
+        "expanded": row.expand(6, *row.shape),
+        "expanded within the step": torch.randn(6, 2, 1, 4, 5, generator=rng).mul(3).expand(6, 2, 3, 4, 5),
+        "transposed": torch.randn(2, 6, 3, 4, 5, generator=rng).mul(3).transpose(0, 1),
+        "sliced": torch.randn(6, 2, 3, 4, 10, generator=rng).mul(3)[..., ::2],
+        "expanded and transposed": row.transpose(0, 2).expand(6, 4, 3, 2, 5),
+    }
+    for name, view in views.items():
+        g = torch.randn(view.shape[::-1], generator=rng).permute(*reversed(range(view.dim())))
+        got, expected = run(view, g, p, fused=True), run(view.contiguous(), g.contiguous(), p, fused=False)
+        assert torch.equal(got[0], expected[0]), name
+        assert_same_gradient(got[1], expected[1], 1e-6)
+
+
+def test_gradient_reaches_the_row_behind_an_expanded_input():
+    row = (torch.randn(2, 7, generator=torch.Generator().manual_seed(2)) * 2).requires_grad_()
+    (fused,) = torch.autograd.grad(LIF()(row.expand(5, 2, 7)).sum(), row)
+    (plain_sum,) = torch.autograd.grad(lif_reference(row.expand(5, 2, 7), LIFParameters())[0].sum(), row)
+    assert_same_gradient(fused, plain_sum, 1e-6)
+
+
+@pytest.mark.parametrize("v_reset", RESETS)
+def test_nan_and_infinity_stay_in_their_neuron(v_reset):
+    x = torch.full((5, 1, 4), 3.0)
+    x[1, 0, :3] = torch.tensor([math.nan, math.inf, -math.inf])
+    p = LIFParameters(v_reset=v_reset)
+    x.requires_grad_()
+    s = LIF(*p)(x)
+    assert torch.equal(s, lif_reference(x, p)[0])
+    assert set(s.unique().tolist()) <= {0.0, 1.0}
+    assert s[1, 0].tolist()[:3] == [0, 1, 0]
+    s.sum().backward()
+    assert x.grad is not None
+    assert x.grad[..., 3].isfinite().all()
+
+
+def test_mask_silences_the_output_only():
+    x = torch.randn(6, 2, 5, generator=torch.Generator().manual_seed(4)) * 2 + 1
+    whole, masked = LIF(), LIF()
+    masked.mask = torch.tensor([True, False, True, True, False])
+    assert torch.equal(masked(x), whole(x) * masked.mask)
+    whole.keep_potential = masked.keep_potential = True
+    assert torch.equal(masked(x), whole(x) * masked.mask)
+    assert whole.potential is not None
+    assert masked.potential is not None
+    assert torch.equal(masked.potential, whole.potential)
+    x.requires_grad_()
+    (gx,) = torch.autograd.grad(masked(x).sum(), x)
+    assert gx[..., ~masked.mask].abs().sum() == 0
+    assert gx[..., masked.mask].abs().sum() > 0
+
+
+def test_mask_travels_with_the_module():
+    lif = LIF()
+    assert lif.state_dict() == {}
+    lif.mask = torch.tensor([True, False])
+    assert torch.equal(lif.state_dict()["mask"], lif.mask)
+
+
+def test_potential_is_kept_on_request_only():
+    x = torch.ones(3, 1, 2)
+    lif = LIF()
+    lif(x)
+    assert lif.potential is None
+    lif.keep_potential = True
+    lif(x)
+    assert lif.potential is not None
+    assert lif.potential[:, 0, 0].tolist() == [0.5, 0.75, 0.875]
+
+
+def test_no_state_outlives_the_call():
+    x = torch.full((4, 1, 3), 0.9)
+    lif = LIF(decay_input=False)
+    assert torch.equal(lif(x), lif(x))
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.999, -2.0, math.nan])
+def test_tau_below_one_step_is_refused(tau):
+    with pytest.raises(ValueError, match="tau must be at least 1"):
+        LIF(tau=tau)
+
+
+def test_an_input_without_batch_axis_is_refused():
+    with pytest.raises(ValueError, match=r"\[T, N, \*\]"):
+        LIF()(torch.zeros(4))
+
+
+def test_tau_of_one_step_has_no_memory():
+    x = torch.randn(7, 2, 9, generator=torch.Generator().manual_seed(5)) + 1
+    assert torch.equal(LIF(tau=1.0)(x), (x >= 1).float())
+
+
+def test_without_the_compiled_kernels_the_results_are_the_same(monkeypatch):
+    x, g = torch.randn(2, 6, 3, 20, generator=torch.Generator().manual_seed(6)) * 2
+    with_kernels = run(x, g, LIFParameters(), fused=True)
+    monkeypatch.setattr(native, "_lib", None)
+    assert not native.available()
+    without = run(x, g, LIFParameters(), fused=True)
+    assert torch.equal(with_kernels[0], without[0])
+    assert_same_gradient(with_kernels[1], without[1], 1e-6)
+
+
+def test_the_door_can_be_closed(monkeypatch):
+    monkeypatch.setenv("SNNBOOK_NATIVE", "0")
+    assert native._load() == (None, "switched off by SNNBOOK_NATIVE=0")

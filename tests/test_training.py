@@ -1,0 +1,126 @@
+"""The loop: what it learns, what it lends, what it refuses."""
+
+import pytest
+import torch
+
+
+from snnbook import datasets, networks
+from snnbook.errors import UserError
+from snnbook.pruning import Pruner, create
+from snnbook.training import LOSSES, Recipe, batches, every_step, mean_output, outputs, squared_error, to_network, train
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("digits-clutter", "validation").subset(60)
+
+
+def _network(seed=0):
+    torch.manual_seed(seed)
+    changes = {"convolutions": (8, "M", 8), "hidden": (16,), "vote": 0, "norm_hidden": True, "gain": 2.0}
+    return networks.build("cifarnet", 10, 1, 12, T=2, **changes)
+
+
+def _train(data, pruner=None, seed=0, **recipe):
+    recipe = Recipe(**{"epochs": 2, "batch_size": 20, **recipe})
+    return train(_network(), data, recipe, pruner or Pruner(), torch.Generator().manual_seed(seed), T=2)
+
+
+def test_losses_by_hand():
+    logits, y = torch.tensor([[[2.0, 0.0]], [[0.0, 0.0]]]), torch.tensor([0])
+    log2, e = torch.tensor(2.0).log(), torch.tensor([1.0, 2.0]).exp()
+    torch.testing.assert_close(mean_output(logits, y), -(e[0] / (e[0] + 1)).log())
+    torch.testing.assert_close(every_step(logits, y), (log2 - (e[1] / (e[1] + 1)).log()) / 2)
+    torch.testing.assert_close(squared_error(logits, y), torch.tensor(0.0))
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_the_loss_falls(data, loss):
+    curve = _train(data, epochs=6, loss=loss).log["loss"]
+    assert curve[-1] < 0.8 * curve[0]
+
+
+def test_the_same_generator_gives_the_same_network(data):
+    a, b, c = (_train(data, seed=s).model.state_dict() for s in (0, 0, 1))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not all(torch.equal(a[k], c[k]) for k in a)
+
+
+def test_hooks_are_called_in_order(data):
+    calls = []
+
+    class Spy(Pruner):
+        restarts = True
+
+        def rounds(self, epochs):
+            return [epochs, 1]
+
+        def __getattribute__(self, name):
+            if name in ("start", "penalty", "after_backward", "after_step", "between_rounds", "finish"):
+                calls.append(name)
+            return super().__getattribute__(name)
+
+    c = _train(data, Spy(), epochs=1)
+    step = ["penalty", "after_backward", "after_step"]
+    assert calls == ["start", *step * 3, "between_rounds", *step * 3, "finish"]
+    assert (c.step, c.steps, c.steps_per_epoch) == (3, 3, 3)
+
+
+def test_pruned_weights_are_zero_after_training(data):
+    c = _train(data, create("lamp", sparsity=0.9, updates=2), optimizer="sgd", lr=0.1, weight_decay=1e-3)
+    assert c.masks.alive == round(0.1 * c.masks.total)
+    assert all((p[~c.masks[name]] == 0).all() for name, p in c.weights().items())
+    assert all((p[c.masks[name]] != 0).all() for name, p in c.weights().items())
+
+
+def test_the_decision_step_is_lent(data):
+    events = datasets.load("digits-dvs", "validation", T=3).subset(20)
+    net = networks.build("cifar10dvs", 10, 2, 16, width=1 / 16, T=3, bias=False, dropout=0.0)
+    c = train(net, events, Recipe(epochs=1, batch_size=10), create("stp", cuts=1), torch.Generator(), T=3)
+    assert c.T == c.log["decision_step"]
+    assert 1 <= c.T <= 3
+
+
+def test_the_penalty_counts(data):
+    class Decay(Pruner):
+        def penalty(self, c):
+            return 10 * sum(w.square().sum() for w in c.weights().values())
+
+    free, bound = _train(data), _train(data, Decay())
+    size = [sum(w.square().sum() for w in c.weights().values()) for c in (free, bound)]
+    assert size[1] < size[0]
+
+
+def test_outputs_leave_the_network_as_it_was(data):
+    net = _network().train()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    logits, labels = outputs(net, data, T=2, batch_size=7)
+    assert logits.shape == (2, 60, 10)
+    assert torch.equal(labels, data.y)
+    assert net.training
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+
+
+def test_to_network_takes_the_first_steps_time_first():
+    x = torch.arange(2 * 3 * 2 * 4 * 4.0).view(2, 3, 2, 4, 4)
+    y = to_network(x, 2)
+    assert y.shape == (2, 2, 2, 4, 4)
+    assert torch.equal(y[1, 0], x[0, 1])
+    assert to_network(x[:, 0], 2).shape == (2, 2, 4, 4)
+
+
+def test_batches_cover_everything_once():
+    order = torch.cat(list(batches(11, 4, torch.Generator().manual_seed(0))))
+    assert sorted(order.tolist()) == list(range(11))
+    assert [len(b) for b in batches(11, 4)] == [4, 4, 3]
+
+
+def test_a_loss_that_is_not_finite_stops(data):
+    with pytest.raises(UserError, match="loss is"):
+        _train(data, lr=1e30)
+
+
+@pytest.mark.parametrize("bad", [{"epochs": 0}, {"batch_size": 0}, {"lr": -1.0}, {"loss": "ce"}, {"optimizer": "lion"}])
+def test_recipes_out_of_range(bad):
+    with pytest.raises(UserError):
+        Recipe(**bad)
