@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 import snnbook
-from snnbook.errors import UserError, unknown
+from snnbook.errors import DamagedRecord, UserError, unknown
 
 
 class _Group(click.Group):
@@ -24,9 +24,11 @@ class _Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", DamagedRecord)
+                warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
+                return super().invoke(ctx)
         except UserError as err:
             raise click.ClickException(str(err)) from err
         except KeyboardInterrupt:

@@ -10,6 +10,10 @@ class UserError(ValueError):
     """A mistake in what was asked for: a name, a number, a file."""
 
 
+class DamagedRecord(UserWarning):
+    """A stored record failed its check, was set aside and is not used."""
+
+
 def unknown(kind: str, name: object, valid: Iterable[str]) -> UserError:
     """The error for a name that is not known, with the nearest ones that are."""
     names = sorted(valid)

@@ -67,7 +67,8 @@ def test_gradual_methods_land_on_their_sparsity_exactly_and_never_revive(name):
     c = _context(_net(), steps=40)
     method = create(name, sparsity=0.9, updates=4, span=0.5)
     alive = [c.masks.alive]
-    for c.step in range(c.steps):
+    for step in range(c.steps):
+        c.step = step
         before = {n: m.clone() for n, m in c.masks.items()}
         method.after_step(c)
         assert not any((c.masks[n] & ~before[n]).any() for n in before)

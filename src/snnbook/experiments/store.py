@@ -22,13 +22,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from snnbook.errors import UserError, unknown
+from snnbook.errors import DamagedRecord, UserError, unknown
 
 FORMAT = 1
-
-
-class DamagedRecord(UserWarning):
-    """A record that failed its check was set aside and is not used."""
 
 
 def _canonical(value: Any) -> bytes:
