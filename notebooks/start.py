@@ -13,7 +13,7 @@
 # half of its time steps and still work. **This book trains the networks again, prunes them again, and lets a
 # program compare what came out with what was printed.** Where a claim fails, it stays on the page.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile
@@ -24,7 +24,7 @@ options = ""  # settings of the study, as pairs of key and value
 from IPython.display import Markdown, display
 
 from snnbook import experiments
-from snnbook.report import page, plots, scoreboard
+from snnbook.report import claims, page, papers, plots, scoreboard, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 studies = experiments.all_results(**parameters)
@@ -38,7 +38,16 @@ board = scoreboard.scoreboard(studies)
 # come with the package ({doc}`../reference/datasets`); the networks have the papers' form, narrowed.
 
 # %% tags=["remove-input"]
-display(Markdown("\n".join(f"- {sentence}" for sentence in scoreboard.summary_sentences(board))))
+tally = scoreboard.counts(board)
+texts = papers.claim_texts(verdict.claim for verdict in board)
+tested = [verdict for verdict in board if verdict.outcome != claims.NOT_TESTABLE]
+lines = [
+    f"Of the {len(board)} claims that the four papers make, {len(tested)} were tested so far: "
+    f"**{tally[claims.HOLDS]} hold, {tally[claims.FAILS]} fail, {tally[claims.UNDECIDED]} are undecided.**\n"
+]
+for outcome in claims.OUTCOMES[:3]:
+    lines += [f"- {tables.mark(v.outcome)}: {texts[v.claim]} ({v.claim})" for v in tested if v.outcome == outcome]
+display(Markdown("\n".join(lines)))
 
 # %% [markdown]
 # *Holds*, *fails* and *undecided* are the words of a program that looked at an interval over seeds:

@@ -13,7 +13,7 @@
 # program found, from the records of this book and nothing else. A claim without runs here says what it waits
 # for.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile

@@ -22,7 +22,7 @@
 # - that no event is lost or counted twice here, and which event a widely used tool leaves out;
 # - the embedded data sets that this book trains on.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile

@@ -21,7 +21,7 @@
 # - how training gets past the step, with three surrogate gradients;
 # - what the loop over time costs, and what a compiled pass saves.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile

@@ -21,7 +21,7 @@
 # - what a counter that is blind to masks reports on a pruned network;
 # - three numbers that all go by the name of sparsity.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile

@@ -13,7 +13,7 @@
 # measures how far the accumulated output still is from the labels and stops where that has settled. The rule
 # is short; the quantity behind it can be read in three ways.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile

@@ -13,7 +13,7 @@
 # each squared weight by what would be left of its layer, and so never empties one.** It is the spatial half
 # of paper A, one line of arithmetic, and a strong method on its own {cite:p}`lee2020lamp`.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile

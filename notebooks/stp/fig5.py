@@ -13,7 +13,7 @@
 # paper calls $\lambda = 0.01$ the point beyond which more steps gain little.** The first half is arithmetic.
 # The second is a measurement, and it depends on which divergence is meant.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile

@@ -13,7 +13,7 @@
 # divergence and the empirical Fisher trace are said to run almost alike.** Here are both curves for the dense
 # networks of Table 4.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile

@@ -14,7 +14,7 @@
 # of the parameters and half of the time steps can go while accuracy rises.** This page has all of its claims
 # with their verdicts.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile

@@ -13,7 +13,7 @@
 # neither costs accuracy.** Its Table 4 takes them apart: no pruning, spatial (S), temporal (T), both (S+T),
 # on two event data sets.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
 seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
 results = ""  # folder of the records; empty: that of the profile
@@ -48,8 +48,10 @@ page.opening("A", "Table 4, the ablation of spatial and temporal pruning", 5)
 # from the weights as they are, without rewinding.
 
 # %%
-for label, trial in ablation.study.trials.items():
-    print(" ".join(label), "|", trial.epochs, "epochs |", dict(trial.settings))
+for (role, arm), trial in ablation.study.trials.items():
+    settings = dict(trial.settings)
+    chosen = " ".join(f"{key}={settings[key]}" for key in ("cuts", "share", "temporal", "lam"))
+    print(f"{role:<12}{arm:<6}{trial.epochs} epochs  {chosen}")
 
 # %% [markdown]
 # ## The table
@@ -58,17 +60,15 @@ for label, trial in ablation.study.trials.items():
 # them, per test sample and without the first layer, which takes event counts ({doc}`../ideas/sops`).
 
 # %% tags=["remove-input"]
-tables.comparison(
-    ablation,
-    [
-        tables.Quantity("Accuracy, %", "top1", "acc"),
-        tables.Quantity("Sparsity, %", "sparsity_parameters", "sparsity"),
-        tables.Quantity("Time steps", "T", "decision_T", digits=1),
-        tables.Quantity("Parameters, million", "parameters_alive", "params_M", digits=3, scale=1e-6),
-        tables.Quantity("SOPs, million", "sops", "sops_M", digits=3, scale=1e-6, relative=True),
-    ],
-    "Paper A, Table 4, and the same on our embedded data.",
-)
+quantities = [
+    tables.Quantity("Accuracy, %", "top1", "acc"),
+    tables.Quantity("Sparsity, %", "sparsity_parameters", "sparsity"),
+    tables.Quantity("Time steps", "T", "decision_T", digits=1),
+    tables.Quantity("Parameters, million", "parameters_alive", "params_M", digits=3, scale=1e-6),
+    tables.Quantity("SOPs, million", "sops", "sops_M", digits=3, scale=1e-6, relative=True),
+]
+for role in ("digits-dvs", "arms-dvs"):
+    tables.comparison(ablation, quantities, "Paper A, Table 4, and ours.", role=role).show()
 
 # %% [markdown]
 # ## The picture

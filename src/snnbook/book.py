@@ -164,6 +164,9 @@ def execute(
             raise NotebookError(f"{notebook.name}: the kernel died, perhaps for lack of memory") from None
         nb = nbformat.read(target, as_version=4)
         check_page(nb, notebook.name)
+        for cell in nb.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):
+                cell.metadata["tags"].append("hide-input")
         nb.metadata["papermill"].update(input_path=f"notebooks/{notebook.name}.py", output_path=page.name)
         nb.metadata["snnbook"] = {
             "reproduces": list(notebook.reproduces),

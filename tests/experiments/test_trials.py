@@ -19,7 +19,7 @@ def test_golden_id():
     assert replace(BASE, method="lamp", settings={"sparsity": 0.98}).id == GOLDEN
 
 
-GOLDEN = "lamp-digits-clutter-T4-sparsity-0.98-PLACEHOLDER"
+GOLDEN = "lamp-digits-clutter-T4-sparsity-0.98-f2abba5e"
 
 
 def test_id_follows_what_differs_from_the_defaults():

@@ -53,6 +53,7 @@ def _run(
     trial: Trial, seed: int, store: Store | None, profile: str, device: str, progress: Callable[[int], None]
 ) -> tuple[Record, State]:
     began, threads = time.perf_counter(), torch.get_num_threads()
+    native.keep_memory()
     torch.set_num_threads(1)
     try:
         sets = _load(trial)
@@ -290,7 +291,14 @@ def run_many(
     plan = _with_starts(missing, store)
     for trial in {t.id: t for t, _ in plan}.values():
         _load(trial)  # generate and cache once, before the workers race for it
-    bar = tqdm(total=sum(t.cost for t, _ in plan), disable=not progress, unit="", bar_format=_BAR, file=sys.stderr)
+    bar = tqdm(
+        total=sum(t.cost for t, _ in plan),
+        disable=not progress,
+        unit="",
+        bar_format=_BAR,
+        file=sys.stderr,
+        mininterval=0.1 if sys.stderr.isatty() else 15,
+    )
     with bar:
         failed = (
             _serial(plan, store, profile, bar)
@@ -321,7 +329,7 @@ def _with_starts(missing: Sequence[Job], store: Store) -> list[Job]:
 
 
 def _title(bar: tqdm, done: int, total: int) -> None:
-    bar.set_description_str(f"{done} of {total} trials", refresh=True)
+    bar.set_description_str(f"{done} of {total} trials", refresh=sys.stderr.isatty() or done == total)
 
 
 def _serial(plan: list[Job], store: Store, profile: str, bar: tqdm) -> dict[tuple[str, int], str]:

@@ -49,7 +49,9 @@ def _html(frame: pd.DataFrame, caption: str, row_headers: int) -> str:
         html = [f'<th scope="row" style="text-align:left">{escape(c)}</th>' for c in cells[:row_headers]]
         for cell in cells[row_headers:]:
             align = "right" if _numeric(cell) else "left"
-            html.append(f'<td style="text-align:{align}">{escape(cell)}</td>')
+            # Prose may wrap, a number with its spread and interval may not.
+            wrap = ";white-space:nowrap" if align == "right" else ""
+            html.append(f'<td style="text-align:{align}{wrap}">{escape(cell)}</td>')
         body.append(f"<tr>{''.join(html)}</tr>")
     return (
         f'<div class="snnbook-table" role="region" tabindex="0" aria-label="{escape(caption)}" '
@@ -135,14 +137,17 @@ def comparison(
     number: str = "4",
     where: Callable[[Any], dict[str, object]] = _where,
     baseline: Callable[[Any], Any] = lambda label: (label[0], "none"),
+    role: str = "",
 ) -> Table:
     """The printed table beside ours: one row per quantity and label, values and changes against the baseline.
 
-    `where(label)` picks the printed row, `baseline(label)` names the label that changes are measured from.
+    `where(label)` picks the printed row, `baseline(label)` names the label that changes are measured from. With `role`
+    only the labels that begin with it are shown, and the data are named in the caption instead of in every row.
     """
     rows = []
+    chosen = {label: records for label, records in results.records.items() if role in ("", label[0])}
     for q in quantities:
-        for label, records in results.records.items():
+        for label, records in chosen.items():
             data = records[0].trial["data"] if records else label[0]
             base = baseline(label)
             ours, origin = (_by_seed(results, key, q) for key in (label, base))
@@ -164,9 +169,12 @@ def comparison(
                     "Ours, change": NONE if is_base else change_text(ours, origin, q.digits, q.relative),
                 }
             )
-    used: list[RecordLike] = [r for records in results.records.values() for r in records]
+    frame = pd.DataFrame(rows)
+    if role:
+        caption += f" Data: {frame.pop('Data (paper → ours)').iloc[0]}."
+    used: list[RecordLike] = [r for records in chosen.values() for r in records]
     legend = "Ours: mean ± sd (number of seeds); change: paired over seeds, with its 95 % interval."
-    return Table(pd.DataFrame(rows), " ".join(filter(None, [caption, legend, scale_note(used)])), row_headers=3)
+    return Table(frame, " ".join(filter(None, [caption, legend, scale_note(used)])), row_headers=2 if role else 3)
 
 
 def _by_seed(results: ResultsLike, label: Any, q: Quantity) -> dict[int, float]:
