@@ -88,6 +88,7 @@ def test_every_command_has_help(command):
         (["run", "lamp", "-p", "data=digits"], "unknown data set"),
         (["run", "lamp", "--profile", "smoke", "--results", "/dev/null/x"], "cannot write"),
         (["run", "lamp", "--profile", "paper", "--seeds", "0", "--jobs", "1"], "root"),
+        (["run", "lamp", "--profile", "smoke", "--seeds", "9", "--jobs", "1", "--device", "gpu"], "device 'gpu'"),
         (["show", "nothing"], "unknown trial"),
         (["book", "--only", "stp/table5"], "did you mean stp/table4"),
         (["book", "--options", "lamb=1"], "unknown option"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import warnings
@@ -57,28 +58,22 @@ jobs_option = click.option("--jobs", default=2, show_default=True, type=click.In
 @results_option
 @click.option("--cluster", default="", metavar="ADDRESS", help="A Dask scheduler to use instead of local workers.")
 @click.option("--root", default="", help="Folder of the papers' data sets (profile paper).")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 def run(
-    name: str,
-    parameters: tuple[str, ...],
-    seeds: str,
-    jobs: int,
-    profile: str,
-    results: str,
-    cluster: str,
-    root: str,
-) -> None:
+    name: str, parameters: tuple[str, ...], seeds: str, jobs: int, profile: str, results: str, cluster: str,
+    root: str, device: str,
+) -> None:  # fmt: skip
     """Run the trials of a study (see `snnbook list`) that have no record yet, and show what came out.
 
     Each study takes the options of its trials: -p T=8 -p lam=0.1 -p sparsity=0.95 -p epochs=20 ...
     """
-    import os
-
     from snnbook.experiments import Store, run_study, study
     from snnbook.experiments import trials as t
+    from snnbook.experiments.runner import check_device
     from snnbook.experiments.studies import results_folder
 
-    if root:
-        os.environ["SNNBOOK_ROOT"] = root
+    # Workers are processes of their own and inherit the environment.
+    os.environ |= {"SNNBOOK_DEVICE": check_device(device)} | ({"SNNBOOK_ROOT": root} if root else {})
     chosen = study(name, profile, t.seeds(seeds) if seeds else (), **t.options(" ".join(parameters)))
     store = Store(results or results_folder(profile))
     found = run_study(chosen, store, jobs, cluster)

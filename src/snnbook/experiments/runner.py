@@ -38,7 +38,7 @@ Job = tuple[Trial, int]
 
 
 def run(
-    trial: Trial, seed: int, store: Store | None = None, profile: str = "", device: str = "cpu",
+    trial: Trial, seed: int, store: Store | None = None, profile: str = "",
     progress: Callable[[int], None] = lambda samples: None,
 ) -> Record:  # fmt: skip
     """Run one trial with one seed: train, prune, measure, record.
@@ -46,20 +46,21 @@ def run(
     With a store, the record is written there, and the network of `trial.start` is taken from it if it is there. One
     thread is used throughout, so that the same seed gives the same record, bit for bit, on one machine.
     """
-    return _run(trial, seed, store, profile, device, progress)[0]
+    return _run(trial, seed, store, profile, progress)[0]
 
 
 def _run(
-    trial: Trial, seed: int, store: Store | None, profile: str, device: str, progress: Callable[[int], None]
+    trial: Trial, seed: int, store: Store | None, profile: str, progress: Callable[[int], None]
 ) -> tuple[Record, State]:
     began, threads = time.perf_counter(), torch.get_num_threads()
     native.keep_memory()
+    device = check_device(os.environ.get("SNNBOOK_DEVICE", "cpu"))
     torch.set_num_threads(1)
     try:
         sets = _load(trial)
         torch.manual_seed(seed)
         model = _network(trial, sets["train"]).to(device)
-        start = _start(trial, seed, store, profile, device, progress)
+        start = _start(trial, seed, store, profile, progress)
         if start is not None:
             model.load_state_dict(start)
         generator = torch.Generator().manual_seed(seed)
@@ -80,6 +81,15 @@ def _run(
         torch.set_num_threads(threads)
 
 
+def check_device(device: str) -> str:
+    """`device` if it can be trained on. Raises UserError for a GPU that torch does not see."""
+    if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
+        raise UserError(
+            f"device {device!r} is not there: torch sees {'a GPU' if torch.cuda.is_available() else 'no GPU'}"
+        )
+    return device
+
+
 def _load(trial: Trial) -> dict[str, datasets.FrameSet]:
     """The three splits of a trial; SNNBOOK_ROOT says where data sets that are read from disk are."""
     info = datasets.info(trial.data)
@@ -96,13 +106,11 @@ def _network(trial: Trial, data: datasets.FrameSet) -> nn.Module:
     return networks.build(trial.network, data.num_classes, channels, (height, width), trial.width, trial.T, **settings)
 
 
-def _start(
-    trial: Trial, seed: int, store: Store | None, profile: str, device: str, progress: Callable[[int], None]
-) -> State | None:
+def _start(trial: Trial, seed: int, store: Store | None, profile: str, progress: Callable[[int], None]) -> State | None:
     if trial.start is None:
         return None
     state = store.load_weights(trial.start.id, seed) if store else None
-    return state if state is not None else _run(trial.start, seed, store, profile, device, progress)[1]
+    return state if state is not None else _run(trial.start, seed, store, profile, progress)[1]
 
 
 MEASURED = 500  # test samples for operations and firing rates; accuracy always uses the whole test set
@@ -343,7 +351,7 @@ def _serial(plan: list[Job], store: Store, profile: str, bar: tqdm) -> dict[tupl
             bar.update(min(samples * per, max(0.0, end - bar.n)) if size else 0)
 
         try:
-            _run(trial, seed, store, profile, "cpu", advance)
+            _run(trial, seed, store, profile, advance)
         except UserError as err:
             failed[trial.id, seed] = str(err)
         bar.update(end - bar.n)
@@ -354,7 +362,7 @@ def _serial(plan: list[Job], store: Store, profile: str, bar: tqdm) -> dict[tupl
 def _work(trial: Trial, seed: int, path: str, profile: str, start: Any) -> tuple[str, int, str]:
     """One trial in a worker; `start` only makes it wait for the one it starts from."""
     try:
-        _run(trial, seed, Store(path), profile, "cpu", lambda samples: None)
+        _run(trial, seed, Store(path), profile, lambda samples: None)
         return trial.id, seed, ""
     except UserError as err:
         return trial.id, seed, str(err)

@@ -95,6 +95,7 @@ def sample_axis(x: Tensor) -> int:
 
 
 def device_of(model: nn.Module) -> torch.device:
+    """Where the parameters of a network are; the CPU for one without any."""
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
@@ -169,6 +170,7 @@ def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> lis
 
 
 def has_neuron_masks(model: nn.Module) -> bool:
+    """Whether any of the network\'s neurons are masked."""
     return any(isinstance(m, LIF) and m.mask is not None for m in model.modules())
 
 

@@ -32,7 +32,7 @@ def global_masks(scores: Tensors, sparsity: float, masks: Tensors | None = None)
     keep = round((1 - sparsity) * flat.numel())
     if keep == 0:
         raise UserError(f"a sparsity of {sparsity} leaves none of {flat.numel()} weights")
-    survivors = torch.zeros(flat.numel(), dtype=torch.bool)
+    survivors = torch.zeros_like(flat, dtype=torch.bool)
     if keep == flat.numel():
         survivors[:] = True
     else:

@@ -21,7 +21,7 @@ def magnitude(weights: Tensors) -> dict[str, Tensor]:
 
 def random(weights: Tensors, generator: torch.Generator | None = None) -> dict[str, Tensor]:
     """Uniform noise: the baseline that any score has to beat."""
-    return {name: torch.rand(w.shape, generator=generator) for name, w in weights.items()}
+    return {name: torch.rand(w.shape, generator=generator).to(w.device) for name, w in weights.items()}
 
 
 def lamp(weights: Tensors) -> dict[str, Tensor]:
