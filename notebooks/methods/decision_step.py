@@ -52,7 +52,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 # | variant | quantity | where from |
 # |---|---|---|
 # | `smoothed` | $\mathrm{KL}(p \Vert q)$, with $q$ smoothed by $10^{-3}$ | Eq. 7, made finite; the default here |
-# | `released` | $\mathrm{KL}(\mathrm{softmax}(\text{one-hot}) \Vert p)$ | the authors' public code |
+# | `released` | $\mathrm{KL}(\mathrm{softmax}(\text{one-hot}) \Vert p)$ | the public code, for outputs in $[0, 1]$ |
 # | `reverse` | $\mathrm{KL}(\text{one-hot} \Vert p)$, the cross-entropy | Eq. 7 turned round |
 #
 # ## From scratch, and from the package

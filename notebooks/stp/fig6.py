@@ -89,7 +89,9 @@ for role in ROLES:
         with np.errstate(invalid="ignore"):
             rho = [spearmanr(a[start:], b[start:]).statistic for a, b in zip(kl, fisher, strict=True)]
         found = stats.mean_interval(rho)
-        row[f"Spearman rho, {name} [95 % interval]"] = f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
+        row[f"Spearman rho, {name} [95 % interval]"] = (
+            f"{found.estimate:.3f} [{max(found.low, -1):.3f}, {min(found.high, 1):.3f}]"
+        )
     rows.append(row)
 tables.table(pd.DataFrame(rows), "Rank correlation of NormKL and Fisher trace over time steps, mean over seeds.")
 

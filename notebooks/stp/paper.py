@@ -35,10 +35,13 @@ page.opening("A", "Table 4, Figs. 5 and 6; verdicts on all claims", 10)
 # %% [markdown]
 # ## The method
 #
-# 1. Train a dense network on all $T$ steps. 2. Find the *decision step* $t'$: the first at which the
-# normalised divergence of the accumulated output from the labels is below $\lambda$
-# ({doc}`../methods/decision_step`). 3. Keep the first $t'$ frames of every sample. In rounds, cut a quarter
-# of the surviving weights by their LAMP score and train on ({doc}`../methods/lamp`).
+# 1. Train a dense network on all $T$ steps.
+#
+# 2. Find the *decision step* $t'$: the first at which the normalised divergence of the accumulated output from the
+#    labels is below $\lambda$ ({doc}`../methods/decision_step`).
+#
+# 3. Keep the first $t'$ frames of every sample. In rounds, cut a quarter of the surviving weights by their LAMP score
+#    and train on ({doc}`../methods/lamp`).
 #
 # Without step 2 the paper calls it spatial pruning (S), with step 2 alone temporal pruning (T).
 #

@@ -62,9 +62,9 @@ for (role, arm), trial in ablation.study.trials.items():
 # %% tags=["remove-input"]
 quantities = [
     tables.Quantity("Accuracy, %", "top1", "acc"),
-    tables.Quantity("Sparsity, %", "sparsity_parameters", "sparsity"),
-    tables.Quantity("Time steps", "T", "decision_T", digits=1),
-    tables.Quantity("Parameters, million", "parameters_alive", "params_M", digits=3, scale=1e-6),
+    tables.Quantity("Sparsity, %", "sparsity_parameters", "sparsity", change=False),
+    tables.Quantity("Time steps", "T", "decision_T", digits=1, change=False),
+    tables.Quantity("Parameters, million", "parameters_alive", "params_M", digits=3, scale=1e-6, change=False),
     tables.Quantity("SOPs, million", "sops", "sops_M", digits=3, scale=1e-6, relative=True),
 ]
 for role in ("digits-dvs", "arms-dvs"):

@@ -408,6 +408,7 @@ def _execute_all(
             old.unlink()
     done: list[Page] = []
     failed: list[str] = []
+    _use_this_interpreter()  # once, before the threads would all do it together
     pool = ThreadPoolExecutor(max(1, int(parameters.get("jobs", 1))))
     waiting = {pool.submit(execute, page, parameters, out): page for page in pages}
     try:

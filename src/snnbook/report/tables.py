@@ -50,7 +50,7 @@ def _html(frame: pd.DataFrame, caption: str, row_headers: int) -> str:
         for cell in cells[row_headers:]:
             align = "right" if _numeric(cell) else "left"
             # Prose may wrap, a number with its spread and interval may not.
-            wrap = ";white-space:nowrap" if align == "right" else ""
+            wrap = ";white-space:nowrap" if align == "right" and len(cell) <= 32 else ""
             html.append(f'<td style="text-align:{align}{wrap}">{escape(cell)}</td>')
         body.append(f"<tr>{''.join(html)}</tr>")
     return (
@@ -78,7 +78,7 @@ def table(frame: pd.DataFrame, caption: str, row_headers: int = 1) -> Table:
 class Quantity:
     """A row of a comparison: our metric times `scale`, and the column of the printed table, if it has one.
 
-    relative: give changes in per cent of the baseline instead of in the quantity's own unit.
+    relative: give changes in per cent of the baseline instead of in the quantity's own unit. change: give them at all.
     """
 
     title: str
@@ -87,6 +87,7 @@ class Quantity:
     digits: int = 2
     scale: float = 1.0
     relative: bool = False
+    change: bool = True
 
 
 def format_number(value: float, digits: int = 2, signed: bool = False) -> str:
@@ -157,7 +158,7 @@ def comparison(
             if q.relative and printed_base:
                 change *= 100 / printed_base
             unit = " %" if q.relative and math.isfinite(change) else ""
-            is_base = label == base
+            bare = label == base or not q.change
             rows.append(
                 {
                     "Quantity": q.title,
@@ -165,8 +166,8 @@ def comparison(
                     "Pruning": label[1],
                     f"Paper {paper}": format_number(printed, q.digits),
                     "Ours": mean_sd_text(list(ours.values()), q.digits),
-                    f"Paper {paper}, change": NONE if is_base else format_number(change, q.digits, True) + unit,
-                    "Ours, change": NONE if is_base else change_text(ours, origin, q.digits, q.relative),
+                    f"Paper {paper}, change": NONE if bare else format_number(change, q.digits, True) + unit,
+                    "Ours, change": NONE if bare else change_text(ours, origin, q.digits, q.relative),
                 }
             )
     frame = pd.DataFrame(rows)
