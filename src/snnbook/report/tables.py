@@ -166,8 +166,12 @@ def comparison(
                     "Pruning": label[1],
                     f"Paper {paper}": format_number(printed, q.digits),
                     "Ours": mean_sd_text(list(ours.values()), q.digits),
-                    f"Paper {paper}, change": NONE if bare else format_number(change, q.digits, True) + unit,
-                    "Ours, change": NONE if bare else change_text(ours, origin, q.digits, q.relative),
+                    f"Paper {paper}, change": NONE
+                    if bare
+                    else format_number(change, 1 if q.relative else q.digits, True) + unit,
+                    "Ours, change": NONE
+                    if bare
+                    else change_text(ours, origin, 1 if q.relative else q.digits, q.relative),
                 }
             )
     frame = pd.DataFrame(rows)
@@ -197,20 +201,18 @@ def _evidence(estimate: float | None, low: float | None, high: float | None, n: 
 
 
 def verdict_table(found: Sequence[Verdict], caption: str = "The claims and their verdicts") -> Table:
-    """Claim, where it is printed, verdict, the deciding number with its 95 % interval, and the reason."""
+    """Claim and where it is printed, verdict, and the reason with the deciding number and its 95 % interval."""
     known = papers.claims().set_index("id")
     rows = [
         {
             "Claim": v.claim,
-            "In words": known.loc[v.claim, "claim"],
-            "Printed in": known.loc[v.claim, "source"],
+            "In words": f"{known.loc[v.claim, 'claim']} ({known.loc[v.claim, 'source']})",
             "Verdict": mark(v.outcome),
-            "Deciding number [95 % interval]": _evidence(v.estimate, v.low, v.high, v.n),
             "Why": v.reason,
         }
         for v in found
     ]
-    columns = ["Claim", "In words", "Printed in", "Verdict", "Deciding number [95 % interval]", "Why"]
+    columns = ["Claim", "In words", "Verdict", "Why"]
     return Table(pd.DataFrame(rows, columns=columns), caption)
 
 
