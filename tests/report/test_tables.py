@@ -72,7 +72,7 @@ def test_print_stands_beside_ours():
     assert accuracy["Ours, change"] == "+2.00 [+2.00, +2.00]"
     assert (step["Paper A"], step["Ours"]) == ("10", "5 ± 0 (5)")
     assert sops["Paper A, change"] == "−97.4 %"
-    assert sops["Ours, change"].startswith("−94.00 % [")
+    assert sops["Ours, change"].startswith("−94.0 % [")
     assert (weight["Paper A"], weight["Paper A, change"]) == ("–", "–")
     assert weight["Ours"] == "0.202 ± 0.002 (5)"
 
