@@ -122,7 +122,7 @@ def after(parent: Trial, method: str, profile: str, **settings) -> Trial:
 def _ablation(profile: str) -> dict[Label, Trial]:
     """Paper A Table 4: no, spatial, temporal and both prunings, each with the same epochs from the same dense network.
 
-    lambda is 0.05 on the embedded sets, where the paper's 0.01 keeps nearly all steps; Fig. 5 shows the whole range.
+    lambda is 0.05 on the embedded sets, where the paper's 0.01 keeps most steps; Fig. 5 shows the whole range.
     At the paper's scale its protocol is kept: lambda 0.01, rounds that rewind to epoch 20, and the dense network as it
     is for "none".
     """
