@@ -43,10 +43,12 @@ def run(
 ) -> Record:  # fmt: skip
     """Run one trial with one seed: train, prune, measure, record.
 
-    With a store, the record is written there, and the network of `trial.start` is taken from it if it is there. One
-    thread is used throughout, so that the same seed gives the same record, bit for bit, on one machine.
+    With a store, a record that is there is returned at once, a new one is written there, and the network of
+    `trial.start` is taken from it if it is there. One thread is used throughout, so that the same seed gives the same
+    record, bit for bit, on one machine.
     """
-    return _run(trial, seed, store, profile, progress)[0]
+    found = store.get(trial.id, seed) if store is not None else None
+    return found if found is not None else _run(trial, seed, store, profile, progress)[0]
 
 
 def _run(
