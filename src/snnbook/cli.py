@@ -82,8 +82,8 @@ def run(
     click.echo(f"{'':{width}}  {'top-1 %':>14} {'sparsity %':>11} {'T':>5} {'SOPs':>12}")
     for label in found.records:
         top1, sparsity, T, sops = (found.values(label, m) for m in ("top1", "sparsity", "T", "sops"))
-        sd = top1.std(ddof=1) if len(top1) > 1 else float("nan")
-        values = f"{top1.mean():7.2f} ± {sd:4.2f} {sparsity.mean():11.2f} {T.mean():5.1f} {sops.mean():12,.0f}"
+        spread = f"± {top1.std(ddof=1):4.2f}" if len(top1) > 1 else "1 seed"
+        values = f"{top1.mean():7.2f} {spread} {sparsity.mean():11.2f} {T.mean():5.1f} {sops.mean():12,.0f}"
         click.echo(f"{' '.join(label):{width}}  {values}")
 
 
