@@ -202,4 +202,4 @@ def test_the_pattern_for_paths_finds_them():
     pattern = re.compile(OF_ONE_MACHINE["path of a machine"])
     for folder in ("work", "root", "home"):
         assert pattern.search(f"from '/{folder}/someone/x.py'".encode())
-    assert not pattern.search(b"book/executed/home/x or https://example.org/work/x")
+    assert not pattern.search(b"book/executed/home/x or https://example.org/home/x")

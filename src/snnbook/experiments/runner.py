@@ -347,10 +347,9 @@ def _serial(plan: list[Job], store: Store, profile: str, bar: tqdm) -> dict[tupl
     for done, (trial, seed) in enumerate(plan):
         _title(bar, done, len(plan))
         end = bar.n + trial.cost
-        size = trial.cost / max(1, trial.recipe.epochs)
 
-        def advance(samples: int, per=trial.T, end=end, size=size) -> None:
-            bar.update(min(samples * per, max(0.0, end - bar.n)) if size else 0)
+        def advance(samples: int, steps: int = trial.T, end: float = end) -> None:
+            bar.update(min(samples * steps, max(0.0, end - bar.n)))  # the cost is an estimate: never beyond it
 
         try:
             _run(trial, seed, store, profile, advance)

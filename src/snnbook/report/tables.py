@@ -48,10 +48,10 @@ def _html(frame: pd.DataFrame, caption: str, row_headers: int) -> str:
         cells = [_text(value) for value in row]
         html = [f'<th scope="row" style="text-align:left">{escape(c)}</th>' for c in cells[:row_headers]]
         for cell in cells[row_headers:]:
-            align = "right" if _numeric(cell) else "left"
-            # Prose may wrap, a number with its spread and interval may not.
-            wrap = ";white-space:nowrap" if align == "right" and len(cell) <= 32 else ""
-            html.append(f'<td style="text-align:{align}{wrap}">{escape(cell)}</td>')
+            # A number with its spread and interval stays on one line; a sentence that begins with a number is prose.
+            number = _numeric(cell) and len(cell) <= 32
+            style = "text-align:right;white-space:nowrap" if number else "text-align:left"
+            html.append(f'<td style="{style}">{escape(cell)}</td>')
         body.append(f"<tr>{''.join(html)}</tr>")
     return (
         f'<div class="snnbook-table" role="region" tabindex="0" aria-label="{escape(caption)}" '
