@@ -82,6 +82,8 @@ def test_every_command_has_help(command):
         (["run", "A.table4", "--seeds", "x"], "seeds are"),
         (["run", "A.table4", "-p", "lma=1"], "did you mean lam"),
         (["run", "A.table4", "-p", "lam"], "key=value"),
+        (["run", "A.table4", "-p", "profile=smoke"], "not an option of a study"),
+        (["run", "A.table4", "-p", "width=abc"], "width must be float"),
         (["run", "A.table4", "-p", "lam=-1"], "lambda must not be negative"),
         (["run", "A.table4", "-p", "T=0"], "T must be at least 1"),
         (["run", "lamp", "-p", "sparsity=1.5"], "sparsity must lie in"),

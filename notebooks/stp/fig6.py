@@ -65,10 +65,15 @@ for ax, role in zip(axes, ROLES, strict=True):
     plots.curve_with_band(ax, t, [normalise(c) for c in fisher], "Fisher trace, normalised")
     ax.set(title=role, xlabel="time step t", ylabel="normalised to [0, 1]")
 axes[0].legend()
+told = []
+for role in ROLES:
+    for name, title in (("kl_smoothed", "divergence"), ("fisher", "Fisher trace")):
+        rising = sum(bool((np.diff(c) > 0).any()) for c in curves.curves((role, "dense"), name))
+        told.append(f"{role}, {title}: rises somewhere for {rising} of {len(curves.study.seeds)} seeds")
 plots.show(
     fig,
     alt="Normalised divergence and normalised Fisher trace against the time step on both data sets; mean and one "
-    "standard deviation over seeds. Both start at their largest value and fall.",
+    "standard deviation over seeds. " + "; ".join(told),
     caption="NormKL and the empirical Fisher trace, each normalised to its own range; mean and sd over seeds.",
     records=records,
 )
@@ -120,10 +125,11 @@ tables.table(pd.DataFrame(rows), "What is left of each curve's range at four ste
 # %% [markdown]
 # ## What to read from it
 #
-# Eq. 15 ties a divergence to Fisher information for two *models* close to each other. The divergence here is
-# one to the *labels*, for which that expansion does not hold: there is a simpler reason for both curves to
-# fall. A sample that is classified with confidence has a small loss and a small gradient. As evidence
-# accumulates both shrink, and a sample that is still wrong keeps both large.
+# Eq. 15 ties a divergence to Fisher information for two *models* close to each other. The divergence here is one to
+# the *labels*, for which that expansion does not hold: there is a simpler reason for both curves to fall at first.
+# A sample that is classified with confidence has a small loss and a small gradient, and the first frames are where
+# most samples become so. Later the few samples that stay wrong decide: their loss changes little, but their
+# gradients may grow again.
 #
 # ## Verdict
 

@@ -72,7 +72,6 @@ def run(
     from snnbook.experiments.runner import check_device
     from snnbook.experiments.studies import results_folder
 
-    # Workers are processes of their own and inherit the environment.
     os.environ |= {"SNNBOOK_DEVICE": check_device(device)} | ({"SNNBOOK_ROOT": root} if root else {})
     chosen = study(name, profile, t.seeds(seeds) if seeds else (), **t.options(" ".join(parameters)))
     store = Store(results or results_folder(profile))

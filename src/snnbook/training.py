@@ -61,6 +61,8 @@ class Recipe:
             raise UserError(
                 f"need epochs >= 1, batch_size >= 1 and lr > 0, got {self.epochs}, {self.batch_size}, {self.lr}"
             )
+        if self.weight_decay < 0:
+            raise UserError(f"weight_decay must not be negative, got {self.weight_decay}")
         if self.loss not in LOSSES:
             raise unknown("loss", self.loss, LOSSES)
         if self.optimizer not in OPTIMIZERS:

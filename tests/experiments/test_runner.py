@@ -104,6 +104,8 @@ def test_one_failing_trial_does_not_cost_the_others(tmp_path):
 def test_no_scheduler_at_that_address(tmp_path):
     with pytest.raises(UserError, match="no Dask scheduler at"):
         run_many([(BOTH.start, 0)], Store(tmp_path), cluster="tcp://127.0.0.1:1", progress=False)
+    with pytest.raises(UserError, match="no Dask scheduler at"):
+        run_many([(BOTH.start, 0)], Store(tmp_path), cluster="foo://bar", progress=False)
 
 
 def test_results_by_label_metric_and_curve(done):
@@ -116,6 +118,27 @@ def test_results_by_label_metric_and_curve(done):
         found.values(label, "topp1")
     with pytest.raises(UserError, match="unknown label"):
         found.values(("digits-dvs", "X"), "top1")
+
+
+def test_seeds_may_come_as_a_number_as_papermill_gives_them(done):
+    assert results("A.table4", "smoke", 0, str(done[1].path), 1).study.seeds == (0,)  # type: ignore[arg-type]
+
+
+def test_dropout_does_not_remember_whether_the_start_was_trained(tmp_path):
+    trial = study("A.table4", "smoke").trials["digits-dvs", "T"]
+    drop = {**dict(trial.network_settings), "dropout": 0.3}
+    trial = replace(trial, network_settings=drop, start=replace(trial.start, network_settings=drop))
+    first = run(trial, 0, Store(tmp_path))
+    assert run(trial, 0).digest == first.digest
+    store = Store(tmp_path / "again")
+    run(trial.start, 0, store)
+    assert run(trial, 0, store).digest == first.digest
+
+
+def test_table_4_has_its_arms_at_every_profile():
+    for profile in ("smoke", "laptop", "paper"):
+        for role in ("digits-dvs", "arms-dvs"):
+            assert {arm for r, arm in study("A.table4", profile).trials if r == role} == {"none", "S", "T", "S+T"}
 
 
 def test_verify_tells_equal_close_and_different(done, monkeypatch):

@@ -119,6 +119,18 @@ def test_find_takes_a_start_or_the_hash_and_names_near_misses(store):
         store.find("lamp")
 
 
+def test_a_file_of_the_readers_own_is_left_alone(store):
+    store.put(_record())
+    store.file("lamp-x-12345678", 0).with_name("seed-0-old.json").write_text("mine")
+    assert [r.seed for r in store.records()] == [0]
+
+
+def test_weights_that_cannot_be_kept_are_no_error(tmp_path):
+    (tmp_path / ".checkpoints").write_text("in the way")
+    Store(tmp_path).save_weights("t", 0, {"a": torch.arange(4.0)})
+    assert Store(tmp_path).load_weights("t", 0) is None
+
+
 def test_weights_are_kept_beside_the_records(store):
     state = {"a": torch.arange(4.0), "n": torch.tensor(3)}
     assert store.load_weights("t", 0) is None

@@ -49,6 +49,9 @@ def test_settings_are_a_mapping_in_any_order_and_form():
         ({"T": 0}, "T must be"),
         ({"epochs": 0}, "epochs"),
         ({"lr": 0.0}, "lr > 0"),
+        ({"lr": float("inf")}, "finite"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"width": 0.0}, "width"),
         ({"loss": "mean"}, "unknown loss"),
         ({"optimizer": "adm"}, "did you mean adam"),
         ({"train_size": -1}, "negative"),
@@ -116,8 +119,11 @@ def test_options_reach_the_trials_that_take_them():
     for call in (lambda: study("A.fig5", lam=0.2), lambda: applicable("A.fig5", {"lamb": 1})):
         with pytest.raises(UserError, match="unknown option"):
             call()
-    with pytest.raises(UserError, match="wrong kind"):
-        study("A.table4", epochs="many")
+    for wrong in ({"epochs": "many"}, {"T": 2.5}, {"augment": "maybe"}, {"lam": float("nan")}, {"kl": "foo"}):
+        with pytest.raises(UserError, match=r"must be|unknown KL variant"):
+            study("A.table4", **wrong)
+    with pytest.raises(UserError, match="profile is not an option of a study"):
+        options("lam=0.1 profile=smoke")
     with pytest.raises(UserError, match=r"did you mean A\.table4"):
         study("A.table")
     with pytest.raises(UserError, match="did you mean laptop"):

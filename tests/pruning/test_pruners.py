@@ -5,8 +5,10 @@ import torch
 from torch import nn
 
 from snnbook.errors import UserError
+from snnbook.measure.timesteps import VARIANTS
 from snnbook.pruning import Context, Masks, available, create, prunable, settings
 from snnbook.pruning.schedules import rounds
+from snnbook.pruning.stp import KL_VARIANTS
 
 
 def _context(model, **kw):
@@ -148,6 +150,9 @@ def test_stp_rewinds_all_parameters_to_the_snapshot():
         (lambda: create("lamp", schedule="cube"), "did you mean cubic"),
         (lambda: create("stp", lam=-0.1), "lambda"),
         (lambda: create("stp", cuts=0), "cuts"),
+        (lambda: create("stp", temporal="maybe"), "temporal must be bool"),
+        (lambda: create("stp", kl="smooth"), "did you mean smoothed"),
+        (lambda: create("lamp", updates=2.5), "updates must be int"),
         (lambda: create("stp", score="lam"), "did you mean lamp"),
         (lambda: create("stp", cuts=14).rounds(5), "14 cuts need at least"),
         (lambda: create("stp", rewind=5).rounds(5), "cannot rewind"),
@@ -157,6 +162,10 @@ def test_stp_rewinds_all_parameters_to_the_snapshot():
 def test_mistakes_are_named(call, message):
     with pytest.raises(UserError, match=message):
         call()
+
+
+def test_stp_knows_the_kl_variants_of_the_measure():
+    assert KL_VARIANTS == VARIANTS
 
 
 def test_every_method_is_described_and_takes_its_settings():

@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -65,6 +66,7 @@ def _run(
         start = _start(trial, seed, store, profile, progress)
         if start is not None:
             model.load_state_dict(start)
+        torch.manual_seed(seed)  # dropout draws from it, and training the start may have used it up
         generator = torch.Generator().manual_seed(seed)
         method = pruning.create(trial.method, **dict(trial.settings))
         context = train(model, sets["train"], trial.recipe, method, generator, trial.T, progress)
@@ -76,8 +78,8 @@ def _run(
         }
         state = {k: v.detach().cpu() for k, v in model.state_dict().items()}
         if store is not None:
-            store.save_weights(trial.id, seed, state)
             store.put(record)
+            store.save_weights(trial.id, seed, state)
         return record, state
     finally:
         torch.set_num_threads(threads)
@@ -269,7 +271,8 @@ def results(
     other studies take are left out.
     """
     given = applicable(name, parse_options(options))
-    chosen = study(name, profile, parse_seeds(seeds) if seeds else (), **given)
+    text = str(seeds)  # papermill hands over a lone number as one
+    chosen = study(name, profile, parse_seeds(text) if text else (), **given)
     return run_study(chosen, Store(results or results_folder(profile)), jobs, progress=False)
 
 
@@ -360,10 +363,17 @@ def _serial(plan: list[Job], store: Store, profile: str, bar: tqdm) -> dict[tupl
     return failed
 
 
-def _work(trial: Trial, seed: int, path: str, profile: str, start: Any) -> tuple[str, int, str]:
-    """One trial in a worker; `start` only makes it wait for the one it starts from."""
+_ONE_AT_A_TIME = threading.Lock()  # a worker with several threads has only one global random generator
+
+
+def _work(
+    trial: Trial, seed: int, path: str, profile: str, settings: dict[str, str], start: Any
+) -> tuple[str, int, str]:
+    """One trial in a worker, with the caller's device and root; `start` only makes it wait for its starting trial."""
     try:
-        _run(trial, seed, Store(path), profile, lambda samples: None)
+        with _ONE_AT_A_TIME:
+            os.environ |= settings
+            _run(trial, seed, Store(path), profile, lambda samples: None)
         return trial.id, seed, ""
     except UserError as err:
         return trial.id, seed, str(err)
@@ -381,13 +391,14 @@ def _dask(
         n_workers=jobs, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0", silence_logs=40
     )  # fmt: skip
     failed: dict[tuple[str, int], str] = {}
+    settings = {k: os.environ[k] for k in ("SNNBOOK_DEVICE", "SNNBOOK_ROOT") if k in os.environ}
     try:
         with Client(local or address, timeout=10) as client:
             futures: dict[tuple[str, int], Any] = {}
             for trial, seed in plan:
                 start = futures.get((trial.start.id, seed)) if trial.start else None
                 futures[trial.id, seed] = client.submit(
-                    _work, trial, seed, str(store.path.resolve()), profile, start,
+                    _work, trial, seed, str(store.path.resolve()), profile, settings, start,
                     key=f"{trial.id}-{seed}", priority=trial.cost + (1e12 if trial.start is None else 0), pure=False,
                 )  # fmt: skip
             costs = {(t.id, s): t.cost for t, s in plan}
@@ -398,7 +409,7 @@ def _dask(
                     failed[id, seed] = why
                 bar.update(costs[id, seed])
                 _title(bar, done, len(plan))
-    except (OSError, TimeoutError) as err:
+    except (OSError, TimeoutError, ValueError) as err:
         raise UserError(f"no Dask scheduler at {address}: {err}" if address else f"no local workers: {err}") from err
     finally:
         if local is not None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from snnbook.errors import DamagedRecord, UserError, unknown
@@ -156,8 +157,8 @@ class Store:
 
     def stored(self) -> Iterator[tuple[str, int]]:
         """Trial id and seed of every record file."""
-        for path in sorted(self.path.glob("*/seed-*.json"), key=lambda p: (p.parent.name, int(p.stem[5:]))):
-            yield path.parent.name, int(path.stem[5:])
+        found = [p for p in self.path.glob("*/seed-*.json") if p.stem.removeprefix("seed-").isdecimal()]
+        yield from sorted((p.parent.name, int(p.stem.removeprefix("seed-"))) for p in found)
 
     def find(self, id: str) -> list[Record]:
         """The records of a trial, given its id or the start of it. Raises UserError if none or several match."""
@@ -177,17 +178,20 @@ class Store:
     def save_weights(self, id: str, seed: int, state: dict[str, torch.Tensor]) -> None:
         """Keep the trained network of a trial; a folder that cannot be written is no error, only a re-run later."""
         path = self._checkpoint(id, seed)
-        with contextlib.suppress(OSError):
+        aside = path.with_suffix(f".{os.getpid()}")
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_suffix(f".{os.getpid()}")
             save_file({k: v.contiguous() for k, v in state.items()}, aside)
             os.replace(aside, path)
+        except (OSError, SafetensorError):
+            with contextlib.suppress(OSError):
+                aside.unlink()
 
     def load_weights(self, id: str, seed: int) -> dict[str, torch.Tensor] | None:
         """The trained network of a trial, or None if it is not there or does not load."""
         path = self._checkpoint(id, seed)
         try:
             return load_file(path) if path.exists() else None
-        except Exception as err:  # safetensors raises its own type for a damaged file
+        except (OSError, SafetensorError) as err:
             warnings.warn(f"{path.name} is not used: {err}", DamagedRecord, stacklevel=2)
             return None

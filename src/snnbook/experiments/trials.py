@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from snnbook import datasets, networks, pruning
-from snnbook.errors import UserError, unknown
+from snnbook.errors import UserError, check_types, unknown
 from snnbook.training import Recipe
 
 Pairs = tuple[tuple[str, Any], ...]
@@ -58,12 +58,15 @@ class Trial:
     def __post_init__(self) -> None:
         object.__setattr__(self, "network_settings", _pairs(self.network_settings))
         object.__setattr__(self, "settings", _pairs(self.settings))
+        check_types(self)
         if self.data not in datasets.available():
             raise unknown("data set", self.data, datasets.available())
         if self.network not in networks.available():
             raise unknown("network", self.network, networks.available())
         if self.T < 1:
             raise UserError(f"T must be at least 1 step, got {self.T}")
+        if not self.width > 0:
+            raise UserError(f"width must be positive, got {self.width}")
         if self.train_size < 0 or self.fisher_samples < 0:
             raise UserError("train_size and fisher_samples must not be negative")
         pruning.create(self.method, **dict(self.settings)).rounds(self.recipe.epochs)
@@ -114,6 +117,8 @@ def options(text: str) -> dict[str, Any]:
         key, eq, value = word.partition("=")
         if not (key and eq and value):
             raise UserError(f"options are key=value pairs, got {word!r}")
+        if key in ("name", "profile", "seeds"):
+            raise UserError(f"{key} is not an option of a study: give it by itself, such as --{key}")
         try:
             found[key] = json.loads(value)
         except json.JSONDecodeError:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snnbook.errors import UserError, unknown
+from snnbook.errors import UserError, check_types, unknown
 from snnbook.pruning.budgets import check_sparsity, global_masks
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.schedules import SCHEDULES
@@ -31,6 +31,7 @@ class Gradual(Pruner):
     schedule: str = "cubic"
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_sparsity(self.sparsity)
         if self.schedule not in SCHEDULES:
             raise unknown("schedule", self.schedule, SCHEDULES)

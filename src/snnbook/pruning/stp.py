@@ -23,10 +23,12 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from snnbook.errors import UserError, unknown
+from snnbook.errors import UserError, check_types, unknown
 from snnbook.pruning.budgets import check_sparsity, global_masks
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.scores import SCORES
+
+KL_VARIANTS = ("smoothed", "released", "reverse")
 
 
 @dataclass
@@ -47,7 +49,10 @@ class STP(Pruner):
     snapshot: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_sparsity(self.share)
+        if self.kl not in KL_VARIANTS:
+            raise unknown("KL variant", self.kl, KL_VARIANTS)
         if self.score not in SCORES:
             raise unknown("score", self.score, SCORES)
         if self.lam < 0:

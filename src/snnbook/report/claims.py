@@ -322,7 +322,14 @@ def _shallow_kept(arm: Arms, role: str) -> Iterator[Part]:
     yield quantity("Spearman rho of layer index and share of weights left", rho, "< 0")
 
 
-@_claim("A-22", ["A.fig5", "A.table4"], EVENT_SETS, ("none",), curves=("kl_smoothed", "accuracy_test"))
+@_claim(
+    "A-22",
+    ["A.fig5", "A.table4"],
+    EVENT_SETS,
+    ("none",),
+    "Read off the dense network stopped early; the paper's T is trained on the shortened sequence",
+    curves=("kl_smoothed", "accuracy_test"),
+)
 def _marginal_gain(arm: Arms, role: str) -> Iterator[Part]:
     def accuracy(record: RecordLike, lam: float) -> float:
         kl = record.curves["kl_smoothed"]
@@ -363,7 +370,8 @@ def _larger_weights(arm: Arms, role: str) -> Iterator[Part]:
     ["lamp"],
     (CIFAR10,),
     ("lamp", "magnitude"),
-    "IMP is represented by its score, the global magnitude, on LAMP's schedule",
+    "Tested on one of the three data sets that it names; IMP is represented by its score, the global magnitude, on "
+    "LAMP's schedule",
 )
 def _no_layer_emptied(arm: Arms, role: str) -> Iterator[Part]:
     least = {name: {r.seed: 100 * min(_densities(r)) for r in arm[name]} for name in ("lamp", "magnitude")}
