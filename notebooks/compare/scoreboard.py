@@ -57,12 +57,7 @@ tables.verdict_table([v for v in board if v.outcome != "not testable here"], "Te
 # guessed.
 
 # %% tags=["remove-input"]
-import pandas as pd
-
-known = papers.claims().set_index("id")
-waiting = [v for v in board if v.outcome == "not testable here"]
-rows = [{"Claim": v.claim, "In words": known.loc[v.claim, "claim"], "Waits for": v.reason} for v in waiting]
-tables.table(pd.DataFrame(rows), "Claims without a test so far")
+tables.waiting_table(board, "Claims without a test so far")
 
 # %% tags=["remove-input"]
 page.box(studies, notebook="compare/scoreboard", parameters=parameters)

@@ -23,7 +23,6 @@ options = ""  # settings of the study, as pairs of key and value
 # %% tags=["hide-input"]
 import inspect
 
-import numpy as np
 import torch
 
 from snnbook import experiments
@@ -137,13 +136,7 @@ tables.table(pd.DataFrame(rows), "Four methods at equal weight sparsity, mean ±
 
 # %% tags=["remove-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-for method in METHODS[1:]:
-    found = study.records["digits-clutter", method]
-    left = np.array([[100 * x["weights_alive"] / x["weights_total"] for x in r.layers] for r in found])
-    plots.curve_with_band(ax, np.arange(1, left.shape[1] + 1), left, method)
-kinds = [x["kind"] for x in found[0].layers]
-ax.set_xticks(range(1, len(kinds) + 1), [f"{k}{kinds[: i + 1].count(k)}" for i, k in enumerate(kinds)], rotation=40)
-ax.set(yscale="log", ylabel="weights left, %")
+plots.weights_left(ax, {method: study.records["digits-clutter", method] for method in METHODS[1:]})
 ax.legend()
 for i, method in enumerate(METHODS):
     x, y = (study.values(("digits-clutter", method), m) for m in ("sops", "top1"))

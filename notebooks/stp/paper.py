@@ -72,12 +72,7 @@ for verdict in tested:
 # ## Claims that wait for other runs
 
 # %% tags=["remove-input"]
-import pandas as pd
-
-known = papers.claims("A").set_index("id")
-waiting = [v for v in board if v.outcome == "not testable here"]
-rows = [{"Claim": v.claim, "In words": known.loc[v.claim, "claim"], "Waits for": v.reason} for v in waiting]
-tables.table(pd.DataFrame(rows), "Claims of paper A without a test so far")
+tables.waiting_table(board, "Claims of paper A without a test so far")
 
 # %% [markdown]
 # ## Where the paper contradicts itself

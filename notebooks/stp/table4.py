@@ -138,18 +138,10 @@ tables.table(pd.DataFrame(rows), "Share of time steps and of synaptic operations
 # ## Where the weights go, layer by layer
 
 # %% tags=["remove-input"]
-import numpy as np
-
 fig, axes = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 for ax, role in zip(axes, ("digits-dvs", "arms-dvs"), strict=True):
-    for arm in ("S", "S+T"):
-        found = ablation.records[role, arm]
-        left = np.array([[100 * x["weights_alive"] / x["weights_total"] for x in r.layers] for r in found])
-        plots.curve_with_band(ax, np.arange(1, left.shape[1] + 1), left, arm)
-    kinds = [x["kind"] for x in found[0].layers]
-    names = [f"{k}{kinds[: i + 1].count(k)}" for i, k in enumerate(kinds)]
-    ax.set_xticks(range(1, len(names) + 1), names, rotation=30)
-    ax.set(title=role, yscale="log", ylabel="weights left, %")
+    plots.weights_left(ax, {arm: ablation.records[role, arm] for arm in ("S", "S+T")})
+    ax.set_title(role)
 axes[0].legend()
 plots.show(
     fig,

@@ -382,13 +382,11 @@ def _select(every: list[Notebook], only: Sequence[str]) -> list[Notebook]:
 
 def _run_studies(pages: Iterable[Notebook], parameters: Mapping[str, Any]) -> tuple[dict[str, Any], int, int]:
     """All missing trials of these pages in one queue: results by study, numbers of trials run and reused."""
-    from snnbook.experiments import runner, studies, trials
+    from snnbook.experiments import runner, studies
     from snnbook.experiments.store import Store
 
-    seeds = trials.seeds(parameters["seeds"]) if parameters["seeds"] else ()
-    options = trials.options(parameters["options"])
     chosen = [
-        studies.study(item, parameters["profile"], seeds, **studies.applicable(item, options))
+        runner.asked(item, parameters["profile"], parameters["seeds"], parameters["options"])
         for page in pages
         for item in page.reproduces
         if item in studies.names()

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import click
@@ -233,4 +232,4 @@ def book(profile: str, fresh: bool, only: tuple[str, ...], seeds: str, results: 
     """Run what has no record yet, execute the notebooks and render the book."""
     from snnbook import book as b
 
-    b.build(profile, fresh, only, seeds, str(Path(results)) if results else "", jobs, options)
+    b.build(profile, fresh, only, seeds, results, jobs, options)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -141,3 +142,14 @@ def test_bars_show_every_seed():
     with pytest.raises(UserError, match="2 names for 1"):
         plots.bars_with_points(ax, ["a", "b"], [[1]])
     plt.close("all")
+
+
+def test_weights_left_names_layers_and_takes_the_share_of_each():
+    layers = [
+        {"kind": kind, "weights_alive": alive, "weights_total": 10}
+        for kind, alive in (("conv", 10), ("conv", 5), ("linear", 1))
+    ]
+    _, ax = plots.subplots()
+    plots.weights_left(ax, {"S": [SimpleNamespace(layers=layers)] * 2})
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["conv1", "conv2", "linear1"]
+    assert ax.lines[0].get_ydata().tolist() == [100, 50, 10]

@@ -182,7 +182,7 @@ def _measured(
     if not test.static:
         trained = outputs(model, train_set, T)
         curves["accuracy_train"] = measure.accuracy_per_step(*trained).numpy()
-        for variant in ("smoothed", "released", "reverse"):
+        for variant in measure.VARIANTS:
             curves[f"kl_{variant}"] = measure.kl_curve(*trained, variant).numpy()
         if trial.fisher_samples:
             sample, y = fetch(train_set, torch.arange(min(trial.fisher_samples, len(train_set))))
@@ -262,6 +262,13 @@ def _found(store: Store, trial: Trial, seed: int) -> Record:
     return record
 
 
+def asked(name: str, profile: str, seeds: str, options: str) -> Study:
+    """A study from a page's parameters, which are text; options that only other studies take are left out."""
+    text = str(seeds)  # papermill hands over a lone number as one
+    given = applicable(name, parse_options(options))
+    return study(name, profile, parse_seeds(text) if text else (), **given)
+
+
 def results(
     name: str, profile: str = "laptop", seeds: str = "", results: str = "", jobs: int = 2, options: str = ""
 ) -> Results:
@@ -270,9 +277,7 @@ def results(
     `results` is the folder of records ("" = the profile's); trials that it lacks are run first. Options that only
     other studies take are left out.
     """
-    given = applicable(name, parse_options(options))
-    text = str(seeds)  # papermill hands over a lone number as one
-    chosen = study(name, profile, parse_seeds(text) if text else (), **given)
+    chosen = asked(name, profile, seeds, options)
     return run_study(chosen, Store(results or results_folder(profile)), jobs, progress=False)
 
 
@@ -302,7 +307,7 @@ def run_many(
         return 0, reused
     store.check_writable()
     plan = _with_starts(missing, store)
-    for trial in {t.id: t for t, _ in plan}.values():
+    for trial in {(t.data, t.T): t for t, _ in plan}.values():
         _load(trial)  # generate and cache once, before the workers race for it
     bar = tqdm(
         total=sum(t.cost for t, _ in plan),

@@ -4,9 +4,10 @@ from snnbook.measure.accuracy import accuracy, accuracy_per_step
 from snnbook.measure.operations import SOPs, sops
 from snnbook.measure.rates import firing_rates
 from snnbook.measure.structure import Connections, Weights, connections, weights
-from snnbook.measure.timesteps import decision_timestep, fisher_trace, kl_curve, normalise
+from snnbook.measure.timesteps import VARIANTS, decision_timestep, fisher_trace, kl_curve, normalise
 
 __all__ = [
+    "VARIANTS",
     "Connections",
     "SOPs",
     "Weights",

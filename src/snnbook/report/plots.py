@@ -9,7 +9,7 @@ and line.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -125,6 +125,17 @@ def curve_with_band(ax: Axes, x: ArrayLike, values: ArrayLike, label: str, marke
     if len(y) > 1:
         sd = y.std(axis=0, ddof=1)
         ax.fill_between(points, mean - sd, mean + sd, color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+def weights_left(ax: Axes, arms: Mapping[str, Sequence[RecordLike]]) -> None:
+    """Per cent of the weights left in each layer, in order of execution; a curve over the seeds for each arm."""
+    for label, records in arms.items():
+        left = [[100 * x["weights_alive"] / x["weights_total"] for x in r.layers] for r in records]
+        curve_with_band(ax, range(1, len(left[0]) + 1), left, label)
+        kinds = [x["kind"] for x in records[0].layers]
+        names = [f"{kind}{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]
+        ax.set_xticks(range(1, len(names) + 1), names, rotation=40)
+    ax.set(yscale="log", ylabel="weights left, %")
 
 
 def bars_with_points(ax: Axes, names: Sequence[str], values: Sequence[ArrayLike]) -> None:

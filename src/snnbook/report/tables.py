@@ -216,6 +216,17 @@ def verdict_table(found: Sequence[Verdict], caption: str = "The claims and their
     return Table(pd.DataFrame(rows, columns=columns), caption)
 
 
+def waiting_table(found: Sequence[Verdict], caption: str) -> Table:
+    """The claims among `found` that are not testable here, with what each waits for."""
+    known = papers.claims().set_index("id")
+    rows = [
+        {"Claim": v.claim, "In words": known.loc[v.claim, "claim"], "Waits for": v.reason}
+        for v in found
+        if v.outcome == NOT_TESTABLE
+    ]
+    return Table(pd.DataFrame(rows, columns=["Claim", "In words", "Waits for"]), caption)
+
+
 def parts_table(verdict: Verdict) -> Table:
     """Every quantity behind one verdict, data set by data set."""
 
