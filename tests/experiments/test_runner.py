@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -91,6 +92,15 @@ def test_kill_at_any_moment_loses_at_most_the_running_trial(tmp_path):
     found = run_study(chosen, Store(tmp_path), jobs=1, progress=False)
     assert len(Store(tmp_path).records()) == 10
     assert found.ran + kept == 10
+
+
+@pytest.mark.parametrize("step", ["save_weights", "put"])
+def test_kill_while_a_trial_is_stored_is_as_if_it_had_not_run(tmp_path, step):
+    chosen, store = study("lamp", "smoke", seeds=(0,)), Store(tmp_path)
+    with patch.object(Store, step, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        run_study(chosen, store, jobs=1, progress=False)
+    assert store.records() == []
+    assert run_study(chosen, store, jobs=1, progress=False).ran == len(store.records()) == 5
 
 
 def test_one_failing_trial_does_not_cost_the_others(tmp_path):

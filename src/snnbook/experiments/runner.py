@@ -78,8 +78,8 @@ def _run(
         }
         state = {k: v.detach().cpu() for k, v in model.state_dict().items()}
         if store is not None:
-            store.put(record)
             store.save_weights(trial.id, seed, state)
+            store.put(record)  # last: a record says that all of its trial is there, whenever a run is killed
         return record, state
     finally:
         torch.set_num_threads(threads)
@@ -333,11 +333,14 @@ _BAR = "{desc} {percentage:3.0f}%|{bar:30}| {elapsed} elapsed, {remaining} left"
 
 
 def _with_starts(missing: Sequence[Job], store: Store) -> list[Job]:
-    """The missing jobs behind the ones they start from, where the trained network of those is not there."""
+    """The missing jobs behind the ones they start from, where the record or the network of those is not there."""
     plan: dict[tuple[str, int], Job] = {}
 
+    def there(trial: Trial, seed: int) -> bool:
+        return store.has(trial.id, seed) and store.load_weights(trial.id, seed) is not None
+
     def add(trial: Trial, seed: int) -> None:
-        if trial.start is not None and store.load_weights(trial.start.id, seed) is None:
+        if trial.start is not None and not there(trial.start, seed):
             add(trial.start, seed)
         plan.setdefault((trial.id, seed), (trial, seed))
 
