@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "snnbook"
 
 # From the ground up. A module imports from its own floor and from the floors below it, never from above.
 FLOORS = (
-    ("snnbook", "snnbook.errors"),
+    ("snnbook", "snnbook.errors", "snnbook.files"),
     ("snnbook.surrogates",),
     ("snnbook.native",),
     ("snnbook.neurons",),

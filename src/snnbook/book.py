@@ -30,6 +30,7 @@ from typing import Any
 import yaml
 
 from snnbook.errors import UserError, unknown
+from snnbook.files import whole
 
 ROOT = Path(__file__).resolve().parents[2]
 MATHJAX = "3.2.2"
@@ -257,10 +258,8 @@ def _use_this_interpreter() -> None:
     path = folder / "kernels" / "python3" / "kernel.json"
     text = json.dumps(spec, indent=1)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        with whole(path) as aside:
+            aside.write_text(text, encoding="utf-8")
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_PATH")]))
 

@@ -66,14 +66,13 @@ def run(
 
     Each study takes the options of its trials: -p T=8 -p lam=0.1 -p sparsity=0.95 -p epochs=20 ...
     """
-    from snnbook.experiments import Store, run_study, study
+    from snnbook.experiments import open_store, run_study, study
     from snnbook.experiments import trials as t
     from snnbook.experiments.runner import check_device
-    from snnbook.experiments.studies import results_folder
 
     os.environ |= {"SNNBOOK_DEVICE": check_device(device)} | ({"SNNBOOK_ROOT": root} if root else {})
     chosen = study(name, profile, t.seeds(seeds) if seeds else (), **t.options(" ".join(parameters)))
-    store = Store(results or results_folder(profile))
+    store = open_store(profile, results)
     found = run_study(chosen, store, jobs, cluster)
     click.echo(f"{found.ran} trials run, {found.reused} reused; records in {store.path}")
     width = max(len(" ".join(label)) for label in found.records)
@@ -91,8 +90,8 @@ def run(
 def list_(results: str, profile: str) -> None:
     """List what there is: studies, methods, data sets, networks, profiles, and the stored trials."""
     from snnbook import datasets, networks, pruning
-    from snnbook.experiments import Store
-    from snnbook.experiments.studies import PROFILES, STUDIES, results_folder
+    from snnbook.experiments import open_store
+    from snnbook.experiments.studies import PROFILES, STUDIES
 
     about = {name: " ".join((f.__doc__ or "").split("\n\n")[0].split()) for name, f in STUDIES.items()}
     groups = {
@@ -103,7 +102,7 @@ def list_(results: str, profile: str) -> None:
         click.secho(title, bold=True)
         for name, line in entries.items():
             click.echo(f"  {name:<16} {line}")
-    store = Store(results or results_folder(profile))
+    store = open_store(profile, results)
     seeds: dict[str, list[int]] = {}
     for id, seed in store.stored():
         seeds.setdefault(id, []).append(seed)
@@ -121,10 +120,9 @@ def list_(results: str, profile: str) -> None:
 @profile_option
 def show(id: str, as_json: bool, results: str, profile: str) -> None:
     """Show a stored trial: its configuration and metrics. ID may be shortened to its start or its hash."""
-    from snnbook.experiments import Store
-    from snnbook.experiments.studies import results_folder
+    from snnbook.experiments import open_store
 
-    records = Store(results or results_folder(profile)).find(id)
+    records = open_store(profile, results).find(id)
     if as_json:
         for record in records:
             click.echo(json.dumps(record.body() | {"checksum": record.checksum}, sort_keys=True))
@@ -147,12 +145,11 @@ def show(id: str, as_json: bool, results: str, profile: str) -> None:
 @profile_option
 def verify(sample: int, seed: int, results: str, profile: str) -> None:
     """Re-run a sample of stored trials and compare: bit for bit on one machine, within a tolerance elsewhere."""
-    from snnbook.experiments import Store
-    from snnbook.experiments.studies import results_folder
+    from snnbook.experiments import open_store
     from snnbook.experiments.verify import verify as checks
 
     wrong = 0
-    for check in checks(Store(results or results_folder(profile)), sample, seed):
+    for check in checks(open_store(profile, results), sample, seed):
         click.echo(f"{check.outcome:<8} {check.id} seed {check.seed}: {check.why}")
         wrong += check.outcome == "differs"
     if wrong:

@@ -149,6 +149,12 @@ def check_split(split: str) -> None:
         raise unknown("split", split, SPLITS)
 
 
+def check_share(validation: float) -> None:
+    """Raise UserError unless `validation` lies in [0, 1)."""
+    if not 0 <= validation < 1:
+        raise UserError(f"validation is the share of the training set that is set aside, in [0, 1); got {validation}")
+
+
 def digest(parameters: object) -> str:
     """Sixteen hexadecimal digits that change whenever a parameter does."""
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
@@ -159,8 +165,7 @@ def carve(groups: np.ndarray, fraction: float) -> np.ndarray:
 
     Every group keeps at least one sample on each side if it has two; fraction=0 sets none aside.
     """
-    if not 0 <= fraction < 1:
-        raise UserError(f"validation is the share of the training set that is set aside, in [0, 1); got {fraction}")
+    check_share(fraction)
     aside = np.zeros(len(groups), bool)
     rng = np.random.default_rng(0)
     for g in np.unique(groups):

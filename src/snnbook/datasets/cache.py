@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from snnbook.files import whole
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -46,16 +48,9 @@ def _read(path: Path) -> Arrays | None:
 
 
 def _write(path: Path, arrays: Arrays, compress: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.stem}.{os.getpid()}.part")
     save = np.savez_compressed if compress else np.savez
-    try:
-        with part.open("wb") as file:
-            save(file, allow_pickle=False, checksum=np.array(array_digest(arrays)), **arrays)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with whole(path) as aside, aside.open("wb") as file:
+        save(file, allow_pickle=False, checksum=np.array(array_digest(arrays)), **arrays)
 
 
 def array_digest(arrays: Arrays) -> str:

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from snnbook.datasets.augmentation import event_mix
-from snnbook.datasets.base import FileSet, Info, carve, check_split, digest
+from snnbook.datasets.base import FileSet, Info, carve, check_share, check_split, digest
 from snnbook.datasets.cache import cached
 from snnbook.datasets.frames import check_steps, events_to_frames
 from snnbook.errors import UserError
@@ -157,8 +157,7 @@ def _gesture(root: Path, split: str, settings: dict[str, Any]) -> tuple[Any, np.
         return recordings, np.arange(len(users))
     people = np.unique(users)
     share = settings["validation"]
-    if not 0 <= share < 1:
-        raise UserError(f"validation is the share of the training set that is set aside, in [0, 1); got {share}")
+    check_share(share)
     aside = np.isin(users, people[len(people) - math.ceil(share * len(people)) :])
     return recordings, np.flatnonzero(aside if split == "validation" else ~aside)
 

@@ -1,6 +1,6 @@
 """Trials, their records, and running many of them."""
 
-from snnbook.experiments.runner import Results, all_results, results, run, run_many, run_study
+from snnbook.experiments.runner import Results, all_results, open_store, results, run, run_many, run_study
 from snnbook.experiments.store import Record, Store
 from snnbook.experiments.studies import Study, study
 from snnbook.experiments.trials import Trial
@@ -12,6 +12,7 @@ __all__ = [
     "Study",
     "Trial",
     "all_results",
+    "open_store",
     "results",
     "run",
     "run_many",

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def _run(
         torch.manual_seed(seed)  # dropout draws from it, and training the start may have used it up
         generator = torch.Generator().manual_seed(seed)
         method = pruning.create(trial.method, **dict(trial.settings))
-        context = train(model, sets["train"], trial.recipe, method, generator, trial.T, progress)
+        context = train(model, sets["train"], trial, method, generator, trial.T, progress)
         record = _measured(trial, seed, model, sets, context)
         record.environment = environment(profile, device)
         record.environment |= {
@@ -269,6 +270,11 @@ def asked(name: str, profile: str, seeds: str, options: str) -> Study:
     return study(name, profile, parse_seeds(text) if text else (), **given)
 
 
+def open_store(profile: str, folder: str = "") -> Store:
+    """The records under `folder` ("" = where the profile keeps them). Raises UserError for an unknown profile."""
+    return Store(folder or results_folder(profile))
+
+
 def results(
     name: str, profile: str = "laptop", seeds: str = "", results: str = "", jobs: int = 2, options: str = ""
 ) -> Results:
@@ -278,7 +284,7 @@ def results(
     other studies take are left out.
     """
     chosen = asked(name, profile, seeds, options)
-    return run_study(chosen, Store(results or results_folder(profile)), jobs, progress=False)
+    return run_study(chosen, open_store(profile, results), jobs, progress=False)
 
 
 def all_results(**parameters: Any) -> dict[str, Results]:
@@ -336,6 +342,7 @@ def _with_starts(missing: Sequence[Job], store: Store) -> list[Job]:
     """The missing jobs behind the ones they start from, where the record or the network of those is not there."""
     plan: dict[tuple[str, int], Job] = {}
 
+    @cache
     def there(trial: Trial, seed: int) -> bool:
         return store.has(trial.id, seed) and store.load_weights(trial.id, seed) is not None
 

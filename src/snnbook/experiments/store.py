@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from snnbook.errors import DamagedRecord, UserError, unknown
+from snnbook.files import whole
 
 FORMAT = 1
 
@@ -128,19 +128,10 @@ class Store:
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-            try:
-                with os.fdopen(handle, "wb") as f:
-                    f.write(data)
-                    f.flush()
-                    os.fsync(f.fileno())
-                os.chmod(name, 0o644)
-                os.replace(name, path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
-                raise
+            with whole(path) as aside, aside.open("wb") as f:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
         except OSError as err:
             raise UserError(f"cannot write {path}: {err.strerror or err}; the records there are untouched") from err
 
@@ -177,15 +168,8 @@ class Store:
 
     def save_weights(self, id: str, seed: int, state: dict[str, torch.Tensor]) -> None:
         """Keep the trained network of a trial; a folder that cannot be written is no error, only a re-run later."""
-        path = self._checkpoint(id, seed)
-        aside = path.with_suffix(f".{os.getpid()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError, SafetensorError), whole(self._checkpoint(id, seed)) as aside:
             save_file({k: v.contiguous() for k, v in state.items()}, aside)
-            os.replace(aside, path)
-        except (OSError, SafetensorError):
-            with contextlib.suppress(OSError):
-                aside.unlink()
 
     def load_weights(self, id: str, seed: int) -> dict[str, torch.Tensor] | None:
         """The trained network of a trial, or None if it is not there or does not load."""

@@ -95,13 +95,7 @@ def dense(role: str, profile: str) -> Trial:
         return Trial(**_PAPER[role])
     home = Trial(data=role, **_LAPTOP[role])
     if profile == "smoke":
-        sizes: dict[str, Any] = {
-            "T": min(home.T, 4),
-            "width": 0.25,
-            "epochs": 2,
-            "batch_size": 16,
-            "train_size": 44,
-        }
+        sizes: dict[str, Any] = {"T": min(home.T, 4), "width": 0.25, "epochs": 2, "batch_size": 16, "train_size": 44}
         home = replace(home, **sizes, fisher_samples=min(home.fisher_samples, 2))
     return home
 
@@ -206,13 +200,7 @@ def applicable(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 _FIELDS = {f.name for f in fields(Trial)} - {"start", "settings", "network_settings", "method"}
-_SHARED = {
-    "data",
-    "T",
-    "network",
-    "width",
-    "train_size",
-}  # what shapes data or network shapes the start as well
+_SHARED = {"data", "T", "network", "width", "train_size"}  # what shapes data or network shapes the start as well
 
 
 def _changed(trial: Trial, options: dict[str, Any]) -> Trial:

@@ -28,12 +28,12 @@ def _pairs(settings: Mapping[str, Any] | Pairs) -> Pairs:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Recipe):
     """Everything that decides a result but the seed.
 
     data, T: data set and number of time steps; train_size: use the first samples only (0 = all).
     network, width, network_settings: what `networks.build` takes. method, settings: what `pruning.create` takes.
-    epochs ... augment: the `Recipe`. start: the trial whose trained network (same seed) this one starts from.
+    start: the trial whose trained network (same seed) this one starts from. The rest, by keyword: the `Recipe`.
     Raises UserError for anything unknown or out of range, before any work is done.
     """
 
@@ -44,13 +44,6 @@ class Trial:
     network_settings: Pairs = ()
     method: str = "dense"
     settings: Pairs = ()
-    epochs: int = 10
-    batch_size: int = 32
-    lr: float = 3e-3
-    optimizer: str = "adam"
-    weight_decay: float = 0.0
-    loss: str = "mean_output"
-    augment: bool = True
     train_size: int = 0
     fisher_samples: int = 0
     start: Trial | None = None
@@ -69,11 +62,8 @@ class Trial:
             raise UserError(f"width must be positive, got {self.width}")
         if self.train_size < 0 or self.fisher_samples < 0:
             raise UserError("train_size and fisher_samples must not be negative")
-        pruning.create(self.method, **dict(self.settings)).rounds(self.recipe.epochs)
-
-    @property
-    def recipe(self) -> Recipe:
-        return Recipe(**{f.name: getattr(self, f.name) for f in fields(Recipe)})
+        super().__post_init__()
+        pruning.create(self.method, **dict(self.settings)).rounds(self.epochs)
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -124,12 +124,9 @@ class ConvNet(nn.Module):
         features = c * h * w
         for entry in plan.hidden:
             out = scaled(entry)
-            linear = [nn.Linear(features, out, bias=plan.bias)]
+            norms = [norm(nn.BatchNorm1d(out))] if plan.norm_hidden else []
             layers += self._dropout(plan)
-            layers += [
-                Fold(*linear, *([norm(nn.BatchNorm1d(out))] if plan.norm_hidden else [])),
-                LIF(**neuron),
-            ]
+            layers += [Fold(nn.Linear(features, out, bias=plan.bias), *norms), LIF(**neuron)]
             features = out
         layers += self._dropout(plan)
         layers.append(Fold(nn.Linear(features, num_classes * max(plan.vote, 1), bias=plan.bias)))
