@@ -2,6 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 PROFILE ?= laptop
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv-bench
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
@@ -25,8 +26,15 @@ test: $(READY)  ## the tests
 smoke:  ## the book at the smallest scale
 	$(MAKE) book PROFILE=smoke
 
-bench: $(READY)  ## timings of this machine
-	$(BIN)/snnbook bench
+# The peers have pins of their own. A CUDA torch beside them would be another torch than the one that is timed.
+$(PEERS)/.ready: pyproject.toml constraints.txt $(wildcard src/native/*)
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[peers]"
+	! $(PEERS)/bin/pip list --format=freeze | grep -iE '^(nvidia|triton|cuda)'
+	touch $@
+
+bench: $(PEERS)/.ready  ## timings of this machine beside SpikingJelly, snnTorch, Norse and sinabs
+	$(PEERS)/bin/snnbook bench all
 
 doctor: $(READY)  ## what this machine has and what it lacks
 	$(BIN)/snnbook doctor

@@ -29,7 +29,7 @@ FLOORS = (
     ("snnbook.bench", "snnbook.book", "snnbook.cli"),
 )
 REPORT_MAY_USE = ("snnbook", "snnbook.errors", "snnbook.report", "snnbook.experiments.store")
-SHARED_BY_METHODS = {"__init__", "pruner", "scores", "schedules", "budgets"}
+SHARED_BY_METHODS = {"__init__", "pruner", "scores", "schedules", "budgets", "passes", "thresholds"}
 METHODS = sorted(f for f in (PACKAGE / "pruning").glob("*.py") if f.stem not in SHARED_BY_METHODS)
 
 

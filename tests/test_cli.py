@@ -95,6 +95,7 @@ def test_every_command_has_help(command):
         (["book", "--only", "stp/table5"], "did you mean stp/table4"),
         (["book", "--options", "lamb=1"], "unknown option"),
         (["bench", "lifs"], "lifs"),
+        (["bench", "lif", "--rounds", "0"], "rounds"),
     ],
 )
 def test_mistakes_are_one_line_and_an_exit_code(args, message):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from psutil import virtual_memory
 from torch import Tensor
 
 from snnbook import native
@@ -55,7 +56,7 @@ def plain(x: Tensor, g: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor, float
 
 
 def run(x: Tensor, g: Tensor, p: LIFParameters, fused: bool) -> tuple[Tensor, Tensor]:
-    """Spikes and gradient of the input, by the compiled pass or by the torch reference."""
+    """Spikes and gradient of the input, by the fused operation or by the step-by-step reference."""
     x = x.detach().requires_grad_()
     s = LIF(*p)(x) if fused else lif_reference(x, p)[0]
     (gx,) = torch.autograd.grad(s, x, g)
@@ -63,6 +64,7 @@ def run(x: Tensor, g: Tensor, p: LIFParameters, fused: bool) -> tuple[Tensor, Te
 
 
 def assert_same_gradient(got: Tensor, expected: Tensor, relative: float) -> None:
+    """Relative to the largest gradient: where terms cancel, no float32 is exact relative to what is left."""
     scale = max(1e-30, expected.abs().max().item()) if expected.numel() else 1.0
     torch.testing.assert_close(got.double(), expected.double(), rtol=relative, atol=relative * scale)
 
@@ -140,27 +142,121 @@ def test_reference_equals_the_plain_loop(case):
     assert_same_gradient(got[1], gx, 1e-10)
 
 
-@needs_native
-@quick
-@given(cases(surrogates=(ATan(), ATan(alpha=3.3))))
-def test_compiled_equals_the_reference(case):
+@pytest.fixture(params=[*native.LEVELS, "torch"])
+def path(request, monkeypatch):
+    """Every way the fused operation can run on this machine: each instruction set, and torch."""
+    if request.param == "torch":
+        monkeypatch.setattr(native, "_lib", None)
+    elif not native.available() or request.param not in native.levels(native._lib):
+        pytest.skip(f"compiled kernels: {native.status}")
+    else:
+        monkeypatch.setattr(native, "level", request.param)
+    return request.param
+
+
+every_path = settings(quick, suppress_health_check=[*HealthCheck])
+
+
+@every_path
+@given(case=cases(surrogates=(*SURROGATES, ATan(3.3), Sigmoid(1.5))))
+def test_fused_equals_the_reference(path, case):
     x, g, p = case
-    x, g = x.float(), g.float()
-    assert native.supports_lif(x, p)
-    fused, reference = run(x, g, p, fused=True), run(x, g, p, fused=False)
+    fused, reference = run(x.float(), g.float(), p, fused=True), run(x.float(), g.float(), p, fused=False)
     assert torch.equal(fused[0], reference[0])
-    assert_same_gradient(fused[1], reference[1], 1e-6)
+    assert fused[0].dtype == fused[1].dtype == torch.float32
+    exact = run(x.float().double(), g.float().double(), p, fused=False)
+    assume(torch.equal(exact[0], fused[0].double()))
+    assert_same_gradient(fused[1], exact[1], 1e-6)
+
+
+@every_path
+@given(case=cases())
+def test_bfloat16_is_float32_stored_in_half_the_bits(path, case):
+    x, g, p = (part.bfloat16() if isinstance(part, Tensor) else part for part in case)
+    fused, reference = run(x, g, p, fused=True), run(x.float(), g.float(), p, fused=False)
+    assert fused[0].dtype == fused[1].dtype == torch.bfloat16
+    assert torch.equal(fused[0].float(), reference[0])
+    torch.testing.assert_close(fused[1].float(), reference[1], rtol=2**-8, atol=1e-6)
+
+
+@every_path
+@given(case=cases(), masked=st.booleans(), with_spikes=st.booleans())
+def test_mask_and_potential_come_out_of_the_same_pass(path, case, masked, with_spikes):
+    x, g, p = case
+    x, g = x.float().requires_grad_(), g.float()
+    lif = LIF(*p)
+    lif.keep_potential = True
+    lif.mask = torch.arange(x[0, 0].numel()).view(x.shape[2:]) % 3 > 0 if masked else None
+    s, h = lif_reference(x, p)
+    s = s * lif.mask if masked else s
+    got = lif(x)
+    assert torch.equal(got, s)
+    assert torch.equal(lif.potential, h)
+    wanted = g.flip(0).cos()
+    fused, reference = (
+        torch.autograd.grad((a * g).sum() * with_spikes + (b * wanted).sum(), x)[0]
+        for a, b in ((got, lif.potential), (s, h))
+    )
+    assert_same_gradient(fused, reference, 2e-6)
+
+
+@pytest.mark.parametrize("p", ALL_PARAMETERS, ids=str)
+def test_potential_alone_has_a_gradient(path, p):
+    x = torch.randn(4, 2, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    lif = LIF(*p)
+    lif.keep_potential = True
+    lif(x)
+    (fused,) = torch.autograd.grad(lif.potential.square().sum(), x)
+    (reference,) = torch.autograd.grad(lif_reference(x, p)[1].square().sum(), x)
+    assert_same_gradient(fused, reference, 1e-6)
+
+
+def test_no_second_derivative_is_an_error_not_a_wrong_number():
+    x = torch.randn(3, 1, 4, requires_grad=True)
+    (gx,) = torch.autograd.grad(LIF()(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gx.sum().backward()
 
 
 @needs_native
-@pytest.mark.parametrize("neurons", [1, 63, 64, 65, 1000])
-@pytest.mark.parametrize("v_reset", RESETS)
-def test_compiled_at_block_boundaries(neurons, v_reset):
-    x, g = torch.randn(2, 8, 1, neurons, generator=torch.Generator().manual_seed(neurons)) * 2
-    p = LIFParameters(4 / 3, v_reset=v_reset, detach_reset=False)
-    fused, reference = run(x, g, p, fused=True), run(x, g, p, fused=False)
-    assert torch.equal(fused[0], reference[0])
-    assert_same_gradient(fused[1], reference[1], 1e-6)
+def test_several_threads_give_the_same_bits():
+    x, g = torch.randn(2, 3, 1, 200_001, generator=torch.Generator().manual_seed(8))
+    one, threads = run(x, g, LIFParameters(), fused=True), torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        several = run(x, g, LIFParameters(), fused=True)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(one[0], several[0])
+    assert torch.equal(one[1], several[1])
+
+
+@needs_native
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_results_that_go_past_the_cache(dtype):
+    rng = torch.Generator().manual_seed(9)
+    x, g = torch.randn(2, 3, 1, 3_000_003, generator=rng, dtype=dtype)  # rows that no line of memory starts with
+    fused, reference = run(x, g, LIFParameters(), fused=True), run(x.float(), g.float(), LIFParameters(), fused=False)
+    assert torch.equal(fused[0].float(), reference[0])
+    torch.testing.assert_close(
+        fused[1].float(), reference[1], rtol=2**-8 if dtype == torch.bfloat16 else 1e-5, atol=1e-6
+    )
+
+
+@needs_native
+@pytest.mark.skipif(virtual_memory().available < 8 << 30, reason="needs 8 GB of memory")
+def test_tensors_beyond_two_gigabytes():
+    T, tail, p = 64, 1000, LIFParameters()
+    row = torch.full((1, 2**23 + tail), 0.5)
+    row[:, -tail:] = torch.randn(tail, generator=torch.Generator().manual_seed(10)) * 2
+    x = row.expand(T, *row.shape)
+    s, _ = native.lif_forward(x, p)
+    assert s.nbytes > 2**31
+    expected = run(x[..., -tail:], s[..., -tail:], p, fused=False)
+    assert torch.equal(s[..., -tail:], expected[0])
+    assert not s[..., :-tail].any()
+    gx = native.lif_backward(s, None, x, p)
+    assert_same_gradient(gx[..., -tail:], expected[1], 1e-6)
 
 
 def test_one_step_equals_lif_step():
@@ -217,7 +313,7 @@ def test_gradient_reaches_the_row_behind_an_expanded_input():
 
 
 @pytest.mark.parametrize("v_reset", RESETS)
-def test_nan_and_infinity_stay_in_their_neuron(v_reset):
+def test_nan_and_infinity_stay_in_their_neuron(path, v_reset):
     x = torch.full((5, 1, 4), 3.0)
     x[1, 0, :3] = torch.tensor([math.nan, math.inf, -math.inf])
     p = LIFParameters(v_reset=v_reset)
@@ -226,9 +322,12 @@ def test_nan_and_infinity_stay_in_their_neuron(v_reset):
     assert torch.equal(s, lif_reference(x, p)[0])
     assert set(s.unique().tolist()) <= {0.0, 1.0}
     assert s[1, 0].tolist()[:3] == [0, 1, 0]
-    s.sum().backward()
-    assert x.grad is not None
-    assert x.grad[..., 3].isfinite().all()
+    for detach_reset, surrogate in product((True, False), SURROGATES):
+        q = p._replace(detach_reset=detach_reset, surrogate=surrogate)
+        (fused,) = torch.autograd.grad(LIF(*q)(x).sum(), x)
+        (reference,) = torch.autograd.grad(lif_reference(x, q)[0].sum(), x)
+        assert torch.equal(fused.isnan(), reference.isnan())
+        assert fused[..., 3].isfinite().all()
 
 
 def test_mask_silences_the_output_only():
@@ -299,4 +398,15 @@ def test_without_the_compiled_kernels_the_results_are_the_same(monkeypatch):
 
 def test_the_door_can_be_closed(monkeypatch):
     monkeypatch.setenv("SNNBOOK_NATIVE", "0")
-    assert native._load() == (None, "switched off by SNNBOOK_NATIVE=0")
+    assert native._load() == (None, "", "switched off by SNNBOOK_NATIVE=0")
+
+
+def test_an_instruction_set_can_be_asked_for(monkeypatch):
+    monkeypatch.setenv("SNNBOOK_NATIVE", "portable")
+    lib, level, status = native._load()
+    if native.available():
+        assert lib is not None
+        assert level == "portable"
+        assert "asked for" in status
+    monkeypatch.setenv("SNNBOOK_NATIVE", "sse9")
+    assert native._load()[0] is None

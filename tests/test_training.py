@@ -68,8 +68,8 @@ def test_hooks_are_called_in_order(data):
 def test_pruned_weights_are_zero_after_training(data):
     c = _train(data, create("lamp", sparsity=0.9, updates=2), optimizer="sgd", lr=0.1, weight_decay=1e-3)
     assert c.masks.alive == round(0.1 * c.masks.total)
-    assert all((p[~c.masks[name]] == 0).all() for name, p in c.weights().items())
-    assert all((p[c.masks[name]] != 0).all() for name, p in c.weights().items())
+    assert all((p[~c.masks[name]] == 0).all() for name, p in c.weights.items())
+    assert all((p[c.masks[name]] != 0).all() for name, p in c.weights.items())
 
 
 def test_the_decision_step_is_lent(data):
@@ -83,10 +83,10 @@ def test_the_decision_step_is_lent(data):
 def test_the_penalty_counts(data):
     class Decay(Pruner):
         def penalty(self, c):
-            return 10 * sum(w.square().sum() for w in c.weights().values())
+            return 10 * sum(w.square().sum() for w in c.weights.values())
 
     free, bound = _train(data), _train(data, Decay())
-    size = [sum(w.square().sum() for w in c.weights().values()) for c in (free, bound)]
+    size = [sum(w.square().sum() for w in c.weights.values()) for c in (free, bound)]
     assert size[1] < size[0]
 
 

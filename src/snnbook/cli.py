@@ -157,21 +157,29 @@ def verify(sample: int, seed: int, results: str, profile: str) -> None:
 
 
 @main.command()
-@click.argument("what", type=click.Choice(["lif"]), default="lif")
+@click.argument("what", type=click.Choice(["lif", "train", "lamp", "all"]), default="all")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Interleaved rounds.")
-def bench(what: str, rounds: int) -> None:
-    """Time the LIF layer forwards and backwards against the step-by-step torch reference."""
+@click.option("--quick", is_flag=True, help="Small sizes only; kept in build/bench.")
+@click.option("--large", is_flag=True, help="LAMP for 100 million weights as well.")
+@click.option("--output", default="", metavar="FOLDER", help="Where the results go; default: data/bench.")
+def bench(what: str, rounds: int, quick: bool, large: bool, output: str) -> None:
+    """Time the neurons, the training step and LAMP on one thread, against the peers that are installed.
+
+    `make bench` makes an environment with the peers and runs all three.
+    """
+    from pathlib import Path
+
     from snnbook import bench as b
 
-    click.echo(b.machine())
-    click.echo(f"{'T':>3} {'neurons':>10} {'module':>10} {'reference':>10} {'ratio':>7}   (ns per neuron and step)")
-    for T in (4, 8, 16):
-        for neurons in (10_000, 100_000, 1_000_000):
-            timing = b.lif(T, neurons, rounds)
-            if not timing.equal:
-                raise click.ClickException(f"the variants disagree at T = {T}, {neurons} neurons")
-            ours, reference = timing.nanoseconds("module"), timing.nanoseconds("reference")
-            click.echo(f"{T:>3} {neurons:>10,} {ours:>10.2f} {reference:>10.2f} {timing.ratio:>6.1f}x")
+    if not b.installed():
+        click.echo(b.HOW, err=True)
+    folder = Path(output) if output else b.folder(quick)
+    for name in b.BENCHES if what == "all" else (what,):
+        result = b.run(name, rounds, quick, **({"large": True} if large and name == "lamp" else {}))
+        click.secho(name, bold=True)
+        for line in b.report(result):
+            click.echo(f"  {line}")
+        click.echo(f"  kept in {result.save(folder)}")
 
 
 @main.command()

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from snnbook import native
 from snnbook.surrogates import ATan, Surrogate
@@ -38,7 +39,7 @@ class LIFParameters(NamedTuple):
         return 0.0 if self.v_reset is None else self.v_reset
 
 
-def lif_step(v: Tensor, x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor, Tensor]:
+def lif_step(v: Tensor | float, x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor, Tensor]:
     """One step: potential and input → spikes, next potential, potential before reset, all `[N, *]`."""
     leak = 1.0 / p.tau
     h = v + (x - (v - p.v_rest)) * leak if p.decay_input else v - (v - p.v_rest) * leak + x
@@ -61,19 +62,58 @@ def lif_reference(x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor]:
     return torch.stack(spikes), torch.stack(potentials)
 
 
+def _forward(x: Tensor, p: LIFParameters, mask: Tensor | None, potential: bool) -> tuple[Tensor, Tensor | None]:
+    """What `native.lif_forward` does, step by step in torch; half precision is computed in float32."""
+    s, h = torch.empty_like(x), torch.empty_like(x) if potential else None
+    v: Tensor | float = p.v_rest
+    for t, x_t in enumerate(x):
+        s_t, v, h_t = lif_step(v, x_t.float(), p)
+        s[t] = s_t if mask is None else s_t * mask
+        if h is not None:
+            h[t] = h_t
+    return s, h
+
+
+def _backward(grad_s: Tensor | None, grad_h: Tensor | None, x: Tensor, p: LIFParameters, mask: Tensor | None) -> Tensor:
+    """What `native.lif_backward` does, step by step in torch."""
+    h = _forward(x.float(), p, None, potential=True)[1]
+    grad_x, keep, gain = torch.empty_like(x), 1 - 1 / p.tau, 1 / p.tau if p.decay_input else 1.0
+    grad_v: Tensor | float = 0.0
+    for t in reversed(range(len(x))):
+        u = h[t] - p.v_threshold  # type: ignore[index]
+        grad = (
+            torch.zeros_like(u) if grad_s is None else grad_s[t].float() if mask is None else grad_s[t].float() * mask
+        )
+        if not p.detach_reset:
+            grad = grad + grad_v * (-p.v_threshold if p.v_reset is None else p.v_reset - h[t])  # type: ignore[index]
+        through = 1.0 if p.v_reset is None else (u < 0).float()
+        grad = grad * p.surrogate.derivative(u) + grad_v * through
+        grad = grad if grad_h is None else grad + grad_h[t].float()
+        grad_x[t], grad_v = grad * gain, grad * keep
+    return grad_x
+
+
 class _FusedLIF(torch.autograd.Function):
-    """The same recursion in one compiled pass each way; the backward pass recomputes the potentials."""
+    """The recursion as one operation that keeps its input only and recomputes the potentials in the backward pass.
+
+    Compiled where `native` covers the input; in torch, with a few elementwise operations a step, where it does not.
+    """
 
     @staticmethod
-    def forward(ctx, x: Tensor, p: LIFParameters) -> Tensor:
+    def forward(ctx, x: Tensor, p: LIFParameters, mask: Tensor | None, potential: bool):
         ctx.save_for_backward(x)
-        ctx.p = p
-        return native.lif_forward(x, p)
+        ctx.p, ctx.mask = p, mask
+        ctx.set_materialize_grads(False)
+        return (native.lif_forward if native.supports_lif(x, p) else _forward)(x, p, mask, potential)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):
+    @once_differentiable
+    def backward(ctx, grad_s: Tensor | None, grad_h: Tensor | None):
         (x,) = ctx.saved_tensors
-        return native.lif_backward(grad, x, ctx.p), None
+        if grad_s is None and grad_h is None:
+            return None, None, None, None
+        backward = native.lif_backward if native.supports_lif(x, ctx.p) else _backward
+        return backward(grad_s, grad_h, x, ctx.p, ctx.mask), None, None, None
 
 
 class LIF(nn.Module):
@@ -83,6 +123,9 @@ class LIF(nn.Module):
     fired. v_reset: potential after a spike; None subtracts the threshold instead (soft reset). decay_input:
     divide the input by tau. detach_reset: no gradient through the reset. surrogate: derivative used for the
     spike.
+
+    float64 runs on the step-by-step reference; other types on one fused operation, compiled on the CPU, which computes
+    in float32 and has no second derivative.
 
     No state outlives the call. `mask` (bool `[*]`, None = all alive) silences pruned neurons: they integrate
     and reset but their spikes are not sent on (paper B Eq. 5). Set `keep_potential` to have `self.potential`,
@@ -112,12 +155,13 @@ class LIF(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() < 2:
             raise ValueError(f"LIF takes [T, N, *], got a tensor of shape {tuple(x.shape)}")
-        if not self.keep_potential and native.supports_lif(x, self.p):
-            s = _FusedLIF.apply(x, self.p)
-        else:
+        if x.dtype == torch.float64:
             s, h = lif_reference(x, self.p)
-            self.potential = h if self.keep_potential else None
-        return s if self.mask is None else s * self.mask
+            s = s if self.mask is None else s * self.mask
+        else:
+            s, h = _FusedLIF.apply(x, self.p, self.mask, self.keep_potential)
+        self.potential = h if self.keep_potential else None
+        return s
 
     def extra_repr(self) -> str:
         return ", ".join(f"{k}={v}" for k, v in self.p._asdict().items())

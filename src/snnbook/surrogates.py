@@ -13,10 +13,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+Curve = tuple[str, float, float]
+
 
 @dataclass(frozen=True)
 class Surrogate:
-    """What every surrogate offers: `value(x)` and `derivative(x)`, both of the shape of `x`."""
+    """What every surrogate offers: `value(x)` and `derivative(x)`, both of the shape of `x`.
+
+    `curve` says the derivative to the compiled kernels, which know two: ("rational", a, k) for a / (1 + (k x)^2) and
+    ("logistic", a, k) for a e / (1 + e)^2 with e = exp(-k |x|). None: only the torch path computes it.
+    """
+
+    @property
+    def curve(self) -> Curve | None:
+        return None
 
     def value(self, x: Tensor) -> Tensor:
         raise NotImplementedError
@@ -41,6 +51,10 @@ class ATan(Surrogate):
     def derivative(self, x: Tensor) -> Tensor:
         return (self.alpha / 2) / (1 + (math.pi / 2 * self.alpha * x).square())
 
+    @property
+    def curve(self) -> Curve:
+        return "rational", self.alpha / 2, math.pi / 2 * self.alpha
+
 
 @dataclass(frozen=True)
 class Sigmoid(Surrogate):
@@ -52,8 +66,11 @@ class Sigmoid(Surrogate):
         return torch.sigmoid(self.alpha * x)
 
     def derivative(self, x: Tensor) -> Tensor:
-        y = torch.sigmoid(self.alpha * x)
-        return self.alpha * y * (1 - y)
+        return self.alpha * _bell(self.alpha * x)
+
+    @property
+    def curve(self) -> Curve:
+        return "logistic", self.alpha, self.alpha
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,16 @@ class Tanh(Surrogate):
         return torch.tanh(3 * x) / (2 * math.tanh(1.5)) + 0.5
 
     def derivative(self, x: Tensor) -> Tensor:
-        return 1.5 / math.tanh(1.5) * (1 - torch.tanh(3 * x).square())
+        return 6 / math.tanh(1.5) * _bell(6 * x)
+
+    @property
+    def curve(self) -> Curve:
+        return "logistic", 6 / math.tanh(1.5), 6.0
+
+
+def _bell(x: Tensor) -> Tensor:
+    """The derivative of the logistic function; 1 - y would cancel where y, the function, is near 1."""
+    return torch.sigmoid(x) * torch.sigmoid(-x)
 
 
 class _Spike(torch.autograd.Function):

@@ -44,7 +44,7 @@ def test_dead_weights_stay_zero_through_momentum_and_decay_and_revived_ones_rest
     for _ in range(3):
         model(torch.randn(2, 1, 4, 4)).sum().backward()
         c.optimizer.step()
-        c.masks.apply(model)
+        c.masks.apply(c.weights)
         assert all((p[dead[n]] == 0).all() for n, p in prunable(model).items())
     weight = model[3].weight
     assert (c.optimizer.state[weight]["exp_avg"][dead["3.weight"]] != 0).any(), "gradients stay dense"
@@ -60,7 +60,7 @@ def test_apply_also_clears_nan_in_a_dead_weight():
     masks["3.weight"][0, 0] = False
     with torch.no_grad():
         model[3].weight[0, 0] = float("nan")
-    masks.apply(model)
+    masks.apply(prunable(model))
     assert model[3].weight[0, 0] == 0
 
 
@@ -132,7 +132,7 @@ def test_stp_rewinds_all_parameters_to_the_snapshot():
             p.add_(1)
     c.round = 1
     method.between_rounds(c)
-    c.masks.apply(model)
+    c.masks.apply(c.weights)
     for name, p in model.named_parameters():
         expected = early[name] * c.masks[name] if name in c.masks else early[name]
         assert torch.equal(p, expected), name

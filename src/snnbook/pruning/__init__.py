@@ -12,6 +12,7 @@ from snnbook.pruning.budgets import global_masks
 from snnbook.pruning.gradual import Gradual
 from snnbook.pruning.pruner import Context, Masks, Pruner, prunable
 from snnbook.pruning.stp import STP
+from snnbook.pruning.thresholds import cut
 
 __all__ = [
     "Context",
@@ -19,6 +20,7 @@ __all__ = [
     "Pruner",
     "available",
     "create",
+    "cut",
     "global_masks",
     "prunable",
     "scores",

@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snnbook.errors import UserError, check_types, unknown
-from snnbook.pruning.budgets import check_sparsity, global_masks
+from snnbook.pruning.budgets import check_sparsity
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.schedules import SCHEDULES
-from snnbook.pruning.scores import SCORES
+from snnbook.pruning.thresholds import cut
 
 
 @dataclass
@@ -41,6 +41,6 @@ class Gradual(Pruner):
     def after_step(self, c: Context) -> None:
         cuts = [max(1, round((i + 1) * self.span * c.steps / self.updates)) for i in range(self.updates)]
         if c.step + 1 in cuts:
-            done = sum(cut <= c.step + 1 for cut in cuts) / self.updates
+            done = sum(step <= c.step + 1 for step in cuts) / self.updates
             left = (1 - self.sparsity * SCHEDULES[self.schedule](done)) * c.masks.total / c.masks.alive
-            c.set_masks(global_masks(SCORES[self.score](c.weights(), c.generator), max(0.0, 1 - left), c.masks))
+            c.set_masks(cut(self.score, c.weights, c.generator, max(0.0, 1 - left), c.masks))

@@ -6,8 +6,9 @@ dead weight can be revived. Ref: the algorithm boxes of papers A, B and C, which
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -60,10 +61,10 @@ class Masks(dict[str, Tensor]):
         return 1 - self.alive / self.total
 
     @torch.no_grad()
-    def apply(self, model: nn.Module) -> None:
-        """Set the dead weights of `model` to zero. `where`, not a product, so that NaN in a dead weight dies too."""
-        for name, p in prunable(model).items():
-            p.copy_(torch.where(self[name], p, 0.0))
+    def apply(self, weights: Mapping[str, Tensor]) -> None:
+        """Set the dead ones of `weights` to zero. A fill, not a product, so that NaN in a dead weight dies too."""
+        for name, p in weights.items():
+            p.masked_fill_(~self[name], 0.0)
 
 
 def _no_decision_step(lam: float, variant: str) -> int:
@@ -78,7 +79,7 @@ class Context:
     masks: Masks
     generator: torch.Generator
     optimizer: torch.optim.Optimizer | None = None
-    T: int = 0  # time steps of the sequences trained on; a method may lower it
+    T: int = 0  # time steps of the sequences trained on; a method may lower it, from the next epoch on
     steps_per_epoch: int = 0
     steps: int = 0  # of the optimiser in the current training
     step: int = 0  # done in the current training
@@ -86,20 +87,21 @@ class Context:
     decision_step: Callable[[float, str], int] = _no_decision_step  # (lambda, KL variant) -> step, on the training set
     log: dict[str, Any] = field(default_factory=dict)  # what the record should know
 
+    @cached_property
     def weights(self) -> dict[str, Tensor]:
-        """The prunable weights by name."""
+        """The prunable weights by name, looked up once: the loop needs them at every step."""
         return prunable(self.model)
 
     def set_masks(self, masks: dict[str, Tensor]) -> None:
         """Take over new masks: zero what died, and restart the optimiser's moments of what was revived at zero."""
-        for name, p in self.weights().items():
+        for name, p in self.weights.items():
             revived = masks[name] & ~self.masks[name]
             if self.optimizer is not None and revived.any():
                 for moment in self.optimizer.state.get(p, {}).values():
                     if torch.is_tensor(moment) and moment.shape == p.shape:
                         moment[revived] = 0.0
         self.masks.update(masks)
-        self.masks.apply(self.model)
+        self.masks.apply(self.weights)
 
 
 class Pruner:

@@ -24,9 +24,10 @@ from itertools import pairwise
 from torch import Tensor
 
 from snnbook.errors import UserError, check_types, unknown
-from snnbook.pruning.budgets import check_sparsity, global_masks
+from snnbook.pruning.budgets import check_sparsity
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.scores import SCORES
+from snnbook.pruning.thresholds import cut
 
 KL_VARIANTS = ("smoothed", "released", "reverse")
 
@@ -94,4 +95,4 @@ class STP(Pruner):
             c.T = c.log["decision_step"] = c.decision_step(self.lam, self.kl)
 
     def _cut(self, c: Context) -> None:
-        c.set_masks(global_masks(SCORES[self.score](c.weights(), c.generator), self.share, c.masks))
+        c.set_masks(cut(self.score, c.weights, c.generator, self.share, c.masks))

@@ -1,0 +1,49 @@
+"""Benchmarks of the parts that the time goes into, against what else there is: `snnbook bench lif|train|lamp`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from snnbook.bench import lamp, lif, peers, train
+from snnbook.bench.timing import Line, Result, WrongResult
+from snnbook.errors import unknown
+
+__all__ = ["BENCHES", "HOW", "Line", "Result", "WrongResult", "folder", "installed", "report", "run"]
+
+BENCHES = {"lif": lif.bench, "train": train.bench, "lamp": lamp.bench}
+HOW, installed = peers.HOW, peers.installed
+
+
+def folder(quick: bool = False) -> Path:
+    """Where results are kept: with the repository, but for quick ones, which are thrown away."""
+    root = Path(__file__).resolve().parents[3]
+    return root / "build" / "bench" if quick else root / "data" / "bench"
+
+
+def run(name: str, rounds: int = 5, quick: bool = False, **settings: Any) -> Result:
+    """Run one benchmark. Raises UserError for an unknown name, WrongResult if a variant computes something else."""
+    if name not in BENCHES:
+        raise unknown("benchmark", name, BENCHES)
+    return BENCHES[name](rounds, quick, **settings)  # type: ignore[operator]
+
+
+def report(result: Result) -> Iterator[str]:
+    """The result as lines of text: times with their ratios, memory, other measures, and what was to be reached."""
+    machine = result.environment
+    yield f"{machine['model']}, {machine['processor']}, {machine['cores']} cores, one thread used"
+    yield f"kernels: {machine['native']}"
+    yield ", ".join(f"{name} {machine[name]}" for name in ("snnbook", "torch", *peers.PACKAGES) if name in machine)
+    width = max((len(f"{c.case}, {c.variant}") for c in result.cells), default=0)
+    for c in result.cells:
+        found = [f"{r.ratio:6.2f} x {r.ours}" for r in result.ratios if (r.case, r.peer) == (c.case, c.variant)]
+        yield f"{f'{c.case}, {c.variant}':{width}}  {c.time:9.3f} {result.unit} {'; '.join(found)}"
+    for m in result.memory:
+        yield f"{f'{m.case}, {m.variant}':{width}}  {m.times:9.2f} x the size of the data, extra peak memory"
+    for what, value in result.measures.items():
+        yield f"{what}: {value:.4g}"
+    yield f"{len(result.checks)} checks of the results hold"
+    for goal in result.goals:
+        said = "reached    " if goal.reached else "NOT REACHED"
+        yield f"{said} {goal.what}: {goal.found:g} ({goal.bound} {goal.limit:g})"

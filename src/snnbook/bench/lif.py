@@ -1,0 +1,250 @@
+"""The LIF neurons forwards and backwards, against the peers: time over T and size, and peak memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnbook import native
+from snnbook.bench.peers import PACKAGES, PEERS, Neurons, installed
+from snnbook.bench.timing import (
+    Case,
+    Process,
+    Result,
+    elsewhere,
+    interleaved,
+    one_thread,
+    remember,
+    surroundings,
+)
+from snnbook.neurons import LIF, LIFParameters, lif_reference
+
+M = 1_000_000
+STEPS, SIZES = (1, 4, 8, 16, 32), (1 * M, 8 * M, 30 * M)
+QUICK_STEPS, QUICK_SIZES = (4, 8), (1 * M,)
+GOAL_SIZE = 8 * M
+LEAST = 8 * M  # elements of a timed run: smaller inputs are passed through several times
+GOALS = {
+    "SpikingJelly": 12.0,
+    "SpikingJelly, reset not detached": 12.0,
+    "snnTorch": 14.0,
+    "Norse": 15.0,
+    "sinabs": 15.0,
+}
+LONG = 9.0  # the goal for T = 16 and 32, the same for every peer
+FLAT, MEMORY = 1.3, 3.2
+SPIKES_OURS, SPIKES_PEER = 1e-7, 1e-5  # shares of spikes that may differ from the float32 reference
+GRADIENT = {torch.float32: 1e-6, torch.bfloat16: 0.004}  # largest difference over the largest gradient
+JUDGED = 1 * M  # elements whose gradient is computed in double precision as well
+OURS, REFERENCE = "snnbook", "torch, step by step"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to compute the neurons: `make()` gives them for an input `[T, 1, n]` of type `dtype`.
+
+    p: the parameters of the dynamics. against: the variant of ours to compare with. gradients: whether they are
+    checked.
+    """
+
+    name: str
+    make: Callable[[], Neurons]
+    p: LIFParameters
+    dtype: torch.dtype = torch.float32
+    against: str = ""
+    gradients: bool = True
+
+
+def _own(p: LIFParameters) -> str:
+    changed = {"detach_reset": ", reset not detached", "decay_input": ", input not divided by tau"}
+    return OURS + "".join(text for field, text in changed.items() if not getattr(p, field))
+
+
+def variants() -> dict[str, Variant]:
+    """Ours with each setting that a peer has, the step-by-step reference, and the peers that are installed."""
+    peers = [peer for peer in PEERS if peer.package in installed()]
+    found = [
+        Variant(_own(p), lambda p=p: LIF(**p._asdict()), p)  # type: ignore[misc]
+        for p in dict.fromkeys([LIFParameters(), *(peer.p for peer in peers)])
+    ]
+    plain = LIFParameters()
+    if native.supports_lif(torch.empty(1, 1, dtype=torch.bfloat16), plain):
+        found.append(Variant(f"{OURS}, bfloat16", LIF, plain, torch.bfloat16))
+    found.append(Variant(REFERENCE, lambda: lambda x: lif_reference(x, plain)[0], plain, against=OURS))
+    found += [Variant(p.name, p.make, p.p, against=_own(p.p), gradients=p.gradients) for p in peers]
+    return {variant.name: variant for variant in found}
+
+
+def both_ways(neurons: Neurons, x: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """Spikes and gradient of the input, for an incoming gradient."""
+    leaf = x.detach().requires_grad_()
+    s = neurons(leaf)
+    s.backward(grad)
+    assert leaf.grad is not None
+    return s.detach(), leaf.grad
+
+
+class _Inputs:
+    """One normal input and gradient for all cases, and what has to come out of them."""
+
+    def __init__(self, elements: int):
+        generator = torch.Generator().manual_seed(0)
+        self.x, self.grad = (2 * torch.randn(elements, generator=generator) for _ in range(2))
+        self._at: tuple[int, int] = (0, 0)
+        self._expected: dict[tuple[LIFParameters, torch.dtype], tuple[Tensor, Tensor]] = {}
+
+    def of(self, T: int, elements: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Input and incoming gradient `[T, 1, n]`; views, so that every case shares the memory."""
+        both = (self.x, self.grad) if dtype == torch.float32 else self._narrow
+        x, grad = (t[:elements].view(T, 1, -1) for t in both)
+        return x, grad
+
+    @cached_property
+    def _narrow(self) -> tuple[Tensor, Tensor]:
+        return self.x.bfloat16(), self.grad.bfloat16()
+
+    def expected(self, T: int, elements: int, variant: Variant) -> tuple[Tensor, Tensor]:
+        """Spikes of the float32 reference (bool), and gradients `[T, 1, :k]` in double precision."""
+        if self._at != (T, elements):
+            self._at = T, elements
+            self._expected.clear()
+        key = variant.p, variant.dtype
+        if key not in self._expected:
+            x, grad = self.of(T, elements, variant.dtype)
+            with torch.no_grad():
+                spikes = lif_reference(x.float(), variant.p)[0].bool()
+            k = JUDGED // T
+            _, precise = both_ways(
+                lambda x: lif_reference(x, variant.p)[0], x[..., :k].double(), grad[..., :k].double()
+            )
+            self._expected[key] = spikes, precise
+        return self._expected[key]
+
+
+def _title(T: int, elements: int) -> str:
+    return f"T={T}, {elements / M:g}M elements"
+
+
+def _passes(variant: Variant, inputs: _Inputs, T: int, elements: int) -> Callable[[], tuple[Tensor, Tensor]]:
+    """A timed run: as many passes as make `LEAST` elements, with the result of the last."""
+    neurons, (x, grad) = variant.make(), inputs.of(T, elements, variant.dtype)
+
+    def run() -> tuple[Tensor, Tensor]:
+        for _ in range(LEAST // elements - 1):
+            both_ways(neurons, x, grad)
+        return both_ways(neurons, x, grad)
+
+    return run
+
+
+def alone(name: str, elements: int) -> Callable[[int, int], Callable[[], tuple[Tensor, Tensor]]]:
+    """One variant for a `Process`. Ours keeps freed memory there, as when it trains; the peers do not know of that."""
+    if name.startswith(OURS):
+        native.keep_memory()
+    variant, inputs = variants()[name], _Inputs(elements)
+    return lambda T, elements: _passes(variant, inputs, T, elements)
+
+
+def _case(T: int, elements: int, runs: dict[str, Callable[[], Any]], chosen: dict[str, Variant], **settings) -> Case:
+    passes = max(1, LEAST // elements)
+    sizes = {"T": T, "elements": elements, "passes": passes}
+    pairs = tuple((name, chosen[name].against) for name in runs if chosen[name].against)
+    return Case(_title(T, elements), sizes, 1e-9 * elements * passes, runs, pairs, **settings)
+
+
+def _checked(T: int, elements: int, inputs: _Inputs, chosen: dict[str, Variant], result: Result) -> Case:
+    """All of `chosen` in this process, with their spikes and gradients compared."""
+
+    def check(name: str, found: tuple[Tensor, Tensor]) -> None:
+        variant = chosen[name]
+        spikes, precise = inputs.expected(T, elements, variant)
+        wrong = found[0].bool() != spikes
+        limit = SPIKES_PEER if variant.against else SPIKES_OURS
+        result.check(f"{name}: share of spikes that differ from the reference", limit, wrong.float().mean().item())
+        if variant.gradients:
+            k = precise.shape[-1]
+            alike = ~wrong[..., :k].any(0)  # a spike more or less changes all gradients of its neuron
+            error = (found[1][..., :k] - precise).abs() * alike
+            worst = (error.max() / precise.abs().max()).item()
+            what = f"{name}: error of the gradient against double precision, relative to the largest"
+            result.check(what, GRADIENT[variant.dtype], worst)
+
+    return _case(T, elements, {v.name: _passes(v, inputs, T, elements) for v in chosen.values()}, chosen, check=check)
+
+
+def memory_run(name: str, T: int, elements: int) -> Callable[[], tuple[Tensor, ...]]:
+    """One run of a variant for `peak_memory`: output, incoming gradient and gradient of the input are made in it."""
+    variant = variants()[name]
+    neurons = variant.make()
+
+    def run(x: Tensor) -> tuple[Tensor, ...]:
+        grad = torch.ones_like(x)
+        return *both_ways(neurons, x, grad), grad
+
+    run(torch.randn(T, 1, 64).to(variant.dtype))  # loads what is loaded at the first call
+    x = torch.randn(T, 1, elements // T).to(variant.dtype)
+    return lambda: run(x)
+
+
+def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), sizes: tuple[int, ...] = ()) -> Result:
+    """Time all variants over T (`steps`) and size (`sizes`, in elements = T times neurons), and their peak memory.
+
+    The times are those of processes that have one library each. What the peers take when they share one process, and
+    with it an allocator that keeps freed memory, is measured at one size besides, with all checks.
+    Raises WrongResult if spikes or gradients of a variant are not what they should be.
+    """
+    steps = steps or (QUICK_STEPS if quick else STEPS)
+    sizes = sizes or (QUICK_SIZES if quick else SIZES)
+    result = Result("lif", "ns per element", rounds, quick, environment=surroundings(PACKAGES))
+    chosen = variants()
+    main = GOAL_SIZE if GOAL_SIZE in sizes else max(sizes)  # all variants at every T; at other sizes only at T = 4
+    own = {name: v for name, v in chosen.items() if name == OURS or v.dtype == torch.bfloat16}
+    with one_thread():
+        inputs = _Inputs(max(sizes))
+        shared = [_checked(T, main, inputs, chosen, result) for T in steps]
+        result.measures = {together(r.peer, r.case): r.ratio for r in interleaved(shared, rounds)[1]}
+        for case in (_checked(T, size, inputs, own, result) for size in sizes if size != main for T in steps):
+            for name, run in case.variants.items():
+                case.check(name, run())
+        del inputs
+    with ExitStack() as stack:
+        processes = {name: stack.enter_context(Process(alone, name, max(sizes))) for name in chosen}
+        cases = [
+            _case(T, size, {name: partial(processes[name], T, size) for name in names}, chosen, clock=elsewhere)
+            for size in sizes
+            for T in steps
+            for names in [chosen if T == 4 or size == main else own]
+        ]
+        result.cells, result.ratios = interleaved(cases, rounds)
+    T = 4 if 4 in steps else steps[0]
+    runs = {v.name: (main * v.dtype.itemsize, memory_run, v.name, T, main) for v in chosen.values()}
+    remember(result, _title(T, main), runs)
+    _goals(result, steps, sizes)
+    return result
+
+
+def together(peer: str, case: str) -> str:
+    """The name of a measure: the ratio of a peer in one process with ours."""
+    return f"{case}, {peer}: times ours in one process, freed memory kept for both"
+
+
+def _goals(result: Result, steps: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+    for peer, goal in GOALS.items():
+        for T in (4, 8, 16, 32):
+            limit, found = goal if T <= 8 else LONG, result.ratio(_title(T, GOAL_SIZE), peer)
+            result.goal(f"LIF against {peer}, {_title(T, GOAL_SIZE)}, times", "at least", limit, found)
+    if set(SIZES) <= set(sizes):
+        for T in steps:
+            spent = [cell.time for cell in result.cells if cell.variant == OURS and cell.sizes["T"] == T]
+            what = f"LIF, T={T}: time per element, largest over smallest from 1M to 30M elements"
+            result.goal(what, "at most", FLAT, max(spent) / min(spent))
+    if GOAL_SIZE in sizes:
+        own = next((m for m in result.memory if m.variant == OURS), None)
+        what = "LIF: extra peak memory, in tensors of the size of the input"
+        result.goal(what, "at most", MEMORY, own.times if own else None)

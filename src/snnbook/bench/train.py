@@ -1,0 +1,236 @@
+"""One training step of whole networks, against SpikingJelly's copies of them, and the share of it spent in neurons."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snnbook import datasets, native, networks
+from snnbook.bench import peers
+from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, surroundings, timed
+from snnbook.experiments.studies import dense
+from snnbook.networks.convnet import ConvNet
+from snnbook.training import LOSSES, OPTIMIZERS, Recipe, fetch, loss_on, to_network
+
+A = "4 conv 16-32-64-64"
+EMBEDDED = ("digits-clutter", "digits-dvs", "arms-dvs")
+OURS, BF16, PEER = "snnbook", "snnbook, bfloat16", "SpikingJelly"
+PRECISION = {OURS: "float32", BF16: "bfloat16"}
+GOALS = {(A, OURS): 1.7, (A, BF16): 2.3, **{(name, OURS): 1.6 for name in EMBEDDED}}
+STEPS = 5  # in one run, since a single step is short
+LIF_SHARE = 10.0  # per cent of a step
+EXACT = 1e-6  # relative difference of loss and gradients in double precision
+# As timed, sums in another order flip a few spikes at the threshold, and each layer makes more of them: the loss stays,
+# single gradients do not.
+LOSS = {PEER: 1e-2, OURS: 1e-2, BF16: 5e-2}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network with a batch to train it on: `x` as stored, `[N, C, H, W]` or `[N, T, C, H, W]`; labels `[N]`."""
+
+    name: str
+    model: ConvNet
+    x: Tensor
+    y: Tensor
+    recipe: Recipe
+
+    @property
+    def T(self) -> int:
+        return self.model.T
+
+
+def _network_a() -> Job:
+    torch.manual_seed(0)
+    settings: dict[str, Any] = {"convolutions": (16, 32, "M", 64, 64, "M"), "hidden": (), "vote": 0}
+    model = networks.build("cifarnet", 10, 3, 32, T=4, **settings)
+    assert isinstance(model, ConvNet)
+    return Job(A, model, torch.randn(16, 3, 32, 32), torch.randint(10, (16,)), Recipe(batch_size=16))
+
+
+def _embedded(name: str) -> Job:
+    """A network of the book, untrained, with the first batch of its data."""
+    trial = dense(name, "laptop")
+    options = {} if datasets.info(name).static else {"T": trial.T}
+    data = datasets.load(name, "train", **options)
+    x, y = fetch(data, torch.arange(trial.batch_size))
+    torch.manual_seed(0)
+    channels, height, width = x.shape[-3:]
+    size = height, width
+    model = networks.build(
+        trial.network, data.num_classes, channels, size, trial.width, trial.T, **dict(trial.network_settings)
+    )
+    assert isinstance(model, ConvNet)
+    return Job(name, model, x, y, trial)
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    return OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+
+
+def _theirs(job: Job, x: Tensor, network: nn.Module) -> Tensor:
+    """The loss with SpikingJelly: a static image is repeated, and the states are cleared after the step."""
+    sequence = x.unsqueeze(0).repeat(job.T, 1, 1, 1, 1) if x.dim() == 4 else x.transpose(0, 1)
+    return LOSSES[job.recipe.loss](network(sequence), job.y)
+
+
+def _ours(job: Job, x: Tensor, model: nn.Module, precision: str) -> Tensor:
+    """The loss as training has it; the batch is laid out as the network takes it within the step."""
+    return loss_on(model, to_network(x, job.T), job.y, LOSSES[job.recipe.loss], precision)
+
+
+def _step(job: Job, variant: str) -> Callable[[], tuple[Tensor, list[Tensor]]]:
+    """Training steps on a copy of the network, with the loss and the gradients of the first."""
+    if variant == PEER:
+        model = peers.spikingjelly_network(job.model)
+    else:
+        model = deepcopy(job.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.train()
+    optimizer = _optimizer(model, job.recipe)
+
+    def step() -> tuple[Tensor, list[Tensor]]:
+        optimizer.zero_grad()
+        loss = _theirs(job, job.x, model) if variant == PEER else _ours(job, job.x, model, PRECISION[variant])
+        loss.backward()
+        optimizer.step()
+        if variant == PEER:
+            peers.reset(model)
+        return loss.detach(), [p.grad for p in model.parameters() if p.grad is not None]
+
+    def steps() -> tuple[Tensor, list[Tensor]]:
+        first = step()
+        for _ in range(STEPS - 1):
+            step()
+        return first
+
+    return steps
+
+
+def _case(job: Job, names: list[str], result: Result) -> Case:
+    plain = deepcopy(job.model).train()
+    expected = _gradients(_plain(job, job.x, plain), plain)
+
+    def check(variant: str, found: tuple[Tensor, list[Tensor]]) -> None:
+        (loss, gradients), (loss0, gradients0) = found, expected
+        what = f"{job.name}, {variant}: first loss as timed, relative difference from snnbook in contiguous layout"
+        result.check(what, LOSS[variant], abs(loss / loss0 - 1).item())
+        what = f"{job.name}, {variant}: first gradients as timed, distance from snnbook in contiguous layout, relative"
+        result.measures[what] = _distance(gradients, gradients0)
+
+    return Case(
+        job.name,
+        {"T": job.T, "batch": len(job.x), "steps": STEPS},
+        1e-3 * STEPS,
+        {name: _step(job, name) for name in names},
+        tuple((PEER, own) for own in PRECISION if PEER in names),
+        check,
+    )
+
+
+def _plain(job: Job, x: Tensor, model: nn.Module) -> Tensor:
+    """The loss of ours in the layout in memory that SpikingJelly's copy has."""
+    return LOSSES[job.recipe.loss](model(x if x.dim() == 4 else x.transpose(0, 1)), job.y)
+
+
+def _gradients(loss: Tensor, model: nn.Module) -> tuple[Tensor, list[Tensor]]:
+    return loss.detach(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+def _distance(a: list[Tensor], b: list[Tensor]) -> float:
+    flat, base = (torch.cat([t.flatten() for t in each]) for each in (a, b))
+    return ((flat - base).norm() / base.norm()).item()
+
+
+def _same_network(job: Job, result: Result) -> None:
+    """In double precision no spike flips, so that loss and gradients of all copies have to be equal."""
+    x, plain = job.x.double(), deepcopy(job.model).double().train()
+    loss0, gradients0 = _gradients(_plain(job, x, plain), plain)
+    last = deepcopy(plain).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    logits = last(to_network(x, job.T))  # not by `loss_on`, whose losses are in single precision
+    copies = {f"{OURS} in channels-last layout": _gradients(LOSSES[job.recipe.loss](logits, job.y), last)}
+    if "spikingjelly" in peers.installed():
+        theirs = peers.spikingjelly_network(job.model).double().train()
+        copies[PEER] = _gradients(_theirs(job, x, theirs), theirs)
+    for copy, (loss, gradients) in copies.items():
+        name = f"{job.name}, {copy} against {OURS}, double precision, relative difference"
+        result.check(f"{name} of the loss", EXACT, abs(loss / loss0 - 1).item())
+        result.check(f"{name} of the gradients", EXACT, _distance(gradients, gradients0))
+
+
+@contextmanager
+def _watched() -> Iterator[list[float]]:
+    """Thread CPU seconds in the compiled LIF passes, summed up in a list of one."""
+    spent, passes = [0.0], (native.lif_forward, native.lif_backward)
+
+    def watch(run: Callable[..., Any]) -> Callable[..., Any]:
+        def inner(*args: Any, **settings: Any) -> Any:
+            start = time.thread_time()
+            found = run(*args, **settings)
+            spent[0] += time.thread_time() - start
+            return found
+
+        return inner
+
+    try:
+        for run in passes:
+            setattr(native, run.__name__, watch(run))
+        yield spent
+    finally:
+        for run in passes:
+            setattr(native, run.__name__, run)
+
+
+def share(name: str, variant: str) -> str:
+    """The name of a measure: how much of the step of a network the neurons take."""
+    return f"{name}, {variant}: per cent of the step in the LIF passes"
+
+
+def _shares(cases: list[Case], rounds: int, result: Result) -> None:
+    """Per cent of our step in the LIF passes, in rounds of their own: looking on costs a little time."""
+    with progress(len(cases) * rounds) as bar:
+        for case in cases:
+            bar.set_description_str(f"{case.name}, share of the neurons", refresh=False)
+            for name in (v for v in PRECISION if v in case.variants):
+                found = []
+                for _ in range(rounds):
+                    with _watched() as spent:
+                        step = timed(case.variants[name])[0]
+                    found.append(100 * spent[0] / step)
+                result.measures[share(case.name, name)] = round(median(found), 2)
+            bar.update(rounds)
+
+
+def bench(rounds: int = 5, quick: bool = False, names: tuple[str, ...] = ()) -> Result:
+    """Time one training step (zero_grad, forward, loss, backward, optimiser step) of the networks in `names`.
+
+    Raises WrongResult if SpikingJelly's copy is another network than ours, or if a variant loses the loss.
+    """
+    result = Result("train", "ms per step", rounds, quick, environment=surroundings(peers.PACKAGES))
+    jobs = [_network_a() if name == A else _embedded(name) for name in names or (A, *EMBEDDED[: 1 if quick else None])]
+    variants = [OURS, BF16] + [PEER] * ("spikingjelly" in peers.installed())
+    with one_thread():
+        for job in jobs:
+            _same_network(job, result)
+        cases = [_case(job, variants, result) for job in jobs]
+        result.cells, result.ratios = interleaved(cases, rounds)
+        if native.available():
+            _shares(cases, rounds, result)
+    _goals(result)
+    return result
+
+
+def _goals(result: Result) -> None:
+    for (name, own), goal in GOALS.items():
+        what = f"training step, {name}, {own} against {PEER}, times"
+        result.goal(what, "at least", goal, result.ratio(name, PEER, own))
+    for name in EMBEDDED:
+        what = share(name, OURS)
+        result.goal(what, "at most", LIF_SHARE, result.measures.get(what))

@@ -1,0 +1,338 @@
+"""The page on speed: what `snnbook bench` found, from its JSON files alone, and what it fell short of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from snnbook.errors import UserError
+from snnbook.report import papers, plots
+from snnbook.report.blocks import Block
+from snnbook.report.tables import Table, format_number
+
+NAMES = ("lif", "train", "lamp")
+OURS, NARROW = "snnbook", "snnbook, bfloat16"
+# The peer's time is shown with its usual settings; every setting is in the file.
+SHOWN = (OURS, NARROW, "torch, step by step", "SpikingJelly", "snnTorch", "Norse", "sinabs")
+FACTS = {
+    "model": "Processor",
+    "processor": "Instruction set",
+    "cores": "Cores",
+    "native": "Compiled kernels",
+    "when": "When (UTC)",
+    "commit": "Commit",
+    "python": "Python",
+}
+PACKAGES = ("snnbook", "torch", "spikingjelly", "snntorch", "norse", "sinabs")
+
+Found = Mapping[str, Mapping[str, Any]]
+
+
+def load(folder: Path | None = None) -> dict[str, dict[str, Any]]:
+    """The results that are there, by benchmark (default: those of `data/bench`).
+
+    Raises UserError for a file that is not one.
+    """
+    folder = folder or papers.data_folder() / "bench"
+    found = {}
+    for name in NAMES:
+        path = folder / f"{name}.json"
+        if path.is_file():
+            try:
+                found[name] = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as err:
+                raise UserError(f"{path} is not a result of `snnbook bench`: {err}") from err
+    return found
+
+
+def _text(text: str) -> Block:
+    return Block(f"<p>{text}</p>", text)
+
+
+def _missing(name: str) -> Block:
+    return _text(f"There is no data/bench/{name}.json yet; `make bench` writes it.")
+
+
+def _needs(name: str) -> Callable[[Callable[[Mapping[str, Any]], Block]], Callable[[Found], Block]]:
+    """Hand a function the result of its benchmark, or say on the page how to get it."""
+
+    def decorate(make: Callable[[Mapping[str, Any]], Block]) -> Callable[[Found], Block]:
+        @wraps(make)
+        def block(found: Found) -> Block:
+            return make(found[name]) if name in found else _missing(name)
+
+        return block
+
+    return decorate
+
+
+def machine(found: Found) -> Block:
+    """Where and with which versions each benchmark was run."""
+    if not found:
+        return _missing("lif")
+    rows = []
+    for key, title in (FACTS | {name: name for name in PACKAGES}).items():
+        values = {name: str(result["environment"].get(key, "–")) for name, result in found.items()}
+        if set(values.values()) != {"–"}:
+            rows.append({"": title} | values)
+    rows.append({"": "Interleaved rounds"} | {name: str(result["rounds"]) for name, result in found.items()})
+    if any(result["quick"] for result in found.values()):
+        scale = {name: "quick: small sizes" if result["quick"] else "full" for name, result in found.items()}
+        rows.append({"": "Scale"} | scale)
+    return Table(pd.DataFrame(rows), "The machine and the versions, by benchmark.")
+
+
+def verdict(found: Found) -> Block:
+    """In words: which goals are reached, and each that is not with its number."""
+    goals = [goal for result in found.values() for goal in result["goals"]]
+    absent = [name for name in NAMES if name not in found]
+    lines = []
+    if goals:
+        short = [goal for goal in goals if not goal["reached"]]
+        lines.append(f"{len(goals) - len(short)} of {len(goals)} goals are reached on this machine.")
+        lines += [
+            f"Not reached: {goal['what']}: {goal['found']:.3g}; the goal was {goal['bound']} {goal['limit']:g}."
+            for goal in short
+        ]
+    elif found:
+        lines.append("None of the goals was put to the test: a goal needs the full sizes, and most need the peers.")
+    lines += [_missing(name).markdown for name in absent]
+    return Block("<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>", "\n".join(f"- {x}" for x in lines))
+
+
+def goals(found: Found) -> Block:
+    """Every goal with its number, and whether it is reached."""
+    rows = [
+        {
+            "What": goal["what"],
+            "Goal": f"{goal['bound']} {goal['limit']:g}",
+            "Found": f"{goal['found']:.3g}",
+            "Outcome": "✓ reached" if goal["reached"] else "✗ not reached",
+        }
+        for result in found.values()
+        for goal in result["goals"]
+    ]
+    if not rows:
+        return verdict(found)
+    caption = "Goals and what was found. Ratios: the peer's time over ours, the median over rounds."
+    return Table(pd.DataFrame(rows), caption)
+
+
+def checks(found: Found) -> Block:
+    """Every check of the results that the times rest on; a benchmark in which one fails leaves no file."""
+    rows = [
+        {"Benchmark": name, "Checked": check["what"], "At most": f"{check['limit']:.2g}",
+         "Found": f"{check['found']:.2g}"}
+        for name, result in found.items()
+        for check in result["checks"]
+    ]  # fmt: skip
+    if not rows:
+        return verdict(found)
+    return Table(pd.DataFrame(rows), "What was checked in the same runs.", row_headers=2)
+
+
+def _style(variant: str) -> dict[str, Any]:
+    """Ours in both precisions shares a colour; every variant has a marker and a line of its own."""
+    if variant == NARROW:
+        return {"color": plots.PALETTE[0], "marker": "P", "linestyle": (0, (2, 1)), "markerfacecolor": "none"}
+    i = [name for name in SHOWN if name != NARROW].index(variant)
+    return {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": plots.LINES[i]}
+
+
+def _curve(lif: Mapping[str, Any], variant: str, along: str, fixed: str, at: int) -> tuple[list[int], list[float]]:
+    cells = [c for c in lif["cells"] if c["variant"] == variant and c["sizes"][fixed] == at]
+    cells.sort(key=lambda c: c["sizes"][along])
+    return [c["sizes"][along] for c in cells], [c["time"] for c in cells]
+
+
+def _most_compared(lif: Mapping[str, Any], key: str) -> int:
+    """The T or the size at which most was timed."""
+    values = [c["sizes"][key] for c in lif["cells"]]
+    return max(sorted(set(values)), key=values.count)
+
+
+@_needs("lif")
+def neurons(lif: Mapping[str, Any]) -> Block:
+    """Time per element of the LIF neurons forwards and backwards, against T and against size."""
+    elements, T = _most_compared(lif, "elements"), _most_compared(lif, "T")
+    fig, (left, right) = plots.subplots(1, 2, figsize=(9, 4), sharey=True)
+    told = []
+    for variant in SHOWN:
+        for ax, along, fixed, at in ((left, "T", "elements", elements), (right, "elements", "T", T)):
+            x, y = _curve(lif, variant, along, fixed, at)
+            if x:
+                ax.plot(x, y, label=variant, **_style(variant))
+                if ax is left:
+                    told.append(f"{variant} {min(y):.2g} to {max(y):.2g}")
+    left.set_xscale("log", base=2)
+    steps = sorted({c["sizes"]["T"] for c in lif["cells"]})
+    left.set_xticks(steps, [str(t) for t in steps])
+    left.set(yscale="log", xlabel="time steps T", ylabel="ns per element")
+    right.set(xscale="log", xlabel="elements (T times neurons)")
+    left.set_title(f"{elements / 1e6:g} million elements")
+    right.set_title(f"T = {T}")
+    sizes = sorted({c["sizes"]["elements"] for c in lif["cells"]})
+    right.set_xticks(sizes, [f"{n / 1e6:g}M" for n in sizes])
+    right.minorticks_off()
+    _y_ticks(left, [c["time"] for c in lif["cells"] if c["variant"] in SHOWN])
+    fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
+    alt = f"Two panels of time per element on logarithmic axes. Against T, in ns: {'; '.join(told)}."
+    caption = (
+        "Time per element of the LIF neurons, forwards and backwards, median over rounds. Left: against the number of "
+        "time steps. Right: against size; a level line means that time grows with the work and no faster."
+    )
+    return plots.picture(fig, alt, caption)
+
+
+def _y_ticks(ax: Axes, values: Sequence[float]) -> None:
+    ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if min(values) / 2 <= t <= 2 * max(values)]
+    ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    ax.minorticks_off()
+
+
+@_needs("lif")
+def neuron_ratios(lif: Mapping[str, Any]) -> Block:
+    """How many times our time each peer takes, over T."""
+    at = _most_compared(lif, "elements")
+    steps = sorted({c["sizes"]["T"] for c in lif["cells"]})
+    size = {c["case"]: c["sizes"] for c in lif["cells"]}
+    rows: dict[str, dict[str, str]] = {}
+    for r in lif["ratios"]:
+        sizes = size[r["case"]]
+        if sizes["elements"] == at:
+            row = rows.setdefault(r["peer"], {"Peer": r["peer"], "Compared with": r["ours"]})
+            row[f"T = {sizes['T']}"] = f"{r['ratio']:.1f}"
+    columns = ["Peer", "Compared with", *(f"T = {t}" for t in steps)]
+    caption = (
+        f"LIF forwards and backwards, {at / 1e6:g} million elements: the peer's time over that of the variant of ours "
+        "with the same dynamics, median over rounds."
+    )
+    return Table(pd.DataFrame(list(rows.values()), columns=columns), caption)
+
+
+@_needs("lif")
+def neuron_ratios_together(lif: Mapping[str, Any]) -> Block:
+    """The same ratios in one process, whose allocator keeps freed memory for all."""
+    rows: dict[str, dict[str, str]] = {}
+    for what, ratio in lif["measures"].items():
+        case, rest = what.split(" elements, ", 1)
+        peer = rest.split(":")[0]
+        rows.setdefault(peer, {"Peer": peer})[case] = f"{ratio:.1f}"
+    caption = (
+        "The same ratios where all variants share one process and freed memory is kept for all of them: without the "
+        "page faults of fresh memory, what is left is arithmetic and memory traffic."
+    )
+    return Table(pd.DataFrame(list(rows.values())), caption)
+
+
+def _memory(result: Mapping[str, Any], caption: str) -> Block:
+    rows = [
+        {
+            "Work": m["case"],
+            "Variant": m["variant"],
+            "MB": f"{m['bytes'] / 1e6:,.0f}",
+            "Times the data": f"{m['times']:.2f}",
+        }
+        for m in result["memory"]
+    ]
+    if not rows:
+        return _text("Peak memory was not measured: this system does not tell it.")
+    return Table(pd.DataFrame(rows), caption, row_headers=2)
+
+
+@_needs("lif")
+def neuron_memory(lif: Mapping[str, Any]) -> Block:
+    """Extra peak memory of the LIF neurons, as multiples of the input."""
+    return _memory(
+        lif,
+        "Extra peak memory of one pass forwards and backwards: output, incoming gradient, gradient of the input and "
+        "whatever else is kept, without the input itself; as multiples of the input.",
+    )
+
+
+@_needs("train")
+def steps(train: Mapping[str, Any]) -> Block:
+    """Bars of the time of one training step, by network and variant."""
+    cases = list(dict.fromkeys(c["case"] for c in train["cells"]))
+    variants = list(dict.fromkeys(c["variant"] for c in train["cells"]))
+    time = {(c["case"], c["variant"]): c["time"] for c in train["cells"]}
+    fig, ax = plots.subplots(figsize=(8, 3.6))
+    width = 0.8 / len(variants)
+    for i, variant in enumerate(variants):
+        at = [k + width * (i - (len(variants) - 1) / 2) for k in range(len(cases))]
+        values = [time[case, variant] for case in cases]
+        ax.bar(at, values, width, label=variant, color=_style(variant)["color"], hatch=plots.HATCHES[i],
+               edgecolor=plots.INK, alpha=0.7)  # fmt: skip
+    ax.set_xticks(range(len(cases)), [_network(train, case) for case in cases])
+    ax.set(ylabel="ms per step")
+    ax.grid(axis="x", visible=False)
+    ax.legend()
+    told = "; ".join(f"{case}: " + ", ".join(f"{v} {time[case, v]:.3g}" for v in variants) for case in cases)
+    caption = "One training step: gradients to zero, forwards, loss, backwards, optimiser; median over rounds."
+    return plots.picture(fig, f"Bars of milliseconds per training step. {told}.", caption)
+
+
+def _network(train: Mapping[str, Any], case: str) -> str:
+    sizes = next(c["sizes"] for c in train["cells"] if c["case"] == case)
+    return f"{case}\nT = {sizes['T']}, batch {sizes['batch']}"
+
+
+@_needs("train")
+def step_ratios(train: Mapping[str, Any]) -> Block:
+    """SpikingJelly's step over ours by network, and what share of ours the neurons take."""
+    ratio = {(r["case"], r["ours"]): r["ratio"] for r in train["ratios"]}
+    share = {k: v for k, v in train["measures"].items() if k.endswith("in the LIF passes")}
+    time = {(c["case"], c["variant"]): c["time"] for c in train["cells"]}
+    rows = []
+    for case, variant in time:
+        if variant.startswith(OURS):
+            part = next((v for k, v in share.items() if k.startswith(f"{case}, {variant}:")), float("nan"))
+            times = ratio.get((case, variant), float("nan"))
+            rows.append(
+                {
+                    "Network": case,
+                    "Variant": variant,
+                    "ms per step": format_number(time[case, variant], 1),
+                    "SpikingJelly's time over ours": format_number(times),
+                    "LIF, % of our step": format_number(part, 1),
+                }
+            )
+    caption = "Training steps: how many times ours SpikingJelly's takes, and how much of ours is spent in the neurons."
+    return Table(pd.DataFrame(rows), caption, row_headers=2)
+
+
+@_needs("lamp")
+def lamp(lamp: Mapping[str, Any]) -> Block:
+    """Times of the three ways to LAMP's masks, and where they decide otherwise."""
+    ratio = {(r["case"], r["peer"]): r["ratio"] for r in lamp["ratios"]}
+    other = {k: v for k, v in lamp["measures"].items() if "decided otherwise" in k}
+    rows = []
+    for c in lamp["cells"]:
+        case, variant = c["case"], c["variant"]
+        differ = next((v for k, v in other.items() if k.startswith(f"{case}, {variant}:")), None)
+        rows.append(
+            {
+                "Size": case,
+                "Method": variant,
+                "ms": f"{c['time']:,.0f}",
+                "Time over ours": format_number(ratio.get((case, variant), float("nan")), 1),
+                "Weights decided otherwise": None if differ is None else f"{differ:.0f}",
+            }
+        )
+    caption = (
+        "LAMP scores, threshold and masks at 98 % sparsity. Last column: weights whose mask is not that of the exact "
+        "ranks in double precision."
+    )
+    return Table(pd.DataFrame(rows), caption, row_headers=2)
+
+
+@_needs("lamp")
+def lamp_memory(lamp: Mapping[str, Any]) -> Block:
+    """Extra peak memory of LAMP, as multiples of the weights."""
+    return _memory(lamp, "Extra peak memory of one LAMP cut, masks included, as multiples of the weights.")

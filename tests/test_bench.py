@@ -1,0 +1,242 @@
+"""The benchmarks: honest rounds and ratios, results that are checked, and the page that shows them."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from importlib.util import find_spec
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from snnbook import bench, networks
+from snnbook.bench import lamp, lif, peers, timing, train
+from snnbook.cli import main
+from snnbook.errors import UserError
+from snnbook.neurons import LIF, LIFParameters, lif_reference
+from snnbook.report import speed
+
+TINY = {"convolutions": (4, "M", 4, "M"), "hidden": (8,), "vote": 0, "norm_hidden": True, "gain": 2.0}
+
+
+def peer(name):
+    return pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed: make bench")
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """As in an environment without peers; no process of its own for the peak memory, which takes seconds."""
+    monkeypatch.setattr(peers, "PACKAGES", ())
+    monkeypatch.setattr(lif, "remember", lambda *args: None)
+    monkeypatch.setattr(lif, "LEAST", 0)
+    monkeypatch.setattr(lamp, "remember", lambda *args: None)
+
+
+def case(name, calls, variants="abc"):
+    runs = {v: lambda v=v: calls.append((name, v)) for v in variants}
+    return timing.Case(name, {}, 1.0, runs, (("b", "a"),))
+
+
+def test_each_variant_runs_once_a_round_case_by_case_in_changing_order():
+    calls = []
+    cells, _ = timing.interleaved([case("x", calls), case("y", calls)], rounds=7)
+    rounds = [calls[i : i + 6] for i in range(0, len(calls), 6)]
+    assert len(rounds) == 8  # one more than counts, to warm up
+    for found in rounds:
+        assert [name for name, _ in found] == ["x"] * 3 + ["y"] * 3
+        assert {v for _, v in found[:3]} == {v for _, v in found[3:]} == set("abc")
+    assert len({tuple(found) for found in rounds}) > 1
+    assert all(len(cell.seconds) == 7 for cell in cells)
+
+
+def test_a_ratio_is_the_median_over_rounds_of_ratios():
+    assert timing.median_ratio([1, 8, 9], [1, 2, 1]) == 4  # and not median over median, which is 8
+
+
+def test_a_time_is_the_median_in_the_unit_of_the_case(monkeypatch):
+    times = iter((90.0, 1.0, 5.0, 2.0))  # the first warms up
+    monkeypatch.setattr(timing, "timed", lambda run: (next(times), run()))
+    (cell,), _ = timing.interleaved([timing.Case("x", {}, 0.5, {"a": lambda: None})], rounds=3)
+    assert cell.seconds == [1.0, 5.0, 2.0]
+    assert cell.time == 4.0
+
+
+def test_at_least_one_round():
+    with pytest.raises(UserError, match="at least 1"):
+        timing.interleaved([], rounds=0)
+
+
+def test_a_result_survives_its_file(tmp_path):
+    result = timing.Result("lif", "ns", 5, False, environment={"model": "a µ-processor"})
+    result.cells, result.ratios = timing.interleaved([case("x", [])], rounds=2)
+    result.memory.append(timing.Memory("x", "a", 12, 3.0))
+    result.measures["share"] = 1.5
+    result.goal("times", "at least", 12.0, 11.0)
+    result.goal("memory", "at most", 3.2, 3.0)
+    result.goal("of a peer that is not there", "at least", 1.0, None)
+    result.check("error", 1e-6, 1e-7)
+    path = result.save(tmp_path)
+    assert timing.Result.load(path) == result
+    assert [goal.reached for goal in result.goals] == [False, True]
+    assert max(map(len, path.read_text().splitlines())) < 400
+
+
+@pytest.mark.parametrize("found", [2e-6, float("nan")])
+def test_a_failed_check_is_an_error(found):
+    result = timing.Result("lif", "ns", 1, True)
+    result.check("error", 1e-6, 3e-7)
+    result.check("error", 1e-6, 2e-7)
+    assert [line.found for line in result.checks] == [3e-7]  # the worst stands for all
+    with pytest.raises(bench.WrongResult, match="error is"):
+        result.check("error", 1e-6, found)
+
+
+def test_peak_memory_counts_what_a_run_needs_at_once():
+    peak = timing.peak_memory(lif.memory_run, lif.OURS, 4, 4_000_000)
+    if peak is None:
+        pytest.skip("this system does not tell")
+    assert 2.8 < peak / 16e6 < 3.3
+
+
+def test_lif_without_peers(alone):
+    result = lif.bench(rounds=2, steps=(2, 4), sizes=(4000, 8000))
+    assert result.ratio("T=4, 0.004M elements", lif.REFERENCE) > 0
+    assert not result.goals
+    assert {line.what.split(":")[0] for line in result.checks} >= {lif.OURS, lif.REFERENCE}
+    alone_at = {cell.variant for cell in result.cells if cell.case == "T=2, 0.004M elements"}
+    assert lif.REFERENCE not in alone_at  # beyond ours, sizes are compared at T = 4 only
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda x: lif_reference(x, LIFParameters(tau=2.1))[0], lambda x: lif_reference(x, LIFParameters())[0] * 1.01],
+    ids=["spikes", "gradient"],
+)
+def test_lif_catches_a_wrong_variant(alone, monkeypatch, wrong):
+    real = lif.variants()
+    monkeypatch.setattr(
+        lif,
+        "variants",
+        lambda: real | {"wrong": lif.Variant("wrong", lambda: wrong, LIFParameters(), against="snnbook")},
+    )
+    with pytest.raises(bench.WrongResult, match="wrong"):
+        lif.bench(rounds=1, steps=(4,), sizes=(4000,))
+
+
+@pytest.mark.parametrize("found", [p for p in peers.PEERS], ids=lambda p: p.name)
+def test_the_peers_do_the_same(found):
+    pytest.importorskip(found.package)
+    generator = torch.Generator().manual_seed(0)
+    x, grad = (2 * torch.randn(6, 1, 5000, generator=generator) for _ in range(2))
+    neurons, ours = found.make(), LIF(**found.p._asdict())
+    for _ in range(2):  # the second time as the first: no state is left over
+        (s, g), (s0, g0) = lif.both_ways(neurons, x, grad), lif.both_ways(ours, x, grad)
+        assert torch.equal(s, s0)
+        if found.gradients:
+            torch.testing.assert_close(g, g0, rtol=1e-5, atol=1e-6)
+
+
+def tiny_job():
+    torch.manual_seed(0)
+    model = networks.build("cifarnet", 10, 2, 8, T=3, **TINY)
+    return train.Job("tiny", model, torch.randn(4, 2, 8, 8), torch.randint(10, (4,)), train.Recipe(batch_size=4))
+
+
+def test_train_without_peers(alone, monkeypatch):
+    monkeypatch.setattr(train, "_network_a", tiny_job)
+    result = train.bench(rounds=2, names=(train.A,))
+    assert {cell.variant for cell in result.cells} == {train.OURS, train.BF16}
+    assert not result.ratios
+    assert not [goal for goal in result.goals if "against" in goal.what]
+
+
+@peer("spikingjelly")
+def test_spikingjellys_copy_is_our_network():
+    result = timing.Result("train", "ms", 1, True)
+    train._same_network(tiny_job(), result)
+    assert len(result.checks) == 4
+    other = tiny_job()
+    other.model.body[0].p = other.model.body[0].p._replace(tau=3.0)
+    copy = peers.spikingjelly_network(other.model).double().train()
+    x = other.x.double()
+    ours = train._plain(other, x, deepcopy(other.model).double().train())
+    assert train._theirs(other, x, copy).item() == pytest.approx(ours.item())
+
+
+def small_weights(size):
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"a": (8, 3, 3, 3), "b": (40, 50), "c": (30, 40)}
+    # Few different values, so that many weights tie.
+    return {name: torch.randint(-9, 10, shape, generator=generator) / 8 for name, shape in shapes.items()}
+
+
+def test_lamp_methods_agree_on_ties_too(alone, monkeypatch):
+    monkeypatch.setattr(lamp, "weights", small_weights)
+    monkeypatch.setattr(lamp, "GOALS", {lamp.SORTED: 30.0})
+    monkeypatch.setattr(lamp, "METHODS", {k: lamp.METHODS[k] for k in (lamp.OURS, lamp.SORTED)})
+    result = lamp.bench(rounds=1, quick=True)
+    assert sum(line.found for line in result.checks) == 0
+
+
+def test_lamp_catches_a_wrong_mask(alone, monkeypatch):
+    monkeypatch.setattr(lamp, "weights", small_weights)
+
+    def wrong(w):
+        masks = lamp.one_sort(w)
+        return masks | {"c": ~masks["c"]}
+
+    monkeypatch.setattr(lamp, "METHODS", lamp.METHODS | {lamp.OURS: wrong})
+    with pytest.raises(bench.WrongResult, match="exact ranks"):
+        lamp.bench(rounds=1, quick=True)
+
+
+def test_public_lamp_keeps_what_the_exact_ranks_keep():
+    generator = torch.Generator().manual_seed(0)
+    w = {str(i): torch.randn(100, 40, generator=generator) / (i + 1) for i in range(3)}
+    public, exact = lamp.public(w), lamp.one_sort(w)
+    assert all(torch.equal(public[name].bool(), exact[name]) for name in w)
+
+
+def test_lamp_sizes():
+    assert [round(sum(s.numel() for s in lamp.shapes(size)) / 1e6, 1) for size in (lamp.SMALL, lamp.MIDDLE)] == [
+        14.7,
+        36.7,
+    ]
+    assert sum(s.numel() for s in lamp.shapes(lamp.LARGE)) / 1e6 == pytest.approx(100, rel=0.01)
+
+
+def test_the_command_and_its_page(alone, monkeypatch, tmp_path):
+    monkeypatch.setattr(lif, "QUICK_STEPS", (2, 4))
+    monkeypatch.setattr(lif, "QUICK_SIZES", (4000,))
+    done = CliRunner().invoke(main, ["bench", "lif", "--quick", "--rounds", "1", "--output", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "make bench" in done.output
+    assert "ns per element" in done.output
+    found = speed.load(tmp_path)
+    assert set(found) == {"lif"}
+    assert "lif.json" not in speed.verdict(found).markdown
+    assert "lamp.json" in speed.lamp(found).markdown
+    assert "SpikingJelly" not in speed.neuron_ratios(found).markdown
+    assert "<img" in speed.neurons(found).html
+    assert "quick" in speed.machine(found).markdown
+
+
+def test_the_page_without_any_result(tmp_path):
+    blocks = ("verdict", "machine", "neurons", "neuron_ratios", "neuron_memory", "steps", "step_ratios", "lamp",
+              "lamp_memory", "goals", "checks")  # fmt: skip
+    for name in blocks:
+        assert "make bench" in getattr(speed, name)(speed.load(tmp_path)).markdown
+
+
+def test_the_page_says_what_is_not_reached():
+    result = timing.Result("lif", "ns", 5, False)
+    result.goal("LIF, times", "at least", 12.0, 11.0)
+    text = speed.verdict({"lif": timing.asdict(result)}).markdown
+    assert "0 of 1 goals" in text
+    assert "Not reached: LIF, times: 11; the goal was at least 12." in text
+
+
+def test_a_damaged_result_is_named(tmp_path):
+    (tmp_path / "lif.json").write_text("{")
+    with pytest.raises(UserError, match=r"lif\.json"):
+        speed.load(tmp_path)
