@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -79,6 +80,13 @@ def test_a_result_survives_its_file(tmp_path):
     assert timing.Result.load(path) == result
     assert [goal.reached for goal in result.goals] == [False, True]
     assert max(map(len, path.read_text().splitlines())) < 400
+
+
+def test_a_process_times_its_runs_and_tells_of_its_end():
+    with timing.Process(lif.alone, lif.REFERENCE, 4000) as process:
+        assert 0 < process(4, 4000) < 60
+        with pytest.raises(RuntimeError, match="process of its own"):
+            process(3, 4000)  # is no number of steps that divides 4000
 
 
 @pytest.mark.parametrize("found", [2e-6, float("nan")])
@@ -234,6 +242,16 @@ def test_the_page_says_what_is_not_reached():
     text = speed.verdict({"lif": timing.asdict(result)}).markdown
     assert "0 of 1 goals" in text
     assert "Not reached: LIF, times: 11; the goal was at least 12." in text
+
+
+def test_the_time_of_the_profile_comes_from_its_records():
+    trial = {"data": "digits-dvs"}
+    records = [SimpleNamespace(trial=trial, environment={"wall_s": seconds}) for seconds in (50.0, 70.0, 90.0)]
+    text = speed.work(records, "laptop").markdown
+    assert "1 min 10 s" in text
+    assert "3 min 30 s" in text
+    assert "1 min 45 s" in text
+    assert "no records" in speed.work([], "paper").markdown
 
 
 def test_a_damaged_result_is_named(tmp_path):

@@ -6,7 +6,19 @@ import torch
 from snnbook import datasets, networks
 from snnbook.errors import UserError
 from snnbook.pruning import Pruner, create
-from snnbook.training import LOSSES, Recipe, batches, every_step, mean_output, outputs, squared_error, to_network, train
+from snnbook.training import (
+    LOSSES,
+    Recipe,
+    ahead,
+    batches,
+    every_step,
+    loss_on,
+    mean_output,
+    outputs,
+    squared_error,
+    to_network,
+    train,
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +126,59 @@ def test_batches_cover_everything_once():
     assert [len(b) for b in batches(11, 4)] == [4, 4, 3]
 
 
+def test_ahead_keeps_the_order_and_is_one_item_ahead():
+    made = []
+
+    def items():
+        for i in range(5):
+            made.append(i)
+            yield i
+
+    for i in ahead(items()):
+        assert i in made
+        assert len(made) <= i + 2  # never more than the one that comes next
+    assert made == [0, 1, 2, 3, 4]
+    assert list(ahead(iter(()))) == []
+
+
+def test_an_error_while_a_batch_is_made_reaches_the_loop():
+    def items():
+        yield 1
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        list(ahead(items()))
+
+
+def test_the_method_cannot_change_the_order_of_samples(data):
+    class Greedy(Pruner):
+        def after_step(self, c):
+            torch.rand(1, generator=c.generator)
+
+    calm, greedy = (_train(data, pruner, augment=True).model.state_dict() for pruner in (Pruner(), Greedy()))
+    assert all(torch.equal(calm[k], greedy[k]) for k in calm)
+
+
+def test_bfloat16_trains_and_keeps_its_weights_in_float32(data):
+    c = _train(data, epochs=6, precision="bfloat16")
+    assert c.log["loss"][-1] < 0.95 * c.log["loss"][0]
+    assert {p.dtype for p in c.model.parameters()} == {torch.float32}
+    x, y = to_network(data.x[:20], 2), data.y[:20]
+    half, single = (loss_on(c.model, x, y, mean_output, precision) for precision in ("bfloat16", "float32"))
+    assert half.dtype == torch.float32
+    assert half != single
+    torch.testing.assert_close(half, single, rtol=0.2, atol=0.1)
+
+
 def test_a_loss_that_is_not_finite_stops(data):
     with pytest.raises(UserError, match="loss is"):
         _train(data, optimizer="sgd", lr=1e38)
 
 
-@pytest.mark.parametrize("bad", [{"epochs": 0}, {"batch_size": 0}, {"lr": -1.0}, {"loss": "ce"}, {"optimizer": "lion"}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"epochs": 0}, {"batch_size": 0}, {"lr": -1.0}, {"loss": "ce"}, {"optimizer": "lion"}, {"precision": "int8"}],
+)
 def test_recipes_out_of_range(bad):
     with pytest.raises(UserError):
         Recipe(**bad)

@@ -253,8 +253,9 @@ for detach in (True, False):
 #
 # Written in torch, {eq}`eq-lif` makes several passes over memory at each step, forwards and again backwards,
 # and keeps what it needs for the backward pass. The compiled kernel of `snnbook` holds a block of neurons in
-# registers while their steps stream by: one pass each way. Its spikes are equal to those of the reference,
-# bit for bit. Both are timed here, on this machine, forwards and backwards.
+# the cache while their steps stream by: one pass each way. Its spikes are equal to those of the reference,
+# bit for bit. Both are timed here, on this machine, forwards and backwards; [Speed](../reference/speed) compares
+# with other libraries.
 
 
 # %%
@@ -296,7 +297,7 @@ if native.available():
     print(f"The compiled pass is {low:.0f} to {high:.0f} times as fast here.")
 else:
     print(f"No compiled kernels ({native.status}):")
-    print("both curves are the torch reference. Slower, with the same results.")
+    print("the module runs step by step in torch as well. Slower, with the same results.")
 
 # %% [markdown]
 # ## Exercises

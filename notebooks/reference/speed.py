@@ -20,8 +20,11 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
+from snnbook import experiments
 from snnbook.report import page, speed
 
+store = experiments.open_store(profile, results)
+records = [store.get(*key) for key in store.stored()]
 bench = speed.load()
 speed.verdict(bench)
 
@@ -93,6 +96,14 @@ speed.steps(bench)
 
 # %% tags=["remove-input"]
 speed.step_ratios(bench)
+
+# %% [markdown]
+# ## The whole profile
+#
+# What all of it comes to: the trainings whose records this book shows.
+
+# %% tags=["remove-input"]
+speed.work(records, profile)
 
 # %% [markdown]
 # ## LAMP

@@ -201,11 +201,12 @@ def check_page(nb: Any, name: str) -> None:
 
 
 def stamp(notebook: Notebook, parameters: Mapping[str, Any]) -> str:
-    """A hash of what a page depends on: text, parameters, package, printed numbers, records, versions."""
+    """A hash of what a page depends on: text, parameters, package, printed numbers, timings, records, versions."""
     digest = hashlib.sha256(notebook.path.read_bytes())
     digest.update(json.dumps(dict(parameters), sort_keys=True, default=str).encode())
     digest.update(_versions().encode())
-    for folder in (ROOT / "src" / "snnbook", ROOT / "data" / "paper", results_folder(parameters)):
+    data = ROOT / "data"
+    for folder in (ROOT / "src" / "snnbook", data / "paper", data / "bench", results_folder(parameters)):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             name = path.relative_to(folder)
             if not any(part.startswith((".", "__pycache__")) for part in name.parts):

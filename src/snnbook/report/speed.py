@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,8 @@ from matplotlib.axes import Axes
 from snnbook.errors import UserError
 from snnbook.report import papers, plots
 from snnbook.report.blocks import Block
+from snnbook.report.page import duration
+from snnbook.report.records import RecordLike
 from snnbook.report.tables import Table, format_number
 
 NAMES = ("lif", "train", "lamp")
@@ -305,6 +308,32 @@ def step_ratios(train: Mapping[str, Any]) -> Block:
             )
     caption = "Training steps: how many times ours SpikingJelly's takes, and how much of ours is spent in the neurons."
     return Table(pd.DataFrame(rows), caption, row_headers=2)
+
+
+def work(records: Sequence[RecordLike], profile: str) -> Block:
+    """How long the stored trials of a profile took, by data set, as their records say."""
+    spent: dict[str, list[float]] = {}
+    for record in records:
+        if (seconds := record.environment.get("wall_s")) is not None:
+            spent.setdefault(record.trial["data"], []).append(seconds)
+    if not spent:
+        return _text(f"There are no records of the profile {profile} yet.")
+    everything = [seconds for each in spent.values() for seconds in each]
+    rows = [
+        {
+            "Data": data,
+            "Trainings": str(len(seconds)),
+            "Median": duration(median(seconds)),
+            "All": duration(sum(seconds)),
+            "Two at a time": duration(sum(seconds) / 2),
+        }
+        for data, seconds in {**dict(sorted(spent.items())), "all": everything}.items()
+    ]
+    caption = (
+        f"Time of the trainings behind the profile {profile}, measurements included, from the records. Each ran on one "
+        "thread, two at a time; the last column is half of the sum."
+    )
+    return Table(pd.DataFrame(rows), caption)
 
 
 @_needs("lamp")
