@@ -14,7 +14,7 @@
 #define SNNBOOK_X86 1
 #define TARGET(options) __attribute__((target(options)))
 #define KERNEL(name, Args, body)                                                                              \
-    extern "C" TARGET("arch=x86-64-v4,prefer-vector-width=512") void snnbook_##name##_avx512(                  \
+    extern "C" TARGET("arch=x86-64-v4") void snnbook_##name##_avx512(                  \
         const Args* a, int64_t begin, int64_t end) { body(*a, begin, end); }                                   \
     extern "C" TARGET("arch=x86-64-v3") void snnbook_##name##_avx2(const Args* a, int64_t begin, int64_t end) { \
         body(*a, begin, end);                                                                                 \

@@ -39,7 +39,7 @@ class LIFParameters(NamedTuple):
         return 0.0 if self.v_reset is None else self.v_reset
 
 
-def lif_step(v: Tensor | float, x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor, Tensor]:
+def lif_step(v: Tensor, x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor, Tensor]:
     """One step: potential and input → spikes, next potential, potential before reset, all `[N, *]`."""
     leak = 1.0 / p.tau
     h = v + (x - (v - p.v_rest)) * leak if p.decay_input else v - (v - p.v_rest) * leak + x
@@ -62,58 +62,72 @@ def lif_reference(x: Tensor, p: LIFParameters) -> tuple[Tensor, Tensor]:
     return torch.stack(spikes), torch.stack(potentials)
 
 
-def _forward(x: Tensor, p: LIFParameters, mask: Tensor | None, potential: bool) -> tuple[Tensor, Tensor | None]:
-    """What `native.lif_forward` does, step by step in torch; half precision is computed in float32."""
-    s, h = torch.empty_like(x), torch.empty_like(x) if potential else None
-    v: Tensor | float = p.v_rest
-    for t, x_t in enumerate(x):
-        s_t, v, h_t = lif_step(v, x_t.float(), p)
-        s[t] = s_t if mask is None else s_t * mask
-        if h is not None:
-            h[t] = h_t
-    return s, h
-
-
-def _backward(grad_s: Tensor | None, grad_h: Tensor | None, x: Tensor, p: LIFParameters, mask: Tensor | None) -> Tensor:
-    """What `native.lif_backward` does, step by step in torch."""
-    h = _forward(x.float(), p, None, potential=True)[1]
-    grad_x, keep, gain = torch.empty_like(x), 1 - 1 / p.tau, 1 / p.tau if p.decay_input else 1.0
-    grad_v: Tensor | float = 0.0
-    for t in reversed(range(len(x))):
-        u = h[t] - p.v_threshold  # type: ignore[index]
-        grad = (
-            torch.zeros_like(u) if grad_s is None else grad_s[t].float() if mask is None else grad_s[t].float() * mask
-        )
-        if not p.detach_reset:
-            grad = grad + grad_v * (-p.v_threshold if p.v_reset is None else p.v_reset - h[t])  # type: ignore[index]
-        through = 1.0 if p.v_reset is None else (u < 0).float()
-        grad = grad * p.surrogate.derivative(u) + grad_v * through
-        grad = grad if grad_h is None else grad + grad_h[t].float()
-        grad_x[t], grad_v = grad * gain, grad * keep
-    return grad_x
-
-
-class _FusedLIF(torch.autograd.Function):
-    """The recursion as one operation that keeps its input only and recomputes the potentials in the backward pass.
-
-    Compiled where `native` covers the input; in torch, with a few elementwise operations a step, where it does not.
-    """
+class _CompiledLIF(torch.autograd.Function):
+    """The recursion in one compiled pass each way: it keeps its input only and computes the potentials twice."""
 
     @staticmethod
     def forward(ctx, x: Tensor, p: LIFParameters, mask: Tensor | None, potential: bool):
         ctx.save_for_backward(x)
         ctx.p, ctx.mask = p, mask
         ctx.set_materialize_grads(False)
-        return (native.lif_forward if native.supports_lif(x, p) else _forward)(x, p, mask, potential)
+        return native.lif_forward(x, p, mask, potential)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_s: Tensor | None, grad_h: Tensor | None):
-        (x,) = ctx.saved_tensors
         if grad_s is None and grad_h is None:
             return None, None, None, None
-        backward = native.lif_backward if native.supports_lif(x, ctx.p) else _backward
-        return backward(grad_s, grad_h, x, ctx.p, ctx.mask), None, None, None
+        (x,) = ctx.saved_tensors
+        return native.lif_backward(grad_s, grad_h, x, ctx.p, ctx.mask), None, None, None
+
+
+class _TorchLIF(torch.autograd.Function):
+    """The same in torch, for GPUs and where nothing is compiled: it keeps the potentials only.
+
+    It makes about seven passes over memory a step forwards and eleven back. Half precision is computed in float32.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, p: LIFParameters, mask: Tensor | None, potential: bool):
+        ctx.p, ctx.mask = p, mask
+        ctx.set_materialize_grads(False)
+        leak, rest, s, potentials = 1 / p.tau, p.v_rest, torch.empty_like(x), []
+        v = torch.full_like(x[:1], rest, dtype=torch.float32)
+        for t, x_t in enumerate(x.split(1)):
+            above = v - rest if rest else v
+            u = (x_t - above).mul_(leak).add_(v) if p.decay_input else (v - above * leak).add_(x_t)
+            fired = u >= p.v_threshold
+            # u - u and not 0: an infinite potential leaves NaN behind, as in lif_step
+            v = torch.where(fired, u - p.v_threshold if p.v_reset is None else (u - u).add_(rest), u)
+            s[t : t + 1] = fired if mask is None else fired & mask
+            potentials.append(u)
+        ctx.save_for_backward(*potentials)
+        return s, torch.cat(potentials or [x]).to(x.dtype) if potential else None
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_s: Tensor | None, grad_h: Tensor | None):
+        given = grad_h if grad_s is None else grad_s
+        if given is None:
+            return None, None, None, None
+        p, grad_x = ctx.p, torch.empty_like(given)
+        keep, gain, grad_v = 1 - 1 / p.tau, 1 / p.tau if p.decay_input else 1.0, None
+        for t in reversed(range(len(given))):
+            u = ctx.saved_tensors[t] - p.v_threshold
+            grad = torch.zeros_like(u)
+            if grad_s is not None:
+                grad = grad_s[t : t + 1].float() if ctx.mask is None else grad_s[t : t + 1].float() * ctx.mask
+            if grad_v is not None and not p.detach_reset:
+                jump = -p.v_threshold if p.v_reset is None else p.v_reset - ctx.saved_tensors[t]  # dv/ds
+                grad = grad + grad_v * jump
+            grad = p.surrogate.derivative(u).mul_(grad)
+            if grad_v is not None:
+                grad += grad_v if p.v_reset is None else grad_v.mul_(u < 0)
+            if grad_h is not None:
+                grad += grad_h[t : t + 1]
+            grad_x[t : t + 1] = grad * gain
+            grad_v = grad.mul_(keep)
+        return grad_x, None, None, None
 
 
 class LIF(nn.Module):
@@ -124,8 +138,8 @@ class LIF(nn.Module):
     divide the input by tau. detach_reset: no gradient through the reset. surrogate: derivative used for the
     spike.
 
-    float64 runs on the step-by-step reference; other types on one fused operation, compiled on the CPU, which computes
-    in float32 and has no second derivative.
+    float64 runs on the step-by-step reference; other types as one operation, compiled on the CPU, which computes in
+    float32 and has no second derivative.
 
     No state outlives the call. `mask` (bool `[*]`, None = all alive) silences pruned neurons: they integrate
     and reset but their spikes are not sent on (paper B Eq. 5). Set `keep_potential` to have `self.potential`,
@@ -159,7 +173,8 @@ class LIF(nn.Module):
             s, h = lif_reference(x, self.p)
             s = s if self.mask is None else s * self.mask
         else:
-            s, h = _FusedLIF.apply(x, self.p, self.mask, self.keep_potential)
+            operation = _CompiledLIF if native.supports_lif(x, self.p) else _TorchLIF
+            s, h = operation.apply(x, self.p, self.mask, self.keep_potential)
         self.potential = h if self.keep_potential else None
         return s
 
