@@ -10,17 +10,16 @@
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define INLINED __attribute__((always_inline))  // of a lambda
 
+#define STAMP(name, Args, body, level, target) \
+    extern "C" target void snnbook_##name##_##level(const Args* a, int64_t begin, int64_t end) { body(*a, begin, end); }
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define SNNBOOK_X86 1
-#define TARGET(options) __attribute__((target(options)))
-#define KERNEL(name, Args, body)                                                                              \
-    extern "C" TARGET("arch=x86-64-v4") void snnbook_##name##_avx512(                  \
-        const Args* a, int64_t begin, int64_t end) { body(*a, begin, end); }                                   \
-    extern "C" TARGET("arch=x86-64-v3") void snnbook_##name##_avx2(const Args* a, int64_t begin, int64_t end) { \
-        body(*a, begin, end);                                                                                 \
-    }                                                                                                         \
-    extern "C" void snnbook_##name##_portable(const Args* a, int64_t begin, int64_t end) { body(*a, begin, end); }
+#define ARCHITECTURE(name) __attribute__((target("arch=" name)))
+#define KERNEL(name, Args, body)                                           \
+    STAMP(name, Args, body, portable, )                                    \
+    STAMP(name, Args, body, avx2, ARCHITECTURE("x86-64-v3"))               \
+    STAMP(name, Args, body, avx512, ARCHITECTURE("x86-64-v4"))
 #else
-#define KERNEL(name, Args, body) \
-    extern "C" void snnbook_##name##_portable(const Args* a, int64_t begin, int64_t end) { body(*a, begin, end); }
+#define KERNEL(name, Args, body) STAMP(name, Args, body, portable, )
 #endif

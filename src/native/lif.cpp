@@ -25,11 +25,11 @@ struct Lif {                          // native.py has the same fields
 };
 
 namespace {
-constexpr int64_t BLOCK = 512;                 // neurons: 2 KB of each row
+constexpr int64_t BLOCK = 1024;                // neurons, at most; of float32 half as many, so that both are 2 KB a row
 constexpr int64_t PIECE = 128;                 // neurons: so much is called up, then so much computed
 constexpr int64_t AHEAD = 2;                   // rows called up before their turn
 constexpr int64_t WORK = 1 << 16;              // floats of potentials that the backward pass keeps in L2
-constexpr int64_t CACHED = int64_t(16) << 20;  // bytes: a result beyond this has left the cache when it is read
+constexpr int64_t CACHED = int64_t(1) << 20;   // bytes: a larger result has left L2 when it is read
 
 // n values from position `at`, as float32: in place, or converted into `buffer`.
 ALWAYS_INLINE const float* load(const void* from, int64_t at, int64_t n, float* buffer, bool bf16) {
@@ -192,12 +192,13 @@ ALWAYS_INLINE void back(const Lif& p, Arrays... arrays) {
 ALWAYS_INLINE void lif_forward(const Lif& p, int64_t begin, int64_t end) {
     const bool bf16 = p.bf16, past = p.T * p.m * (bf16 ? 2 : 4) > CACHED;
     alignas(64) float v[BLOCK], x_buffer[BLOCK], h_buffer[BLOCK], s_buffer[BLOCK];
-    for (int64_t i = begin; i < end; i += BLOCK) {
-        const int64_t n = std::min(BLOCK, end - i);
+    const int64_t size = bf16 ? BLOCK : BLOCK / 2;
+    for (int64_t i = begin; i < end; i += size) {
+        const int64_t n = std::min(size, end - i);
         std::fill_n(v, n, p.v_reset);
         for (int64_t t = 0; t < p.T; ++t) {
             const int64_t at = t * p.m + i;
-            const int64_t coming = (t + AHEAD) % p.T * p.stride + i + (t + AHEAD) / p.T * BLOCK;
+            const int64_t coming = (t + AHEAD) % p.T * p.stride + i + (t + AHEAD) / p.T * size;
             const float* x = load(p.x, t * p.stride + i, n, x_buffer, bf16);
             float* s = target(p.s, at, s_buffer, bf16, past);
             float* h = p.h ? target(p.h, at, h_buffer, bf16, past) : h_buffer;
@@ -216,7 +217,7 @@ ALWAYS_INLINE void lif_forward(const Lif& p, int64_t begin, int64_t end) {
 
 ALWAYS_INLINE void lif_backward(const Lif& p, int64_t begin, int64_t end) {
     const bool bf16 = p.bf16, past = p.T * p.m * (bf16 ? 2 : 4) > CACHED;
-    const int64_t size = std::max<int64_t>(16, std::min(BLOCK, WORK / p.T / 16 * 16));
+    const int64_t size = std::max<int64_t>(16, std::min(bf16 ? BLOCK : BLOCK / 2, WORK / p.T / 16 * 16));
     const std::unique_ptr<float[]> potentials(new float[p.T * size]);
     alignas(64) float v[BLOCK], in_buffer[BLOCK], h_buffer[BLOCK], out_buffer[BLOCK];
     for (int64_t i = begin; i < end; i += size) {
