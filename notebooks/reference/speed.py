@@ -41,10 +41,11 @@ speed.verdict(bench)
 #   does not count.
 # - **Ratios within rounds.** A ratio is the median over rounds of the peer's time over ours in the same round.
 # - **Each library as it comes.** For the neurons each variant has a process of its own, with the allocator that
-#   its users have. That matters: tensors of tens of megabytes come as fresh pages from the system, at a cost per
-#   page that rivals the arithmetic. snnbook keeps freed memory when it trains, so its process does; peers do not.
-#   A second table has all of them in one process with freed memory kept for all. Training steps and LAMP are
-#   timed in that way only.
+#   its users have. That decides much: the C library fetches every tensor above 32 MB anew from the system, and
+#   smaller ones now and then, at a cost per page that rivals the arithmetic. snnbook keeps freed memory when it
+#   trains, so its process does; peers do not. A second table has all variants in one process with freed memory
+#   kept for all of them: what is left there is arithmetic and memory traffic, and the ratios are lower. Training
+#   steps and LAMP are timed in that way only.
 # - **The same work.** $\tau = 2$, threshold 1, hard reset to 0. SpikingJelly is compared with and without a
 #   detached reset. snnTorch does not divide the input by $\tau$ and Norse does not detach the reset, so each is
 #   compared with ours in that setting. Norse and sinabs keep their own surrogate derivatives; the time constant
@@ -62,7 +63,7 @@ speed.machine(bench)
 # ## The neurons
 #
 # A layer of LIF neurons, forwards and backwards. The input is random and as large as the activations of a
-# layer: $T$ steps times neurons.
+# layer: $T$ steps times neurons; 1M elements are $2^{20}$, or 4 MB.
 
 # %% tags=["remove-input"]
 speed.neurons(bench)

@@ -25,7 +25,7 @@ from snnbook.bench.timing import (
 )
 from snnbook.neurons import LIF, LIFParameters, lif_reference
 
-M = 1_000_000
+M = 1 << 20
 STEPS, SIZES = (1, 4, 8, 16, 32), (1 * M, 8 * M, 30 * M)
 QUICK_STEPS, QUICK_SIZES = (4, 8), (1 * M,)
 GOAL_SIZE = 8 * M

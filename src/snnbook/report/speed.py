@@ -34,6 +34,8 @@ FACTS = {
 }
 PACKAGES = ("snnbook", "torch", "spikingjelly", "snntorch", "norse", "sinabs")
 
+MILLION = 1 << 20  # elements are counted in binary
+
 Found = Mapping[str, Mapping[str, Any]]
 
 
@@ -178,10 +180,10 @@ def neurons(lif: Mapping[str, Any]) -> Block:
     left.set_xticks(steps, [str(t) for t in steps])
     left.set(yscale="log", xlabel="time steps T", ylabel="ns per element")
     right.set(xscale="log", xlabel="elements (T times neurons)")
-    left.set_title(f"{elements / 1e6:g} million elements")
+    left.set_title(f"{elements / MILLION:g}M elements")
     right.set_title(f"T = {T}")
     sizes = sorted({c["sizes"]["elements"] for c in lif["cells"]})
-    right.set_xticks(sizes, [f"{n / 1e6:g}M" for n in sizes])
+    right.set_xticks(sizes, [f"{n / MILLION:g}M" for n in sizes])
     right.minorticks_off()
     _y_ticks(left, [c["time"] for c in lif["cells"] if c["variant"] in SHOWN])
     fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
@@ -213,7 +215,7 @@ def neuron_ratios(lif: Mapping[str, Any]) -> Block:
             row[f"T = {sizes['T']}"] = f"{r['ratio']:.1f}"
     columns = ["Peer", "Compared with", *(f"T = {t}" for t in steps)]
     caption = (
-        f"LIF forwards and backwards, {at / 1e6:g} million elements: the peer's time over that of the variant of ours "
+        f"LIF forwards and backwards, {at / MILLION:g}M elements: the peer's time over that of the variant of ours "
         "with the same dynamics, median over rounds."
     )
     return Table(pd.DataFrame(list(rows.values()), columns=columns), caption)
