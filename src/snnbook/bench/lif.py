@@ -193,7 +193,7 @@ def memory_run(name: str, T: int, elements: int) -> Callable[[], tuple[Tensor, .
 def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), sizes: tuple[int, ...] = ()) -> Result:
     """Time all variants over T (`steps`) and size (`sizes`, in elements = T times neurons), and their peak memory.
 
-    The times are those of processes that have one library each. What the peers take when they share one process, and
+    The times are those of processes that have one library and one size each. What the peers take when they share one process, and
     with it an allocator that keeps freed memory, is measured at one size besides, with all checks.
     Raises WrongResult if spikes or gradients of a variant are not what they should be.
     """
@@ -211,15 +211,17 @@ def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), siz
             for name, run in case.variants.items():
                 case.check(name, run())
         del inputs
-    with ExitStack() as stack:
-        processes = {name: stack.enter_context(Process(alone, name, max(sizes))) for name in chosen}
-        cases = [
-            _case(T, size, {name: partial(processes[name], T, size) for name in names}, chosen, clock=elsewhere)
-            for size in sizes
-            for T in steps
-            for names in [chosen if T == 4 or size == main else own]
-        ]
-        result.cells, result.ratios = interleaved(cases, rounds)
+    for size in sizes:  # each in new processes: what an allocator does depends on the sizes that it has seen
+        with ExitStack() as stack:
+            processes = {name: stack.enter_context(Process(alone, name, size)) for name in chosen}
+            cases = [
+                _case(T, size, {name: partial(processes[name], T, size) for name in names}, chosen, clock=elsewhere)
+                for T in steps
+                for names in [chosen if T == 4 or size == main else own]
+            ]
+            cells, ratios = interleaved(cases, rounds)
+        result.cells += cells
+        result.ratios += ratios
     T = 4 if 4 in steps else steps[0]
     runs = {v.name: (main * v.dtype.itemsize, memory_run, v.name, T, main) for v in chosen.values()}
     remember(result, _title(T, main), runs)
