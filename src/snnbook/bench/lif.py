@@ -193,8 +193,8 @@ def memory_run(name: str, T: int, elements: int) -> Callable[[], tuple[Tensor, .
 def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), sizes: tuple[int, ...] = ()) -> Result:
     """Time all variants over T (`steps`) and size (`sizes`, in elements = T times neurons), and their peak memory.
 
-    The times are those of processes that have one library and one size each. What the peers take when they share one process, and
-    with it an allocator that keeps freed memory, is measured at one size besides, with all checks.
+    The times are those of processes that have one library and one size each. Besides, all share one process whose
+    allocator keeps freed memory; there everything is checked, and the growth of our time with size is measured.
     Raises WrongResult if spikes or gradients of a variant are not what they should be.
     """
     steps = steps or (QUICK_STEPS if quick else STEPS)
@@ -205,11 +205,12 @@ def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), siz
     own = {name: v for name, v in chosen.items() if name == OURS or v.dtype == torch.bfloat16}
     with one_thread():
         inputs = _Inputs(max(sizes))
-        shared = [_checked(T, main, inputs, chosen, result) for T in steps]
-        result.measures = {together(r.peer, r.case): r.ratio for r in interleaved(shared, rounds)[1]}
-        for case in (_checked(T, size, inputs, own, result) for size in sizes if size != main for T in steps):
-            for name, run in case.variants.items():
-                case.check(name, run())
+        shared = [_checked(T, n, inputs, chosen if n == main else own, result) for n in sizes for T in steps]
+        cells, ratios = interleaved(shared, rounds)
+        result.measures = {together(r.peer, r.case): r.ratio for r in ratios}
+        for T in steps:
+            spent = [cell.time for cell in cells if cell.variant == OURS and cell.sizes["T"] == T]
+            result.measures[flat(T)] = round(max(spent) / min(spent), 3)
         del inputs
     for size in sizes:  # each in new processes: what an allocator does depends on the sizes that it has seen
         with ExitStack() as stack:
@@ -234,6 +235,11 @@ def together(peer: str, case: str) -> str:
     return f"{case}, {peer}: times ours in one process, freed memory kept for both"
 
 
+def flat(T: int) -> str:
+    """The name of a measure: how far our times per element at different sizes lie apart, in one process."""
+    return f"T={T}: time per element, largest over smallest of all sizes"
+
+
 def _goals(result: Result, steps: tuple[int, ...], sizes: tuple[int, ...]) -> None:
     for peer, goal in GOALS.items():
         for T in (4, 8, 16, 32):
@@ -241,9 +247,7 @@ def _goals(result: Result, steps: tuple[int, ...], sizes: tuple[int, ...]) -> No
             result.goal(f"LIF against {peer}, {_title(T, GOAL_SIZE)}, times", "at least", limit, found)
     if set(SIZES) <= set(sizes):
         for T in steps:
-            spent = [cell.time for cell in result.cells if cell.variant == OURS and cell.sizes["T"] == T]
-            what = f"LIF, T={T}: time per element, largest over smallest from 1M to 30M elements"
-            result.goal(what, "at most", FLAT, max(spent) / min(spent))
+            result.goal(f"LIF, {flat(T)}", "at most", FLAT, result.measures[flat(T)])
     if GOAL_SIZE in sizes:
         own = next((m for m in result.memory if m.variant == OURS), None)
         what = "LIF: extra peak memory, in tensors of the size of the input"

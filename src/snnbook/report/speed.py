@@ -226,7 +226,9 @@ def neuron_ratios_together(lif: Mapping[str, Any]) -> Block:
     """The same ratios in one process, whose allocator keeps freed memory for all."""
     rows: dict[str, dict[str, str]] = {}
     for what, ratio in lif["measures"].items():
-        case, rest = what.split(" elements, ", 1)
+        case, _, rest = what.partition(" elements, ")
+        if not rest:
+            continue
         peer = rest.split(":")[0]
         rows.setdefault(peer, {"Peer": peer})[case] = f"{ratio:.1f}"
     caption = (
