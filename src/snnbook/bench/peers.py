@@ -79,24 +79,20 @@ def _snntorch() -> Neurons:
     import snntorch
 
     layer = snntorch.Leaky(beta=0.5, reset_mechanism="zero", spike_grad=snntorch.surrogate.atan(alpha=2.0))
-
-    def run(x: Tensor) -> Tensor:
-        v, spikes = layer.reset_mem(), []
-        for x_t in x:
-            s, v = layer(x_t, v)
-            spikes.append(s)
-        return torch.stack(spikes)
-
-    return run
+    return _step_by_step(layer, layer.reset_mem)
 
 
 def _norse() -> Neurons:
     from norse.torch import LIFBoxCell, LIFBoxParameters
 
-    layer = LIFBoxCell(p=LIFBoxParameters(tau_mem_inv=torch.tensor(0.5)), dt=1.0)
+    return _step_by_step(LIFBoxCell(p=LIFBoxParameters(tau_mem_inv=torch.tensor(0.5)), dt=1.0), lambda: None)
+
+
+def _step_by_step(layer: Callable[..., Any], start: Callable[[], Any]) -> Neurons:
+    """The loop over steps of a layer that takes an input and a state, and gives spikes and the next state."""
 
     def run(x: Tensor) -> Tensor:
-        state, spikes = None, []
+        state, spikes = start(), []
         for x_t in x:
             s, state = layer(x_t, state)
             spikes.append(s)
