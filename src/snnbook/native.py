@@ -70,7 +70,7 @@ def _threads(lib: ctypes.CDLL) -> str:
 _lib, level, status = _load()
 
 
-def _run(kernel: str, args: ctypes.Structure, n: int, grain: int) -> None:
+def run(kernel: str, args: ctypes.Structure, n: int, grain: int) -> None:
     """Run a kernel on `n` items in parts that are multiples of `grain`, on as many threads as torch uses."""
     assert _lib is not None
     function = getattr(_lib, f"snnbook_{kernel}_{level}")
@@ -170,7 +170,7 @@ def _lif(kernel: str, p: LIFParameters, rows: Tensor, mask: Tensor | None, **ten
     )
     for name, tensor in {"x": rows, "mask": mask, **tensors}.items():
         setattr(args, name, None if tensor is None else tensor.data_ptr())
-    _run(kernel, args, row.numel(), _GRAIN)
+    run(kernel, args, row.numel(), _GRAIN)
 
 
 def lif_forward(

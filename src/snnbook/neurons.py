@@ -110,15 +110,15 @@ class _TorchLIF(torch.autograd.Function):
         given = grad_h if grad_s is None else grad_s
         if given is None:
             return None, None, None, None
-        p, grad_x = ctx.p, torch.empty_like(given)
+        p, grad_x, potentials = ctx.p, torch.empty_like(given), ctx.saved_tensors
         keep, gain, grad_v = 1 - 1 / p.tau, 1 / p.tau if p.decay_input else 1.0, None
         for t in reversed(range(len(given))):
-            u = ctx.saved_tensors[t] - p.v_threshold
+            u = potentials[t] - p.v_threshold
             grad = torch.zeros_like(u)
             if grad_s is not None:
                 grad = grad_s[t : t + 1].float() if ctx.mask is None else grad_s[t : t + 1].float() * ctx.mask
             if grad_v is not None and not p.detach_reset:
-                jump = -p.v_threshold if p.v_reset is None else p.v_reset - ctx.saved_tensors[t]  # dv/ds
+                jump = -p.v_threshold if p.v_reset is None else p.v_reset - potentials[t]  # dv/ds
                 grad = grad + grad_v * jump
             grad = p.surrogate.derivative(u).mul_(grad)
             if grad_v is not None:

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 
 from snnbook import native
 from snnbook.errors import UserError
-from snnbook.pruning import global_masks, passes
+from snnbook.pruning import cut, global_masks, passes
 from snnbook.pruning.scores import SCORES
-from snnbook.pruning.thresholds import cut, lamp_masks, magnitude_masks
 
-CUTS = {"lamp": lamp_masks, "magnitude": magnitude_masks}
+
+def cut_by(score):
+    return lambda weights, sparsity, masks=None: cut(score, weights, torch.Generator(), sparsity, masks)
+
+
+CUTS = {score: cut_by(score) for score in ("lamp", "magnitude")}
 ABLE = native.LEVELS[native.LEVELS.index(native.level) :] if native.available() else ()
 WAYS = ("numpy", *ABLE)
 
@@ -189,9 +193,9 @@ def test_dead_weights_that_are_not_zero_count_in_the_sums_and_stay_dead(score):
 
 def test_infinite_weights_and_nan():
     w = torch.tensor([1.0, float("inf"), 2.0])
-    assert magnitude_masks({"w": w}, 0.6)["w"].tolist() == [False, True, False]
+    assert CUTS["magnitude"]({"w": w}, 0.6)["w"].tolist() == [False, True, False]
     with pytest.raises(UserError, match="NaN"):
-        lamp_masks({"w": w}, 0.5)
+        CUTS["lamp"]({"w": w}, 0.5)
     for make in CUTS.values():
         with pytest.raises(UserError, match="NaN"):
             make({"a": torch.ones(3), "b": torch.tensor([1.0, float("nan")])}, 0.5)
@@ -223,7 +227,7 @@ def test_a_million_equal_weights(score, value):
 def test_the_largest_sums_are_exact():
     # 2^24 equal weights fill the kernel's tables to the brim; layers that differ in nothing share evenly.
     w = torch.full((1 << 24,), 1.9999999)
-    masks = lamp_masks({"a": w, "b": w}, 0.999)
+    masks = CUTS["lamp"]({"a": w, "b": w}, 0.999)
     assert [int(m.sum()) for m in masks.values()] == [16777, 16777]
 
 
@@ -234,4 +238,4 @@ def test_random_and_unknown_scores_are_ranked_by_sorting():
         global_masks(SCORES["random"](weights, g().manual_seed(1)), 0.5),
     )
     for score in CUTS:
-        assert same(cut(score, weights, g(), 0.5), CUTS[score](weights, 0.5))
+        assert same(cut(score, weights, g(), 0.5), global_masks(SCORES[score](weights, g()), 0.5))

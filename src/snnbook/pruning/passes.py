@@ -34,7 +34,7 @@ class _Select(ctypes.Structure):
 def _kernel(name: str, w: Array, out: Array, low: int = 0, high: int = 0, alive: Array | None = None) -> int:
     """Run a kernel of select.cpp and return what it found. All but `mask` fill one table or list, on one thread."""
     args = _Select(w.ctypes.data, None if alive is None else alive.ctypes.data, out.ctypes.data, 0, low, high)
-    native._run(f"select_{name}", args, len(w), 1 << 16 if name == "mask" else max(len(w), 1))
+    native.run(f"select_{name}", args, len(w), 1 << 16 if name == "mask" else max(len(w), 1))
     return args.found
 
 

@@ -36,39 +36,26 @@ _CLOSE = 2.0**-28  # relative: above the rounding of q in float64, below the dis
 def cut(
     score: str, weights: Tensors, generator: torch.Generator, sparsity: float, masks: Tensors | None = None
 ) -> dict[str, Tensor]:
-    """`global_masks` of the score of that name, without sorting where that is possible. Raises the same UserErrors."""
-    if score in _RULES:
-        return _masks(score, weights, sparsity, masks)
-    return global_masks(SCORES[score](weights, generator), sparsity, masks)
+    """`global_masks` of the score of that name, without sorting where that is possible. Raises the same UserErrors.
 
-
-def magnitude_masks(weights: Tensors, sparsity: float, masks: Tensors | None = None) -> dict[str, Tensor]:
-    """`global_masks(magnitude(weights), sparsity, masks)` without sorting. Raises the same UserErrors."""
-    return _masks("magnitude", weights, sparsity, masks)
-
-
-def lamp_masks(weights: Tensors, sparsity: float, masks: Tensors | None = None) -> dict[str, Tensor]:
-    """`global_masks(lamp(weights), sparsity, masks)` without sorting. Raises the same UserErrors.
-
-    Scores are compared exactly; where two differ by less than the rounding of float64, `global_masks` may swap them.
+    LAMP scores are compared exactly; where two differ by less than the rounding of float64, `global_masks` of `lamp`
+    may swap them.
     """
-    return _masks("lamp", weights, sparsity, masks)
-
-
-class _NeedsSorting(Exception):
-    """What is not covered here: float64, other devices, inf, NaN, dead weights that are not zero, errors to raise."""
-
-
-def _masks(score: str, weights: Tensors, sparsity: float, masks: Tensors | None) -> dict[str, Tensor]:
     check_sparsity(sparsity)
     try:
+        if score not in _RULES:
+            raise _NeedsSorting
         layers = {name: _dense(w.detach()) for name, w in weights.items()}
         alive = {name: None if masks is None else _laid_out_as(w, masks[name]) for name, w in layers.items()}
         living = [w.numel() if m is None else _count(m) for w, m in zip(layers.values(), alive.values(), strict=True)]
         edges = _edges(score, [passes.memory(w) for w in layers.values()], living, round((1 - sparsity) * sum(living)))
         return {n: _mask(w, alive[n], edge) for (n, w), edge in zip(layers.items(), edges, strict=True)}
     except _NeedsSorting:
-        return global_masks(SCORES[score](weights, torch.Generator()), sparsity, masks)
+        return global_masks(SCORES[score](weights, generator), sparsity, masks)
+
+
+class _NeedsSorting(Exception):
+    """What is not covered here: other scores and devices, float64, inf, NaN, dead weights that are not zero, errors."""
 
 
 def _dense(w: Tensor) -> Tensor:
