@@ -21,6 +21,7 @@ FLOORS = (
     ("snnbook.surrogates",),
     ("snnbook.native",),
     ("snnbook.neurons",),
+    ("snnbook.tracing",),
     ("snnbook.pruning", "snnbook.sparse"),
     ("snnbook.measure", "snnbook.networks", "snnbook.datasets", "snnbook.training"),
     ("snnbook.experiments.store", "snnbook.experiments.trials", "snnbook.experiments.studies"),
@@ -29,7 +30,9 @@ FLOORS = (
     ("snnbook.bench", "snnbook.book", "snnbook.cli"),
 )
 REPORT_MAY_USE = ("snnbook", "snnbook.errors", "snnbook.report", "snnbook.experiments.store")
-SHARED_BY_METHODS = {"__init__", "pruner", "scores", "schedules", "budgets", "passes", "thresholds"}
+SHARED_BY_METHODS = {"__init__", "pruner", "scores", "schedules", "budgets", "channels", "passes", "thresholds"} | {
+    "criticality_score"
+}
 METHODS = sorted(f for f in (PACKAGE / "pruning").glob("*.py") if f.stem not in SHARED_BY_METHODS)
 
 

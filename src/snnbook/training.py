@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import pickle
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +18,10 @@ from torch.nn import functional as F
 
 from snnbook.datasets import FrameSet
 from snnbook.errors import UserError, unknown
+from snnbook.files import whole
 from snnbook.measure import decision_timestep, kl_curve
 from snnbook.pruning import Context, Masks, Pruner
+from snnbook.tracing import reset
 
 Item = TypeVar("Item")
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -116,7 +121,11 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def loss_on(model: nn.Module, x: Tensor, y: Tensor, loss: Loss, precision: str = "float32") -> Tensor:
-    """The loss of a batch as `to_network` made it; the forward pass in `precision`, the loss in float32."""
+    """The loss of a batch as `to_network` made it; the forward pass in `precision`, the loss in float32.
+
+    Neurons that keep a state forget it first.
+    """
+    reset(model)
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         logits = model(x)
     return loss(logits.float(), y)
@@ -131,6 +140,7 @@ def outputs(model: nn.Module, data: FrameSet, T: int, batch_size: int = 100) -> 
     try:
         for index in batches(len(data), batch_size):
             x, y = fetch(data, index)
+            reset(model)
             logits.append(model(to_network(x, T, device)).cpu())
             labels.append(y)
     finally:
@@ -146,18 +156,23 @@ def train(
     generator: torch.Generator,
     T: int,
     progress: Callable[[int], None] = lambda samples: None,
+    checkpoint: Path | None = None,
+    every: float = 60.0,
 ) -> Context:
     """Train `model` on `data` with a pruning method; returns the context, whose `log["loss"]` is the curve per epoch.
 
     `generator` drives everything random in the method and, through one of its own, the order of samples and their
     augmentation, so that batches can be made ahead of time. `T` is the number of steps to start with. `progress` is
-    told the number of samples after each batch.
-    Raises UserError if the loss stops being finite.
+    told the number of samples after each batch. `checkpoint` is a file in which the state is kept at ends of epochs at
+    least `every` s apart; a training that finds it goes on from there, to the same end as one that was not stopped.
+    The finished network is the context's `model`: `model` itself, or a smaller one where channels were removed.
+    Raises UserError if the loss stops being finite, and where `checkpoint` holds another training.
     """
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     c = Context(model, Masks.ones(model), generator, T=T, steps_per_epoch=math.ceil(len(data) / recipe.batch_size))
-    c.decision_step = lambda lam, variant: decision_timestep(kl_curve(*outputs(model, data, c.T), variant), lam)
+    c.samples = lambda n: _samples(data, n, c.T, device)
+    c.decision_step = partial(_decision_step, c, data)
     c.log["loss"] = []
     loss_fn = LOSSES[recipe.loss]
     rounds = pruner.rounds(recipe.epochs)
@@ -172,32 +187,111 @@ def train(
         c.steps, c.step = epochs * c.steps_per_epoch, 0
         return torch.optim.lr_scheduler.CosineAnnealingLR(c.optimizer, c.steps)
 
+    plan = [(number, epoch) for number, epochs in enumerate(rounds) for epoch in range(epochs)]
     pruner.start(c)
     c.masks.apply(c.weights)
     schedule = begin(rounds[0] if pruner.restarts else sum(rounds))
-    for c.round, epochs in enumerate(rounds):
-        if c.round:
+    done, saved = 0, time.monotonic()
+    if checkpoint is not None and checkpoint.exists():
+        kept = _read(checkpoint, device)
+        if kept.get("plan") != [recipe.epochs, len(data), len(plan)]:
+            raise UserError(f"{checkpoint.name} belongs to another training; remove it to start anew")
+        if pruner.restarts:
+            schedule = begin(rounds[plan[kept["done"] - 1][0]])
+        done = kept["done"]
+        _load_state(kept, c, pruner, schedule, order)
+    for c.round, epoch in plan[done:]:
+        if epoch == 0 and c.round:
             pruner.between_rounds(c)
             c.masks.apply(c.weights)
             if pruner.restarts:
-                schedule = begin(epochs)
-        for _ in range(epochs):
-            total = 0.0
-            for x, y in ahead(map(partial(batch, c.T), batches(len(data), recipe.batch_size, order))):
-                loss = loss_on(model, x, y, loss_fn, recipe.precision) + pruner.penalty(c)
-                c.optimizer.zero_grad()  # type: ignore[union-attr]
-                loss.backward()
-                pruner.after_backward(c)
-                c.optimizer.step()  # type: ignore[union-attr]
-                schedule.step()
-                pruner.after_step(c)
-                c.masks.apply(c.weights)
-                c.step += 1
-                total += loss.item() * len(y)
-                progress(len(y))
-            if not math.isfinite(total):
-                raise UserError(f"the loss is {total} after epoch {len(c.log['loss']) + 1}; a smaller lr may help")
-            c.log["loss"].append(total / len(data))
+                schedule = begin(rounds[c.round])
+        total = 0.0
+        for x, y in ahead(map(partial(batch, c.T), batches(len(data), recipe.batch_size, order))):
+            c.batch = x, y
+            pruner.before_step(c)
+            loss = loss_on(model, x, y, loss_fn, recipe.precision) + pruner.penalty(c)
+            c.optimizer.zero_grad()  # type: ignore[union-attr]
+            loss.backward()
+            pruner.after_backward(c)
+            c.optimizer.step()  # type: ignore[union-attr]
+            schedule.step()
+            pruner.after_step(c)
+            c.masks.apply(c.weights)
+            c.step += 1
+            total += loss.item() * len(y)
+            progress(len(y))
+        if not math.isfinite(total):
+            raise UserError(f"the loss is {total} after epoch {len(c.log['loss']) + 1}; a smaller lr may help")
+        c.log["loss"].append(total / len(data))
+        done += 1
+        if checkpoint is not None and time.monotonic() - saved >= every:
+            state = _state(c, pruner, schedule, order) | {
+                "done": done,
+                "plan": [recipe.epochs, len(data), len(plan)],
+            }
+            with whole(checkpoint) as aside:
+                torch.save(state, aside)
+            saved = time.monotonic()
     pruner.finish(c)
     c.masks.apply(c.weights)
     return c
+
+
+def _samples(data: FrameSet, n: int, T: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    x, y = fetch(data, torch.arange(min(n, len(data))))
+    return to_network(x, T, device), y.to(device)
+
+
+def _decision_step(c: Context, data: FrameSet, lam: float, variant: str) -> int:
+    if data.static:
+        raise UserError(
+            f"a decision step needs sequences, and {data.name} is static: temporal=false prunes weights only"
+        )
+    return decision_timestep(kl_curve(*outputs(c.model, data, c.T), variant), lam)
+
+
+def _read(checkpoint: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        return torch.load(checkpoint, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as err:
+        raise UserError(f"cannot go on from {checkpoint}: {err}; remove it to start anew") from err
+
+
+_CONTEXT = ("T", "steps", "step", "round", "log")  # what a checkpoint keeps of the context as it is
+
+
+def _state(
+    c: Context, pruner: Pruner, schedule: torch.optim.lr_scheduler.LRScheduler, order: torch.Generator
+) -> dict[str, Any]:
+    return {
+        "context": {name: getattr(c, name) for name in _CONTEXT},
+        "masks": dict(c.masks),
+        "model": c.model.state_dict(),
+        "optimizer": c.optimizer.state_dict(),  # type: ignore[union-attr]
+        "schedule": schedule.state_dict(),
+        "method": pruner.state_dict(),
+        "generators": [c.generator.get_state(), order.get_state(), torch.get_rng_state()],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _load_state(
+    kept: dict[str, Any],
+    c: Context,
+    pruner: Pruner,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    order: torch.Generator,
+) -> None:
+    for name in _CONTEXT:
+        setattr(c, name, kept["context"][name])
+    c.masks.update(kept["masks"])
+    c.model.load_state_dict(kept["model"])
+    c.optimizer.load_state_dict(kept["optimizer"])  # type: ignore[union-attr]
+    schedule.load_state_dict(kept["schedule"])
+    pruner.load_state_dict(kept["method"])
+    for generator, state in zip((c.generator, order), kept["generators"], strict=False):
+        generator.set_state(state.cpu())
+    torch.set_rng_state(kept["generators"][2].cpu())
+    if kept["cuda"]:
+        torch.cuda.set_rng_state_all([state.cpu() for state in kept["cuda"]])

@@ -58,9 +58,10 @@ def test_apply_also_clears_nan_in_a_dead_weight():
     model = _net()
     masks = Masks.ones(model)
     masks["3.weight"][0, 0] = False
+    weights = prunable(model)
     with torch.no_grad():
         model[3].weight[0, 0] = float("nan")
-    masks.apply(prunable(model))
+    masks.apply(weights)
     assert model[3].weight[0, 0] == 0
 
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,14 @@ from torch import nn
 from tqdm import tqdm
 
 import snnbook
-from snnbook import datasets, measure, native, networks, pruning
+from snnbook import datasets, measure, native, networks, pruning, tracing
 from snnbook.errors import UserError, unknown
 from snnbook.experiments.store import Record, Store
 from snnbook.experiments.studies import Study, applicable, names, results_folder, study
 from snnbook.experiments.trials import Trial
 from snnbook.experiments.trials import options as parse_options
 from snnbook.experiments.trials import seeds as parse_seeds
+from snnbook.neurons import LIF
 from snnbook.training import fetch, outputs, to_network, train
 
 State = dict[str, torch.Tensor]
@@ -70,17 +70,23 @@ def _run(
         torch.manual_seed(seed)  # dropout draws from it, and training the start may have used it up
         generator = torch.Generator().manual_seed(seed)
         method = pruning.create(trial.method, **dict(trial.settings))
-        context = train(model, sets["train"], trial, method, generator, trial.T, progress)
+        unfinished = store.unfinished(trial.id, seed) if store is not None else None
+        training = time.process_time()
+        context = train(model, sets["train"], trial, method, generator, trial.T, progress, unfinished)
+        training = time.process_time() - training
         record = _measured(trial, seed, model, sets, context)
         record.environment = environment(profile, device)
         record.environment |= {
             "data": sets["train"].fingerprint,
             "wall_s": round(time.perf_counter() - began, 1),
+            "train_cpu_s": round(training, 1),
         }
         state = {k: v.detach().cpu() for k, v in model.state_dict().items()}
-        if store is not None:
-            store.save_weights(trial.id, seed, state)
-            store.put(record)  # last: a record says that all of its trial is there, whenever a run is killed
+        if store is not None and unfinished is not None:
+            if trial.method == "dense":  # others start from it
+                store.save_weights(trial.id, seed, state)
+            store.put(record)  # after the weights: a record says that all of its trial is there
+            unfinished.unlink(missing_ok=True)
         return record, state
     finally:
         torch.set_num_threads(threads)
@@ -134,6 +140,7 @@ def _measured(
     sops, connections = measure.sops(model, x), measure.connections(model, x.shape)
     weights = measure.weights(model, k=max(1, round(KEPT * context.masks.total)))
     rates = measure.firing_rates(model, x)
+    behind = {name: block.neuron for name, block in tracing.blocks(model, x).items()}
     metrics: dict[str, Any] = {
         "top1": measure.accuracy(logits, labels),
         "top5": measure.accuracy(logits, labels, k=min(5, test.num_classes)),
@@ -159,6 +166,13 @@ def _measured(
         "top_abs_mean": weights.top_abs_mean,
         "epochs": len(context.log["loss"]),
     }
+    if context.model is not model:
+        smaller = outputs(context.model, test, T)[0]
+        metrics["parameters_smaller"] = sum(p.numel() for p in context.model.parameters())
+        metrics["smaller_differs"] = float((smaller - logits).abs().max())
+    told = {name: value for name, value in context.log.items() if name not in ("loss", "decision_step")}
+    if told:
+        metrics["log"] = told
     metrics["sparsity_parameters"] = 100 * (1 - metrics["parameters_alive"] / metrics["parameters_total"])
     modules = dict(model.named_modules())
     layers = [
@@ -170,10 +184,9 @@ def _measured(
             "connections_alive": alive,
             "connections_total": total,
             "sops": sops.encoding_sops if name == sops.encoding_layer else sops.per_layer[name],
-            "rate": rate,
+            "rate": rates.get(behind[name]),
         }
-        # The papers' networks are chains: the neurons behind the i-th layer are the i-th neurons.
-        for (name, (alive, total)), rate in zip_longest(connections.per_layer.items(), rates.values())
+        for name, (alive, total) in connections.per_layer.items()
     ]
     curves = {
         "loss": np.array(context.log["loss"]),
@@ -190,6 +203,9 @@ def _measured(
             curves["fisher"] = measure.fisher_trace(model, to_network(sample, T, device), y.to(device)).numpy()
     if context.masks.alive < context.masks.total:
         curves |= {f"mask/{name}": np.packbits(mask.cpu().numpy()) for name, mask in context.masks.items()}
+    for name, module in modules.items():
+        if isinstance(module, LIF) and module.mask is not None:
+            curves[f"neurons/{name}"] = np.packbits(module.mask.cpu().numpy())
     return Record(trial.id, seed, trial.config, metrics, layers, curves)
 
 

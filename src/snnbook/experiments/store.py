@@ -161,7 +161,11 @@ class Store:
             raise UserError(f"{id!r} fits several trials: {', '.join(hits)}")
         return [r for i, seed in self.stored() if i == hits[0] and (r := self.get(i, seed)) is not None]
 
-    # Trained weights are kept beside the records but not in git: too large, and a trial can always be re-run.
+    def unfinished(self, id: str, seed: int) -> Path:
+        """Where a trial that takes long keeps its state while it runs."""
+        return self.path / ".checkpoints" / f"{id}-seed-{seed}.unfinished"
+
+    # Weights that trials start from are kept beside the records but not in git: too large, and they can be re-run.
 
     def _checkpoint(self, id: str, seed: int) -> Path:
         return self.path / ".checkpoints" / f"{id}-seed-{seed}.safetensors"

@@ -8,8 +8,7 @@ by construction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,69 +18,9 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
+from snnbook.tracing import MAX_POOLS, SCALES, Hook, layers, measuring, named, neurons, reset
 
-LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
-# Modules that move values about: they run as they are on a map of live neurons.
-MOVES = (
-    *MAX_POOLS,
-    *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
-    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
-    *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
-    *(nn.Flatten, nn.Unflatten, nn.Identity, nn.Upsample, nn.ZeroPad2d, nn.ConstantPad2d),
-)
-# Modules that change values but neither make nor stop a spike.
-SCALES = (
-    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
-    *(nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d),
-    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
-)
-CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-RESETS = ("reset", "reset_states", "reset_mem")
-
-Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
-
-
-def named(model: nn.Module, types: tuple[type[nn.Module], ...]) -> dict[str, nn.Module]:
-    """The modules of the given types by name, in order of registration."""
-    return {name: m for name, m in model.named_modules() if isinstance(m, types)}
-
-
-def layers(model: nn.Module) -> dict[str, nn.Module]:
-    """The convolutions and linear layers of a network by name, in order of registration."""
-    return named(model, LAYERS)
-
-
-def reset(model: nn.Module) -> None:
-    """Forget the state of neurons that keep one (SpikingJelly, sinabs, snnTorch); `LIF` keeps none."""
-    for m in model.modules():
-        for name in RESETS:
-            if callable(f := getattr(m, name, None)):
-                f()
-                break
-
-
-@contextmanager
-def measuring(model: nn.Module, hooks: dict[nn.Module, Hook] | None = None) -> Iterator[None]:
-    """Evaluation mode with forward hooks; on leaving, hooks, modes and stored potentials are restored."""
-    modes = [(m, m.training) for m in model.modules()]
-    kept = [(m, m.keep_potential, m.potential) for m in model.modules() if isinstance(m, LIF)]
-    handles = []
-    try:
-        model.eval()
-        for lif, _, _ in kept:
-            lif.keep_potential = False
-        handles = [m.register_forward_hook(hook) for m, hook in (hooks or {}).items()]
-        reset(model)
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-        for m, training in modes:
-            m.training = training
-        for lif, keep, potential in kept:
-            lif.keep_potential, lif.potential = keep, potential
-        reset(model)
+__all__ = ["layers", "measuring", "named", "neurons", "reset"]  # for the other modules of `measure`
 
 
 def sample_axis(x: Tensor) -> int:
@@ -137,36 +76,6 @@ def fan_out(layer: nn.Module, shape: torch.Size, synapses: Tensor, post: Tensor 
         degree = in_degree(layer, ones, synapses)
         seed = torch.ones_like(degree) if post is None else post.double()
         return torch.autograd.grad(degree, ones, seed)[0]
-
-
-def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> list[nn.Module]:
-    """The modules taken for neurons: `LIF`, types in `identity`, and others without a known module inside.
-
-    Raises UserError for such an unknown module with weights of two or more axes: its synapses would go
-    uncounted.
-    """
-    neural: tuple[type[nn.Module], ...] = (LIF, *identity)
-    known: tuple[type[nn.Module], ...] = (*LAYERS, *MOVES, *SCALES, *CONTAINERS, *neural)
-    found: list[nn.Module] = []
-
-    def visit(m: nn.Module, name: str) -> None:
-        if isinstance(m, neural):
-            found.append(m)
-        elif isinstance(m, (*LAYERS, *MOVES, *SCALES)):
-            return
-        elif m is model or any(isinstance(d, known) for d in m.modules()):
-            for child, c in m.named_children():
-                visit(c, f"{name}.{child}".lstrip("."))
-        elif any(p.dim() > 1 for p in m.parameters()):
-            raise UserError(
-                f"cannot count the synapses of {name!r} ({type(m).__name__}): neither a convolution nor "
-                "linear; if it is a neuron, name its class in identity=(...)"
-            )
-        else:
-            found.append(m)
-
-    visit(model, "")
-    return found
 
 
 def has_neuron_masks(model: nn.Module) -> bool:

@@ -48,3 +48,50 @@ def global_masks(scores: Tensors, sparsity: float, masks: Tensors | None = None)
         out[name][alive[name]] = survivors[start : start + n]
         start += n
     return out
+
+
+def keep_top(score: Tensor, n: int, among: Tensor | None = None) -> Tensor:
+    """The `n` best of a layer, or of its weights `among` (bool), as a bool mask; all of them if there are fewer.
+
+    Of equal scores the first in order of position stay.
+    """
+    flat = score.detach().flatten().double()
+    flat = flat if among is None else flat.masked_fill(~among.flatten(), -torch.inf)
+    n = min(n, flat.numel() if among is None else int(among.sum()))
+    mask = torch.zeros_like(flat, dtype=torch.bool)
+    mask[flat.sort(descending=True, stable=True).indices[:n]] = True
+    return mask.view(score.shape)
+
+
+def uniform(weights: Tensors, density: float) -> dict[str, int]:
+    """How many weights each layer keeps if all keep the same share; at least one."""
+    return {name: max(1, round(density * w.numel())) for name, w in weights.items()}
+
+
+def erk(weights: Tensors, density: float) -> dict[str, int]:
+    """How many weights each layer keeps at a global `density` by the Erdős-Rényi-kernel rule; at least one.
+
+    A layer's density is proportional to (sum of its axes) / (product of its axes), kernel axes included; where that
+    exceeds 1 the layer is dense and the others share what is left.
+    Ref: Mocanu et al. 2018 (fully connected), Evci et al. 2020 (kernels).
+    """
+    ratio = {name: sum(w.shape) / w.numel() for name, w in weights.items()}
+    dense: set[str] = set()
+    while True:
+        budget = density * sum(w.numel() for w in weights.values()) - sum(weights[n].numel() for n in dense)
+        share = sum(sum(w.shape) for n, w in weights.items() if n not in dense)
+        scale = budget / share if share else 0.0
+        over = {n for n in weights if n not in dense and scale * ratio[n] > 1}
+        if not over:
+            break
+        dense |= over
+    counts = {n: w.numel() if n in dense else max(1, round(scale * sum(w.shape))) for n, w in weights.items()}
+    return _exactly(counts, weights, max(len(weights), round(density * sum(w.numel() for w in weights.values()))))
+
+
+def _exactly(counts: dict[str, int], weights: Tensors, total: int) -> dict[str, int]:
+    """`counts` with the remainder of rounding put into the largest layer that has room for it."""
+    for name in sorted(weights, key=lambda n: -weights[n].numel()):
+        missing = total - sum(counts.values())
+        counts[name] = min(max(counts[name] + missing, 1), weights[name].numel())
+    return counts

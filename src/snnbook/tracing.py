@@ -1,0 +1,201 @@
+"""Which modules of a network do what, found by running it once: layers, the norms and the neurons behind them.
+
+A network is any `torch.nn.Module`. Convolutions and linear layers are its *layers*; neurons are `LIF`, or modules of
+a type that is not known here and has no weights, such as those of SpikingJelly, snnTorch and sinabs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snnbook.errors import UserError
+from snnbook.neurons import LIF
+
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+# Modules that move values about: they run as they are on a map of live neurons.
+MOVES = (
+    *MAX_POOLS,
+    *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
+    *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
+    *(nn.Flatten, nn.Unflatten, nn.Identity, nn.Upsample, nn.ZeroPad2d, nn.ConstantPad2d),
+)
+# Modules that change values but neither make nor stop a spike.
+SCALES = (
+    *NORMS,
+    *(nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d),
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
+)
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+RESETS = ("reset", "reset_states", "reset_mem")
+
+Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
+
+
+def named(model: nn.Module, types: tuple[type[nn.Module], ...]) -> dict[str, nn.Module]:
+    """The modules of the given types by name, in order of registration."""
+    return {name: m for name, m in model.named_modules() if isinstance(m, types)}
+
+
+def layers(model: nn.Module) -> dict[str, nn.Module]:
+    """The convolutions and linear layers of a network by name, in order of registration."""
+    return named(model, LAYERS)
+
+
+def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> list[nn.Module]:
+    """The modules taken for neurons: `LIF`, types in `identity`, and others without a known module inside.
+
+    Raises UserError for such an unknown module with weights of two or more axes: its synapses would go
+    uncounted.
+    """
+    neural: tuple[type[nn.Module], ...] = (LIF, *identity)
+    known: tuple[type[nn.Module], ...] = (*LAYERS, *MOVES, *SCALES, *CONTAINERS, *neural)
+    found: list[nn.Module] = []
+
+    def visit(m: nn.Module, name: str) -> None:
+        if isinstance(m, neural):
+            found.append(m)
+        elif isinstance(m, (*LAYERS, *MOVES, *SCALES)):
+            return
+        elif m is model or any(isinstance(d, known) for d in m.modules()):
+            for child, c in m.named_children():
+                visit(c, f"{name}.{child}".lstrip("."))
+        elif any(p.dim() > 1 for p in m.parameters()):
+            raise UserError(
+                f"cannot count the synapses of {name!r} ({type(m).__name__}): neither a convolution nor "
+                "linear; if it is a neuron, name its class in identity=(...)"
+            )
+        else:
+            found.append(m)
+
+    visit(model, "")
+    return found
+
+
+def reset(model: nn.Module) -> None:
+    """Forget the state of neurons that keep one (SpikingJelly, sinabs, snnTorch); `LIF` keeps none."""
+    for m in model.modules():
+        for name in RESETS:
+            if callable(f := getattr(m, name, None)):
+                f()
+                break
+
+
+@contextmanager
+def measuring(model: nn.Module, hooks: dict[nn.Module, Hook] | None = None) -> Iterator[None]:
+    """Evaluation mode with forward hooks; on leaving, hooks, modes and stored potentials are restored."""
+    modes = [(m, m.training) for m in model.modules()]
+    kept = [(m, m.keep_potential, m.potential) for m in model.modules() if isinstance(m, LIF)]
+    handles = []
+    try:
+        model.eval()
+        for lif, _, _ in kept:
+            lif.keep_potential = False
+        handles = [m.register_forward_hook(hook) for m, hook in (hooks or {}).items()]
+        reset(model)
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for m, training in modes:
+            m.training = training
+        for lif, keep, potential in kept:
+            lif.keep_potential, lif.potential = keep, potential
+        reset(model)
+
+
+@dataclass
+class Block:
+    """A layer as it runs: the batch norm and the neurons behind it ("" where there are none), and its maps.
+
+    entering, leaving: shapes `[C, H, W]` or `[F]` of its input and output for one sample and step. rows: how many
+    samples times steps it sees at once in the traced run.
+    """
+
+    layer: str
+    entering: tuple[int, ...]
+    leaving: tuple[int, ...]
+    rows: int
+    norm: str = ""
+    neuron: str = ""
+
+
+@torch.no_grad()
+def blocks(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] = ()) -> dict[str, Block]:
+    """Layer name → its `Block`, in order of execution; `x` is a batch as the network takes it.
+
+    The norm behind a layer is the first to run after it, before the next layer; the neurons are the first to run
+    after it with as many channels. So both convolutions that meet in a residual addition have the neurons behind it.
+    A layer that runs several times is listed by its first run.
+    """
+    name_of = {m: name for name, m in model.named_modules()}
+    found: dict[str, Block] = {}
+
+    def layer_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+        axes = m.weight.dim() - 1  # type: ignore[operator]
+        shapes = tuple(args[0].shape[-axes:]), tuple(output.shape[-axes:])
+        found.setdefault(name_of[m], Block(name_of[m], *shapes, output.shape[:-axes].numel()))
+
+    def norm_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+        last = next(reversed(found.values()), None)
+        if last is not None and not last.norm and m.num_features == last.leaving[0]:
+            last.norm = name_of[m]
+
+    def neuron_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        for block in found.values():
+            axis = -len(block.leaving)
+            if not block.neuron and args[0].dim() > -axis and args[0].shape[axis] == block.leaving[0]:
+                block.neuron = name_of[m]
+
+    hooks: dict[nn.Module, Hook] = dict.fromkeys(layers(model).values(), layer_hook)
+    hooks |= dict.fromkeys(named(model, NORMS).values(), norm_hook)
+    hooks |= dict.fromkeys(neurons(model, identity), neuron_hook)
+    with measuring(model, hooks):
+        model(x)
+    return found
+
+
+def spikes_of(output: Any) -> Tensor:
+    """The spikes among what neurons put out: snnTorch returns them with the potential."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+@contextmanager
+def potentials(model: nn.Module, see: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Call `see(name, u)` whenever neurons run, with the potential before reset minus the threshold.
+
+    `u` is `[T, N, *]`, or `[N, *]` for neurons that are called step by step, without gradient. Understands `LIF`,
+    SpikingJelly's neurons (which hand u to their surrogate module; the torch backend) and snnTorch's (which return the
+    potential). Raises UserError for neurons of another kind.
+    """
+    name_of = {m: name for name, m in model.named_modules()}
+    with ExitStack() as stack:
+        for m in neurons(model):
+            name = name_of[m]
+            hook, where = _reader(m, partial(see, name), name)
+            stack.callback(where.register_forward_hook(hook).remove)
+            if isinstance(m, LIF):
+                stack.callback(setattr, m, "potential", None)
+                stack.callback(setattr, m, "keep_potential", m.keep_potential)
+                m.keep_potential = True
+        yield
+
+
+def _reader(m: nn.Module, see: Callable[[Tensor], None], name: str) -> tuple[Hook, nn.Module]:
+    """A hook that shows the potentials of neurons `m`, and the module to put it on."""
+    if isinstance(m, LIF):
+        return lambda lif, args, out: see(lif.potential.detach() - lif.p.v_threshold), m
+    if isinstance(surrogate := getattr(m, "surrogate_function", None), nn.Module):
+        return lambda _, args, out: see(args[0].detach()), surrogate
+    if hasattr(m, "mem") and hasattr(m, "threshold"):
+        return lambda n, args, out: see((out[1] if isinstance(out, tuple) else n.mem).detach() - n.threshold), m
+    raise UserError(f"cannot read the membrane potential of {name} ({type(m).__name__}); snnbook's LIF shows it")
