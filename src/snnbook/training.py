@@ -20,7 +20,7 @@ from snnbook.datasets import FrameSet
 from snnbook.errors import UserError, unknown
 from snnbook.files import whole
 from snnbook.measure import decision_timestep, kl_curve
-from snnbook.pruning import Context, Masks, Pruner
+from snnbook.pruning import Context, Masks, Pruner, prunable
 from snnbook.tracing import reset
 
 Item = TypeVar("Item")
@@ -168,6 +168,7 @@ def train(
     The finished network is the context's `model`: `model` itself, or a smaller one where channels were removed.
     Raises UserError if the loss stops being finite, and where `checkpoint` holds another training.
     """
+    prunable(model)  # refuses what cannot be pruned, before anything is done
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     c = Context(model, Masks.ones(model), generator, T=T, steps_per_epoch=math.ceil(len(data) / recipe.batch_size))
@@ -230,8 +231,8 @@ def train(
                 "done": done,
                 "plan": [recipe.epochs, len(data), len(plan)],
             }
-            with whole(checkpoint) as aside:
-                torch.save(state, aside)
+            with whole(checkpoint) as aside, aside.open("wb") as file:
+                torch.save(state, file)
             saved = time.monotonic()
     pruner.finish(c)
     c.masks.apply(c.weights)

@@ -13,6 +13,7 @@ from typing import Any
 
 from snnbook import pruning
 from snnbook.errors import UserError, unknown
+from snnbook.experiments.compared import ARMS, Arm, Settings, described
 from snnbook.experiments.trials import Trial
 
 Label = tuple[str, ...]
@@ -151,13 +152,62 @@ def _lamp(profile: str) -> dict[Label, Trial]:
     return trials
 
 
+COMPARED_ON = ("digits-clutter", "digits-dvs")
+
+
+def _compare(profile: str) -> dict[Label, Trial]:
+    """All methods on two sets, each over its ladder of sparsities, with the same epochs in total."""
+    trials: dict[Label, Trial] = {}
+    for role in COMPARED_ON:
+        parent = dense(role, profile)
+        trials[role, "dense", ""] = _arm(role, "dense", ARMS["dense"], {}, profile)
+        for method, arm in ARMS.items():
+            for rung, settings in list(arm.ladder.items())[: 1 if profile == "smoke" else None]:
+                trials[role, method, rung] = _arm(role, method, arm, settings, profile)
+        if profile != "smoke" and "imp" in ARMS:
+            whole = {"cuts": 14, "share": 0.25, "rewind": 20 if profile == "paper" else 2}
+            more = replace(parent, method="imp", settings=tuple(whole.items()), fisher_samples=0)
+            trials[role, "imp", "98 %, 25 % a round"] = more
+    return trials
+
+
+def _arm(role: str, method: str, arm: Arm, rung: Settings, profile: str) -> Trial:
+    """One rung of a method: as many epochs in total as any other, from the dense network or from scratch."""
+    parent = dense(role, profile)
+    epochs = {"smoke": 4, "laptop": 20, "paper": 600}[profile]
+    settings: dict[str, Any] = {**arm.settings, **arm.on.get(role, {}), **rung}
+    if profile == "smoke" and "cuts" in settings:
+        settings["cuts"] = 2  # there are not more epochs than that
+    if "rewind" in settings:  # trainings of its own, which add up
+        epochs = (epochs + settings["cuts"] * settings["rewind"]) // (settings["cuts"] + 1)
+    elif not arm.scratch:
+        epochs -= parent.epochs
+    start = None if arm.scratch else parent
+    chosen = tuple(settings.items())
+    return replace(parent, method=method, settings=chosen, fisher_samples=0, epochs=epochs, start=start)
+
+
+def _tuning(profile: str) -> dict[Label, Trial]:
+    """What the settings of the comparison were chosen from, on one set and one rung; see `experiments.compared`."""
+    role = COMPARED_ON[0]
+    trials: dict[Label, Trial] = {}
+    for method, arm in ARMS.items():
+        for candidate in arm.candidates[: 1 if profile == "smoke" else None]:
+            rung = arm.ladder[arm.tuned]
+            trials[role, method, described(candidate)] = _arm(role, method, arm, {**rung, **candidate}, profile)
+    return trials
+
+
 STUDIES: dict[str, Callable[[str], dict[Label, Trial]]] = {
     "A.table4": _ablation,
     "A.fig5": _curves,
     "A.fig6": _curves,
     "lamp": _lamp,
     "decision-step": _curves,
+    "compare": _compare,
+    "compare.tuning": _tuning,
 }
+OWN_SEEDS = {"compare.tuning": (100,)}  # not one of those that results are shown for
 
 
 def names() -> list[str]:
@@ -177,7 +227,7 @@ def study(name: str, profile: str = "laptop", seeds: tuple[int, ...] = (), **opt
         if key not in known:
             raise unknown(f"option of {name}", key, known)
     trials = {label: _changed(trial, options) for label, trial in STUDIES[name](profile).items()}
-    return Study(name, profile, trials, seeds or SEEDS[profile])
+    return Study(name, profile, trials, seeds or OWN_SEEDS.get(name) or SEEDS[profile])
 
 
 def known_options(name: str, profile: str = "laptop") -> set[str]:

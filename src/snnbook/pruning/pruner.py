@@ -145,7 +145,7 @@ class Context:
             warnings.warn(f"pruning would empty {name}: its largest weight stays", stacklevel=3)
         mask = mask.clone()
         size = self.weights[name].detach().abs().masked_fill(~self.masks[name], -1.0)
-        mask.view(-1)[size.argmax()] = True
+        mask[torch.unravel_index(size.argmax(), size.shape)] = True
         return mask
 
 
