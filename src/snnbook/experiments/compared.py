@@ -25,6 +25,8 @@ def percent(share: float) -> str:
 class Arm:
     """ladder: name of a rung → its settings. settings: those of all rungs, as tuned. candidates: what tuning tried,
     at the rung `tuned`. on: settings that hold on one set only, by its name. scratch: trained from scratch.
+
+    Where settings hold a number of `cuts`, a rung's sparsity becomes the share of the survivors that each cut takes.
     """
 
     ladder: Mapping[str, Settings] = field(default_factory=lambda: {percent(s): {"sparsity": s} for s in SPARSITIES})
@@ -33,11 +35,6 @@ class Arm:
     on: Mapping[str, Settings] = field(default_factory=dict)
     scratch: bool = False
     tuned: str = "98 %"
-
-
-def rounds(cuts: int) -> dict[str, Settings]:
-    """Rungs of a method that takes an equal share of the survivors in each of its cuts."""
-    return {percent(s): {"share": 1 - (1 - s) ** (1 / cuts), "cuts": cuts} for s in SPARSITIES}
 
 
 def steps(name: str, values: tuple[float, ...]) -> dict[str, Settings]:
@@ -59,14 +56,24 @@ _GRADUAL: tuple[Settings, ...] = (
     {"span": 0.6, "updates": 24},
 )
 
+_ROUNDS: tuple[dict[str, Any], ...] = (
+    {"cuts": 6, "tail": 0.25},
+    {"cuts": 4, "tail": 0.25},
+    {"cuts": 4, "tail": 0.5},
+    {"cuts": 3, "tail": 0.5},
+)
+_IMP: tuple[dict[str, Any], ...] = (
+    {"cuts": 1, "rewind": 2},
+    {"cuts": 2, "rewind": 2},
+    {"cuts": 3, "rewind": 1},
+    {"cuts": 4, "rewind": 1},
+)
+
 ARMS: dict[str, Arm] = {
     "dense": Arm(ladder={}),
-    "random": Arm(candidates=_GRADUAL),
-    "magnitude": Arm(candidates=_GRADUAL),
-    "lamp": Arm(candidates=_GRADUAL),
-    "stp": Arm(
-        ladder=rounds(6),
-        settings={"lam": 0.05},
-        on={"digits-clutter": {"temporal": False}},
-    ),
+    "random": Arm(settings=_GRADUAL[0], candidates=_GRADUAL),
+    "magnitude": Arm(settings=_GRADUAL[0], candidates=_GRADUAL),
+    "lamp": Arm(settings=_GRADUAL[0], candidates=_GRADUAL),
+#    "imp": Arm(scratch=True, settings={"cuts": 2, "rewind": 2}, candidates=_IMP),
+    "stp": Arm(settings=_ROUNDS[0] | {"lam": 0.05}, candidates=_ROUNDS, on={"digits-clutter": {"temporal": False}}),
 }

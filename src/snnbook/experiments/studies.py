@@ -178,6 +178,8 @@ def _arm(role: str, method: str, arm: Arm, rung: Settings, profile: str) -> Tria
     settings: dict[str, Any] = {**arm.settings, **arm.on.get(role, {}), **rung}
     if profile == "smoke" and "cuts" in settings:
         settings["cuts"] = 2  # there are not more epochs than that
+    if "cuts" in settings and "sparsity" in settings:
+        settings["share"] = 1 - (1 - settings.pop("sparsity")) ** (1 / settings["cuts"])
     if "rewind" in settings:  # trainings of its own, which add up
         epochs = (epochs + settings["cuts"] * settings["rewind"]) // (settings["cuts"] + 1)
     elif not arm.scratch:
