@@ -24,14 +24,23 @@ FLOORS = (
     ("snnbook.tracing",),
     ("snnbook.pruning", "snnbook.sparse"),
     ("snnbook.measure", "snnbook.networks", "snnbook.datasets", "snnbook.training"),
-    ("snnbook.experiments.store", "snnbook.experiments.trials", "snnbook.experiments.studies"),
+    (
+        "snnbook.experiments.compared",
+        "snnbook.experiments.store",
+        "snnbook.experiments.studies",
+        "snnbook.experiments.trials",
+    ),
     ("snnbook.experiments", "snnbook.experiments.runner"),
     ("snnbook.report",),
     ("snnbook.bench", "snnbook.book", "snnbook.cli"),
 )
 REPORT_MAY_USE = ("snnbook", "snnbook.errors", "snnbook.report", "snnbook.experiments.store")
 SHARED_BY_METHODS = {"__init__", "pruner", "scores", "schedules", "budgets", "channels", "passes", "thresholds"} | {
-    "criticality_score"
+    "criticality_score",
+    "rewiring",
+    "costs",
+    "gates",
+    "traces",
 }
 METHODS = sorted(f for f in (PACKAGE / "pruning").glob("*.py") if f.stem not in SHARED_BY_METHODS)
 

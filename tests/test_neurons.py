@@ -13,7 +13,7 @@ from psutil import virtual_memory
 from torch import Tensor
 
 from snnbook import native
-from snnbook.neurons import LIF, LIFParameters, lif_reference, lif_step
+from snnbook.neurons import IF, LIF, LIFParameters, lif_reference, lif_step
 from snnbook.surrogates import ATan, Sigmoid, Tanh
 
 needs_native = pytest.mark.skipif(not native.available(), reason=f"compiled kernels: {native.status}")
@@ -83,10 +83,10 @@ def cases(draw, surrogates=SURROGATES):
     T = draw(st.integers(1, 12))
     shape = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=3)))
     p = LIFParameters(
-        tau=draw(st.sampled_from((1.0, 4 / 3, 2.0)) | st.floats(1.0, 20.0)),
+        tau=(tau := draw(st.sampled_from((1.0, 4 / 3, 2.0, math.inf)) | st.floats(1.0, 20.0))),
         v_threshold=draw(st.sampled_from((1.0, 0.5, 0.3))),
         v_reset=draw(st.sampled_from(RESETS)),
-        decay_input=draw(st.booleans()),
+        decay_input=tau < math.inf and draw(st.booleans()),
         detach_reset=draw(st.booleans()),
         surrogate=draw(st.sampled_from(surrogates)),
     )
@@ -374,6 +374,37 @@ def test_no_state_outlives_the_call():
 def test_tau_below_one_step_is_refused(tau):
     with pytest.raises(ValueError, match="tau must be at least 1"):
         LIF(tau=tau)
+
+
+def test_without_leak_the_input_must_not_be_divided():
+    with pytest.raises(ValueError, match="decay_input=False"):
+        LIF(tau=math.inf)
+
+
+# Eighths are exact in binary. A constant input c is summed up until it reaches the threshold 1: one spike every
+# ceil(1 / c) steps, the potential back at 0; with the soft reset floor(c t) spikes in t steps, as c < 1.
+@pytest.mark.parametrize("eighths", range(1, 8))
+def test_if_counts_its_input(path, eighths):
+    c, t = eighths / 8, torch.arange(1, 41)
+    x = torch.full((40, 1, 3), c)
+    hard, soft = IF(), IF(v_reset=None)
+    assert isinstance(hard, LIF)
+    assert hard(x)[:, 0, 0].tolist() == (t % math.ceil(1 / c) == 0).float().tolist()
+    assert torch.equal(soft(x)[:, 0, 0].cumsum(0), (c * t).floor())
+    hard.keep_potential = True
+    hard(x)
+    assert hard.potential is not None
+    assert torch.equal(hard.potential[:, 0, 0], c * ((t - 1) % math.ceil(1 / c) + 1))
+
+
+# With the reset detached, the gradient of a sum of spikes by x[t] is that of all potentials up to the next spike,
+# each 1 / (1 + (pi u)^2) at a distance u from the threshold; here u = -3/4, -1/2, -1/4, 0, and again.
+def test_the_gradient_of_if_by_hand(path):
+    x = torch.full((6, 1, 2), 0.25, requires_grad=True)
+    (gx,) = torch.autograd.grad(IF()(x).sum(), x)
+    slope = [1 / (1 + (math.pi * u) ** 2) for u in (-0.75, -0.5, -0.25, 0, -0.75, -0.5)]
+    expected = [sum(slope[t : 4 if t < 4 else 6]) for t in range(6)]
+    torch.testing.assert_close(gx[:, 0, 0], torch.tensor(expected))
 
 
 def test_an_input_without_batch_axis_is_refused():

@@ -16,6 +16,7 @@ from snnbook.training import (
     mean_output,
     outputs,
     squared_error,
+    tet,
     to_network,
     train,
 )
@@ -43,6 +44,10 @@ def test_losses_by_hand():
     torch.testing.assert_close(mean_output(logits, y), -(e[0] / (e[0] + 1)).log())
     torch.testing.assert_close(every_step(logits, y), (log2 - (e[1] / (e[1] + 1)).log()) / 2)
     torch.testing.assert_close(squared_error(logits, y), torch.tensor(0.0))
+    # squared distances from 1: (2-1)^2 = 1, and 1 for each of the three zeros; from 0: 4, 0, 0, 0
+    torch.testing.assert_close(tet(logits, y), 0.999 * every_step(logits, y) + 0.001 * 1)
+    torch.testing.assert_close(tet(logits, y, lam=0.5, phi=0.0), 0.5 * every_step(logits, y) + 0.5 * 1)
+    torch.testing.assert_close(tet(logits, y, lam=0.0), every_step(logits, y))
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))

@@ -119,9 +119,19 @@ def list_(results: str, profile: str) -> None:
 @results_option
 @profile_option
 def show(id: str, as_json: bool, results: str, profile: str) -> None:
-    """Show a stored trial: its configuration and metrics. ID may be shortened to its start or its hash."""
+    """Show a stored trial: its configuration and metrics. ID may be shortened to its start or its hash.
+
+    For the name of a method: its settings and their defaults.
+    """
+    from snnbook import pruning
     from snnbook.experiments import open_store
 
+    if id in pruning.available():
+        click.secho(id, bold=True)
+        click.echo(f"  {pruning.available()[id]}")
+        for key, value in pruning.settings(id).items():
+            click.echo(f"  {key:<18} {value}")
+        return
     records = open_store(profile, results).find(id)
     if as_json:
         for record in records:

@@ -8,12 +8,13 @@ Ref: paper A Eq. 5-6, paper B Eq. 3-4, paper C Eq. 1. With membrane potential v,
     reset    v[t] = v_reset where s[t], else h[t]                  hard reset, v_rest = v_reset
              v[t] = h[t] - v_threshold s[t]                        soft reset (v_reset=None), v_rest = 0
 
-and v[0] = v_rest. Paper B prints the charge with decay_input=True; paper A prints the differential equation
-only, and paper C leaves the charge out.
+and v[0] = v_rest. IF neurons have no leak: h[t] = v[t-1] + x[t], the second charge with an infinite tau. Paper B prints
+the charge with decay_input=True; paper A prints the differential equation only, and paper C leaves the charge out.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -133,10 +134,10 @@ class _TorchLIF(torch.autograd.Function):
 class LIF(nn.Module):
     """Leaky integrate-and-fire neurons over all time steps: `x [T, N, *]` → spikes `[T, N, *]`.
 
-    tau: membrane time constant in steps, > 1 or = 1 (no memory). v_threshold: potential at which a spike is
-    fired. v_reset: potential after a spike; None subtracts the threshold instead (soft reset). decay_input:
-    divide the input by tau. detach_reset: no gradient through the reset. surrogate: derivative used for the
-    spike.
+    tau: membrane time constant in steps, > 1 or = 1 (no memory); infinite for no leak, see `IF`. v_threshold: potential
+    at which a spike is fired. v_reset: potential after a spike; None subtracts the threshold instead (soft reset).
+    decay_input: divide the input by tau. detach_reset: no gradient through the reset. surrogate: derivative used for
+    the spike.
 
     float64 runs on the step-by-step reference; other types as one operation, compiled on the CPU, which computes in
     float32 and has no second derivative.
@@ -144,7 +145,8 @@ class LIF(nn.Module):
     No state outlives the call. `mask` (bool `[*]`, None = all alive) silences pruned neurons: they integrate
     and reset but their spikes are not sent on (paper B Eq. 5). Set `keep_potential` to have `self.potential`,
     the potential before reset `[T, N, *]`, filled at each call (paper C's criticality).
-    Raises ValueError for tau < 1 and for an input without the two leading axes.
+    Raises ValueError for tau < 1, for an infinite tau that divides the input, and for an input without the two
+    leading axes.
     """
 
     mask: Tensor | None
@@ -161,6 +163,8 @@ class LIF(nn.Module):
         super().__init__()
         if not tau >= 1:  # NaN included
             raise ValueError(f"tau must be at least 1 step, got {tau}")
+        if tau == math.inf and decay_input:
+            raise ValueError("tau is infinite, and decay_input divides the input by it: decay_input=False keeps it")
         self.p = LIFParameters(tau, v_threshold, v_reset, decay_input, detach_reset, surrogate or ATan())
         self.register_buffer("mask", None)
         self.keep_potential = False
@@ -180,3 +184,19 @@ class LIF(nn.Module):
 
     def extra_repr(self) -> str:
         return ", ".join(f"{k}={v}" for k, v in self.p._asdict().items())
+
+
+class IF(LIF):
+    """Integrate-and-fire neurons, without leak: h[t] = v[t-1] + x[t]; everything else is as in `LIF`.
+
+    Ref: paper B's public code, SEW-ResNet18.
+    """
+
+    def __init__(
+        self,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        detach_reset: bool = True,
+        surrogate: Surrogate | None = None,
+    ):
+        super().__init__(math.inf, v_threshold, v_reset, False, detach_reset, surrogate)

@@ -84,10 +84,12 @@ def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> lis
 def reset(model: nn.Module) -> None:
     """Forget the state of neurons that keep one (SpikingJelly, sinabs, snnTorch); `LIF` keeps none."""
     for m in model.modules():
-        for name in RESETS:
-            if callable(f := getattr(m, name, None)):
-                f()
-                break
+        if forget := _resetter(m):
+            forget()
+
+
+def _resetter(m: nn.Module) -> Callable[[], Any] | None:
+    return next((f for name in RESETS if callable(f := getattr(m, name, None))), None)
 
 
 @contextmanager
@@ -135,25 +137,35 @@ def blocks(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] = 
 
     The norm behind a layer is the first to run after it, before the next layer; the neurons are the first to run
     after it with as many channels. So both convolutions that meet in a residual addition have the neurons behind it.
-    A layer that runs several times is listed by its first run.
+    A layer that runs several times is listed by its first run; where neurons keep a state and run again, the next step
+    has begun, and what runs from then on is behind none of the layers so far.
     """
     name_of = {m: name for name, m in model.named_modules()}
     found: dict[str, Block] = {}
+    past: set[str] = set()  # layers of steps before this one
+    ran: set[nn.Module] = set()
+    last = ""
 
     def layer_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        axes = m.weight.dim() - 1  # type: ignore[operator]
+        nonlocal last
+        last, axes = name_of[m], m.weight.dim() - 1  # type: ignore[operator]
         shapes = tuple(args[0].shape[-axes:]), tuple(output.shape[-axes:])
-        found.setdefault(name_of[m], Block(name_of[m], *shapes, output.shape[:-axes].numel()))
+        found.setdefault(last, Block(last, *shapes, output.shape[:-axes].numel()))
 
     def norm_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        last = next(reversed(found.values()), None)
-        if last is not None and not last.norm and m.num_features == last.leaving[0]:
-            last.norm = name_of[m]
+        block = found.get(last)
+        if block is not None and not block.norm and m.num_features == block.leaving[0]:
+            block.norm = name_of[m]
 
     def neuron_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        for block in found.values():
+        if m in ran and (isinstance(output, tuple) or _resetter(m)):
+            past.update(found)
+        ran.add(m)
+        for name, block in found.items():
             axis = -len(block.leaving)
-            if not block.neuron and args[0].dim() > -axis and args[0].shape[axis] == block.leaving[0]:
+            if name in past or block.neuron or args[0].dim() <= -axis:
+                continue
+            if args[0].shape[axis] == block.leaving[0]:
                 block.neuron = name_of[m]
 
     hooks: dict[nn.Module, Hook] = dict.fromkeys(layers(model).values(), layer_hook)
@@ -174,28 +186,69 @@ def potentials(model: nn.Module, see: Callable[[str, Tensor], None]) -> Iterator
     """Call `see(name, u)` whenever neurons run, with the potential before reset minus the threshold.
 
     `u` is `[T, N, *]`, or `[N, *]` for neurons that are called step by step, without gradient. Understands `LIF`,
-    SpikingJelly's neurons (which hand u to their surrogate module; the torch backend) and snnTorch's (which return the
-    potential). Raises UserError for neurons of another kind.
+    SpikingJelly's neurons, whose surrogate is wrapped (they run in torch meanwhile), and snnTorch's, whose `fire` is.
+    Raises UserError for neurons of another kind, and for those that run without a call of what was wrapped.
     """
     name_of = {m: name for name, m in model.named_modules()}
     with ExitStack() as stack:
         for m in neurons(model):
             name = name_of[m]
-            hook, where = _reader(m, partial(see, name), name)
-            stack.callback(where.register_forward_hook(hook).remove)
             if isinstance(m, LIF):
                 stack.callback(setattr, m, "potential", None)
                 stack.callback(setattr, m, "keep_potential", m.keep_potential)
                 m.keep_potential = True
+                stack.callback(m.register_forward_hook(partial(_see_kept, see, name)).remove)
+            else:
+                _watch(m, see, name, stack)
         yield
 
 
-def _reader(m: nn.Module, see: Callable[[Tensor], None], name: str) -> tuple[Hook, nn.Module]:
-    """A hook that shows the potentials of neurons `m`, and the module to put it on."""
-    if isinstance(m, LIF):
-        return lambda lif, args, out: see(lif.potential.detach() - lif.p.v_threshold), m
-    if isinstance(surrogate := getattr(m, "surrogate_function", None), nn.Module):
-        return lambda _, args, out: see(args[0].detach()), surrogate
-    if hasattr(m, "mem") and hasattr(m, "threshold"):
-        return lambda n, args, out: see((out[1] if isinstance(out, tuple) else n.mem).detach() - n.threshold), m
-    raise UserError(f"cannot read the membrane potential of {name} ({type(m).__name__}); snnbook's LIF shows it")
+def _see_kept(see: Callable[[str, Tensor], None], name: str, m: nn.Module, args: Any, output: Any) -> None:
+    see(name, m.potential.detach() - m.p.v_threshold)  # type: ignore[union-attr,operator]
+
+
+class _Watched(nn.Module):
+    """A surrogate of SpikingJelly that shows what it is given. Of a type it does not know, so that it calls it."""
+
+    def __init__(self, surrogate: Callable[[Tensor], Tensor], see: Callable[[Tensor], None]):
+        super().__init__()
+        self.surrogate, self.see = surrogate, see
+
+    def forward(self, u: Tensor) -> Tensor:
+        self.see(u.detach())
+        return self.surrogate(u)
+
+
+def _watch(m: nn.Module, see: Callable[[str, Tensor], None], name: str, stack: ExitStack) -> None:
+    """Have neurons that are not ours show their potentials until the stack is closed."""
+    seen = [False]
+
+    def show(u: Tensor) -> None:
+        seen[0] = True
+        see(name, u)
+
+    def fired(*args: Any) -> Any:
+        show((args[-1] - m.threshold).detach())
+        return fire(*args)
+
+    def ran(m: nn.Module, args: Any, output: Any) -> None:
+        if not seen[0]:
+            raise unreadable
+        seen[0] = False
+
+    unreadable = UserError(
+        f"cannot read the membrane potential of {name} ({type(m).__name__}); snnbook's LIF shows it, and so do "
+        "most neurons of SpikingJelly and snnTorch"
+    )
+    if callable(surrogate := getattr(m, "surrogate_function", None)):
+        stack.callback(setattr, m, "surrogate_function", surrogate)
+        stack.callback(delattr, m, "surrogate_function")
+        m.surrogate_function = _Watched(surrogate, show)
+    elif hasattr(m, "threshold") and callable(getattr(m, "fire", None)):
+        attribute = "fire_inhibition" if getattr(m, "inhibition", False) else "fire"
+        fire = getattr(m, attribute)
+        stack.callback(delattr, m, attribute)  # what is below it is the class's own
+        setattr(m, attribute, fired)
+    else:
+        raise unreadable
+    stack.callback(m.register_forward_hook(ran).remove)

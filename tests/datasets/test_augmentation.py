@@ -26,6 +26,7 @@ EVENTS = torch.arange(6 * 4 * 2 * 12 * 12, dtype=torch.float32).view(6, 4, 2, 12
         (lambda x, g: aug.cutout(x, g, 5), X),
         (aug.roll, EVENTS),
         (aug.event_mix, EVENTS),
+        (aug.nda, EVENTS),
     ],
 )
 def test_same_generator_same_change(change, x):
@@ -75,6 +76,36 @@ def test_rotate_by_a_quarter_turn():
         turned, torch.rot90(EVENTS, -1, (-2, -1)), atol=0.1
     )
     assert torch.allclose(aug.rotate(EVENTS, torch.zeros(6)), EVENTS, atol=0.1)
+
+
+def test_shear_by_hand():
+    """At 45° the row y px above the middle moves by y px; rows lie at -1.5, -0.5, 0.5, 1.5 from it."""
+    x = torch.zeros(2, 1, 1, 4, 4)
+    x[..., 1] = 1
+    leaned = aug.shear(x, torch.tensor([0.0, math.pi / 4]))
+    torch.testing.assert_close(leaned[0], x[0])
+    rows = [[0, 0, 0.5, 0.5], [0, 0.5, 0.5, 0], [0.5, 0.5, 0, 0], [0.5, 0, 0, 0]]
+    torch.testing.assert_close(leaned[1, 0, 0], torch.tensor(rows))
+
+
+def test_nda_rolls_turns_or_leans_and_mirrors_nothing(monkeypatch):
+    angles = []
+
+    def turned(to):
+        return lambda x, by: angles.append(by) or torch.full_like(x, to)
+
+    monkeypatch.setattr(aug, "rotate", turned(-1.0))
+    monkeypatch.setattr(aug, "shear", turned(-2.0))
+    x = torch.arange(12.0).expand(300, 2, 2, 12, 12)
+    changed = aug.nda(x, generator())
+    kinds = [int((changed == k).all((1, 2, 3, 4)).sum()) for k in (-1, -2)]
+    rolled = [s for s in changed if s.min() >= 0]
+    assert all(70 < n < 130 for n in (*kinds, len(rolled)))
+    assert {int(s[0, 0, 0, 0]) for s in rolled} == {0, 1, 2, 3, 4, 5, 11, 10, 9, 8, 7}
+    assert all(((s.diff() - 1) % 12 == 0).all() for s in rolled)  # still from left to right
+    for by in angles:
+        assert by.abs().max() <= math.pi / 6
+        assert by.min() < -0.5 < 0.5 < by.max()
 
 
 def test_flip_mirrors_about_half():

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,16 @@ from snnbook.errors import UserError
 SPLITS_FOLDER = Path(__file__).parents[2] / "data" / "splits"
 SPLITS = ("train", "validation", "test")
 EVENT_SETS = ("digits-dvs", "arms-dvs")
+CLASSES = {"digits-clutter": 10, "digits-100": 100, "digits-dvs": 10, "arms-dvs": 11}
 
 # A changed digest means changed data: raise `embedded.VERSION`, and every stored record is out of date.
 GOLDEN = {
     ("digits-clutter", "train"): "7372762c3ce821ee",
     ("digits-clutter", "validation"): "a25ef2f25f4d7b70",
     ("digits-clutter", "test"): "903dc0a35a98c202",
+    ("digits-100", "train"): "295697c7cf2fe7ca",
+    ("digits-100", "validation"): "b1f3982c881c28dd",
+    ("digits-100", "test"): "5942eb27b0fb13a8",
     ("digits-dvs", "train"): "05ea0ed6d1dcdd03",
     ("digits-dvs", "validation"): "6ae5e247e2c5c09b",
     ("digits-dvs", "test"): "27759e642d77a18c",
@@ -34,7 +39,19 @@ GOLDEN = {
 }
 
 
-SIZES = {"digits-clutter": (2000, 500, 1000), "digits-dvs": (1200, 300, 500), "arms-dvs": (770, 220, 440)}
+# Part of the names of the trials on record.
+FINGERPRINTS = {
+    "digits-clutter": "605aa5aacde905ec",
+    "digits-dvs": "22a217ba6a3f73fb",
+    "arms-dvs": "fcd290cf4466f35e",
+}
+
+SIZES = {
+    "digits-clutter": (2000, 500, 1000),
+    "digits-100": (4000, 1000, 1000),
+    "digits-dvs": (1200, 300, 500),
+    "arms-dvs": (770, 220, 440),
+}
 
 
 @pytest.mark.parametrize(("name", "split"), GOLDEN)
@@ -44,8 +61,8 @@ def test_the_data_are_what_they_were(name, split):
     data, info = datasets.load(name, split), datasets.info(name)
     assert data.x.shape == (SIZES[name][SPLITS.index(split)], *info.shape)
     assert (data.x.dtype, data.y.dtype) == (torch.float32, torch.int64)
-    assert (data.name, data.split, data.static) == (name, split, name == "digits-clutter")
-    assert data.num_classes == (11 if name == "arms-dvs" else 10)
+    assert (data.name, data.split, data.static) == (name, split, name not in EVENT_SETS)
+    assert data.num_classes == CLASSES[name]
     assert len(data) == len(data.y)
     assert len(set(np.bincount(data.y))) == 1
     small = data.subset(2 * data.num_classes)
@@ -78,13 +95,34 @@ def test_no_digit_is_in_two_splits():
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_split_is_drawn_from_its_own_digits_only(split, monkeypatch):
     """With all other digits blanked out nothing changes, fragments in the clutter included."""
-    expected = [embedded.clutter(split, i) for i in range(30)], embedded.events("digits-dvs", split, 3)
+    pictures = {make: [make(split, i) for i in range(30)] for make in embedded.PICTURES.values()}
+    expected = embedded.events("digits-dvs", split, 3)
     images, labels = digits.images()
     own = np.zeros_like(images)
     own[digits.indices(split)] = images[digits.indices(split)]
     monkeypatch.setattr(digits, "images", lambda: (own, labels))
-    assert all((embedded.clutter(split, i) == picture).all() for i, picture in enumerate(expected[0]))
-    assert (embedded.events("digits-dvs", split, 3) == expected[1]).all()
+    for make, before in pictures.items():
+        assert all((make(split, i) == picture).all() for i, picture in enumerate(before))
+    assert (embedded.events("digits-dvs", split, 3) == expected).all()
+
+
+def test_the_halves_of_a_pair_are_its_two_digits(monkeypatch):
+    """Class 37 is a 3 beside a 7: with all other digits blanked out both halves of the picture are there."""
+    calm = replace(embedded.PAIRS, hardness=0.0, patch_gain=(0.0, 0.0), contrast=(1.0, 1.0))
+    monkeypatch.setattr(embedded, "PAIRS", calm)
+    images, labels = digits.images()
+    assert datasets.info("digits-100").classes[37] == "37"
+    for index in (37, 137):
+        both = embedded.pair("validation", index)
+        assert both.shape == (12, 20)
+        for digit, half in ((3, 0), (7, 1)):
+            monkeypatch.setattr(digits, "images", lambda d=digit: (images * (labels == d)[:, None, None], labels))
+            one = embedded.pair("validation", index)
+            parts = one[:, :10], one[:, 10:]
+            assert (parts[half] == both[:, 10 * half : 10 * half + 10]).all()
+            assert parts[half].max() > 150
+            assert (parts[1 - half] == 51).all()  # black, 0.2 of 255
+            monkeypatch.setattr(digits, "images", lambda: (images, labels))
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -121,10 +159,12 @@ def test_how_busy_the_sensor_is():
 def test_another_process_makes_the_same_samples():
     code = (
         "import hashlib; from snnbook.datasets import embedded as e;"
-        "d = e.clutter('test', 41).tobytes() + e.events('digits-dvs', 'test', 8).tobytes();"
+        "d = e.clutter('test', 41).tobytes() + e.pair('test', 41).tobytes();"
+        "d += e.events('digits-dvs', 'test', 8).tobytes();"
         "print(hashlib.sha256(d + e.events('arms-dvs', 'train', 10).tobytes()).hexdigest())"
     )
-    here = embedded.clutter("test", 41).tobytes() + datasets.events("digits-dvs", "test", 8).tobytes()
+    here = embedded.clutter("test", 41).tobytes() + embedded.pair("test", 41).tobytes()
+    here += datasets.events("digits-dvs", "test", 8).tobytes()
     here += datasets.events("arms-dvs", "train", 10).tobytes()
     there = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": "7"}
@@ -134,7 +174,8 @@ def test_another_process_makes_the_same_samples():
 
 def test_the_fingerprint_tells_what_changes_the_data(monkeypatch):
     known = {name: datasets.fingerprint(name) for name in embedded.SETS}
-    assert len(set(known.values())) == 3
+    assert len(set(known.values())) == len(embedded.SETS) == 4
+    assert {name: known[name] for name in FINGERPRINTS} == FINGERPRINTS
     assert known["arms-dvs"] == datasets.fingerprint("arms-dvs", T=20) != datasets.fingerprint("arms-dvs", T=16)
     assert known["digits-clutter"] == datasets.fingerprint("digits-clutter", T=4)
     monkeypatch.setattr(embedded, "VERSION", embedded.VERSION + 1)
@@ -166,7 +207,7 @@ def test_what_is_not_there_is_named():
         datasets.events("digits-dvs", "test", 500)
     for show in (datasets.events, datasets.video):
         with pytest.raises(UserError, match="has no simulated events"):
-            show("digits-clutter", "test", 0)
+            show("digits-100", "test", 0)
     with pytest.raises(UserError, match="at least 1 sample"):
         datasets.load("digits-clutter", "test").subset(0)
     assert set(embedded.SETS) < set(datasets.available())

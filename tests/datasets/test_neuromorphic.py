@@ -84,8 +84,9 @@ def test_gesture_frames_are_kept_and_follow_the_file(gesture, monkeypatch, tmp_p
     assert data[0][0].sum() == 30
 
 
-def test_smaller_frames_and_mixing(gesture):
-    data = datasets.load("dvs128_gesture", "test", root=gesture, T=2, size=48, mix=True)
+@pytest.mark.parametrize("mix", [True, "nda"])
+def test_smaller_frames_and_mixing(gesture, mix):
+    data = datasets.load("dvs128_gesture", "test", root=gesture, T=2, size=48, mix=mix)
     x = torch.stack([data[i][0] for i in range(4)])
     assert x.shape == (4, 2, 2, 48, 48)
     once, again = (data.augment(x, torch.Generator().manual_seed(1)) for _ in range(2))
@@ -140,5 +141,7 @@ def test_missing_files_are_named(tmp_path):
         datasets.load("cifar10_dvs", "train", root=tmp_path)
     with pytest.raises(UserError, match="cifar10_dvs is read from disk: give root="):
         datasets.load("cifar10_dvs", "train")
+    with pytest.raises(UserError, match="unknown value of mix 'nada'; did you mean nda"):
+        datasets.load("cifar10_dvs", "train", root=tmp_path, mix="nada")
     with pytest.raises(UserError, match="T is the number of time steps"):
         datasets.load("cifar10_dvs", "train", root=tmp_path, T=0)

@@ -91,6 +91,18 @@ def test_cifar(name, tmp_path, monkeypatch):
         train[len(train)]
 
 
+def test_cutout_covers_with_black_before_the_pictures_are_normalised():
+    """A 16 px square, as in paper A; white pictures, so that everything black is cut out or came in at the border."""
+    mean, std = (torch.tensor(c).view(3, 1, 1) for c in vision._COLOURS["cifar10"])
+    white, black = (1 - mean) / std, -mean / std
+    changed = vision._augment(white.expand(20, 3, 32, 32), torch.Generator().manual_seed(0), black, 16)
+    is_black = (changed == black).all(1)
+    assert torch.equal(is_black | (changed == white).all(1), torch.ones(20, 32, 32, dtype=torch.bool))
+    inside = is_black[:, 4:28, 4:28].sum((1, 2))  # beyond what cropping moves
+    assert inside.max() == 16 * 16
+    assert (inside >= 4 * 4).all()
+
+
 def picture(grey: int, width: int, height: int) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (width, height), (grey,) * 3).save(file, "JPEG")

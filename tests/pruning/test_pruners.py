@@ -172,5 +172,5 @@ def test_stp_knows_the_kl_variants_of_the_measure():
 def test_every_method_is_described_and_takes_its_settings():
     for name, about in available().items():
         assert len(about) > 20
-        assert isinstance(settings(name), list)
+        assert isinstance(settings(name), dict)
         create(name)

@@ -9,6 +9,7 @@ from report_fakes import ablation
 
 from snnbook.errors import UserError
 from snnbook.report import claims, papers, tables
+from snnbook.report.blocks import Block
 
 QUANTITIES = (
     tables.Quantity("Accuracy (%)", "top1", "acc"),
@@ -120,6 +121,14 @@ def test_every_part_of_a_verdict_is_shown():
     assert len(frame) == len(found.details) == 8
     assert (frame["Outcome"] == "control, does not count").sum() == 4
     assert len(tables.parts_table(claims.verdict("B-01", {})).frame) == 0
+
+
+def test_a_cell_may_be_a_link():
+    link = Block('<a href="lamp.html">lamp</a>', "[lamp](lamp)")
+    found = tables.table(pd.DataFrame({"a": [link], "b": [link]}), "C")
+    assert found.html.count('<a href="lamp.html">lamp</a>') == 2
+    assert "| [lamp](lamp) | [lamp](lamp) |" in found.markdown
+    Tags(found.html)
 
 
 def test_it_shows_itself_in_jupyter():

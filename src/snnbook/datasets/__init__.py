@@ -1,4 +1,4 @@
-"""Data sets: three that are generated on the spot, and the papers' own, read from disk.
+"""Data sets: four that are generated on the spot, and the papers' own, read from disk.
 
 `load(name, split)` gives samples `[C, H, W]` (static) or frames of event counts `[T, 2, H, W]`. Splits are
 train, validation and test: tune on validation, touch test once.

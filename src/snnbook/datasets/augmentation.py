@@ -63,8 +63,19 @@ def resized_crop(x: Tensor, generator: torch.Generator, area: tuple[float, float
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
     """Turn every sample of `[N, ..., H, W]` about its centre by its angle in rad `[N]`; zeros come in."""
-    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
-    theta = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)
+    cos, sin = angles.cos(), angles.sin()
+    return _mapped(x, cos, -sin, sin, cos)
+
+
+def shear(x: Tensor, angles: Tensor) -> Tensor:
+    """Lean every sample of `[N, ..., H, W]` sideways by its angle in rad `[N]`; the middle row stays, zeros come in."""
+    return _mapped(x, torch.ones_like(angles), angles.tan(), torch.zeros_like(angles), torch.ones_like(angles))
+
+
+def _mapped(x: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """The value at (column, row) comes from (a column + b row, c column + d row), both from the centre of a square."""
+    zero = torch.zeros_like(a)
+    theta = torch.stack([torch.stack([a, b, zero], 1), torch.stack([c, d, zero], 1)], 1)
     return _resample(x.flatten(1, -3), theta).view_as(x)
 
 
@@ -80,7 +91,29 @@ def event_mix(x: Tensor, generator: torch.Generator) -> Tensor:
     public code of papers A and B does to CIFAR10-DVS.
     """
     x = flip(x, generator)
-    kind = torch.randint(0, 3, (len(x),), generator=generator)
-    angles = (2 * torch.rand(len(x), generator=generator) - 1) * math.pi / 6
-    variants = (roll(x, generator, 5), rotate(x, angles), cutout(x, generator, x.shape[-1] // 3))
+    kind, angles = _kinds(x, generator), _angles(x, generator)
+    return _each(kind, roll(x, generator, 5), rotate(x, angles), cutout(x, generator, x.shape[-1] // 3))
+
+
+def nda(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Neuromorphic data augmentation: one of roll by up to 5 px, turn by up to 30°, lean by up to 30° (shear).
+
+    x: event frames `[N, T, 2, H, W]`. Ref: Li et al. 2022 and its public code for CIFAR10-DVS, which mirrors nothing;
+    it takes the nearest pixel, here neighbours are mixed.
+    """
+    kind, angles = _kinds(x, generator), _angles(x, generator)
+    return _each(kind, roll(x, generator, 5), rotate(x, angles), shear(x, angles))
+
+
+def _kinds(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Which of three variants each sample `[N]` gets."""
+    return torch.randint(0, 3, (len(x),), generator=generator)
+
+
+def _each(kind: Tensor, *variants: Tensor) -> Tensor:
     return torch.stack([variants[k][i] for i, k in enumerate(kind.tolist())])
+
+
+def _angles(x: Tensor, generator: torch.Generator) -> Tensor:
+    """An angle in rad for each sample `[N]`, uniform within 30° each way."""
+    return (2 * torch.rand(len(x), generator=generator) - 1) * math.pi / 6

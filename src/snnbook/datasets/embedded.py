@@ -1,13 +1,14 @@
-"""Three generated data sets: offline, small, and hard enough to be worth training on.
+"""Four generated data sets: offline, small, and hard enough to be worth training on.
 
-digits-clutter stands in for CIFAR-10, digits-dvs for CIFAR10-DVS (an image moved in a closed loop in front of
-an event sensor), arms-dvs for DVS128 Gesture (motions that differ only in time). Sample i of a split has its
-own random generator, seeded with (seed of the split, i), so it does not depend on any other; its class is i
-modulo the number of classes. A split shows only its own digits (see `digits`).
+digits-clutter stands in for CIFAR-10, digits-100 (two such pictures side by side) for CIFAR-100, digits-dvs for
+CIFAR10-DVS (an image moved in a closed loop in front of an event sensor), arms-dvs for DVS128 Gesture (motions that
+differ only in time). Sample i of a split has its own random generator, seeded with (seed of the split, i), so it does
+not depend on any other; its class is i modulo the number of classes. A split shows only its own digits (see `digits`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ SEEDS = {"train": 1, "test": 2, "validation": 3}
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all three have: samples per split and the side of the picture in pixels."""
+    """What all have: samples per split and the side of the picture in pixels."""
 
     train: int
     validation: int
@@ -66,6 +67,16 @@ class Clutter(Recipe):
     noise: float = 0.12
     black: float = 0.2
     gain: float = 0.65
+
+
+@dataclass(frozen=True)
+class Pairs(Clutter):
+    """digits-100: halves made as in digits-clutter, each without `margin` columns on either side."""
+
+    train: int = 4000
+    validation: int = 1000
+    test: int = 1000
+    margin: int = 1
 
 
 @dataclass(frozen=True)
@@ -132,8 +143,13 @@ class ArmsDVS(Sensor):
     flip_share: float = 0.5
 
 
-CLUTTER, DIGITS_DVS, ARMS_DVS = Clutter(), DigitsDVS(), ArmsDVS()
-RECIPES: dict[str, Recipe] = {"digits-clutter": CLUTTER, "digits-dvs": DIGITS_DVS, "arms-dvs": ARMS_DVS}
+CLUTTER, PAIRS, DIGITS_DVS, ARMS_DVS = Clutter(), Pairs(), DigitsDVS(), ArmsDVS()
+RECIPES: dict[str, Recipe] = {
+    "digits-clutter": CLUTTER,
+    "digits-100": PAIRS,
+    "digits-dvs": DIGITS_DVS,
+    "arms-dvs": ARMS_DVS,
+}
 _DIGITS = tuple("0123456789")
 
 SETS = {
@@ -145,6 +161,14 @@ SETS = {
             True,
             _DIGITS,
             (1, 12, 12),
+            {},
+        ),
+        Info(
+            "digits-100",
+            "two distorted digits side by side, each among clutter, grey 12x20, 100 classes; embedded",
+            True,
+            tuple(left + right for left in _DIGITS for right in _DIGITS),
+            (1, 12, 20),
             {},
         ),
         Info(
@@ -177,10 +201,10 @@ def fingerprint(name: str, **kw: Any) -> str:
 
 
 def load(name: str, split: str, **kw: Any) -> FrameSet:
-    """An embedded set: pictures `[N, 1, 12, 12]`, standardised by the training set, or frames."""
+    """An embedded set: pictures `[N, 1, H, W]`, standardised by the training set, or frames."""
     arrays = raw(name, split, **kw)
     x = torch.from_numpy(arrays["x"]).float()
-    if name == "digits-clutter":
+    if SETS[name].static:
         grey = arrays["x"] if split == "train" else raw(name, "train")["x"]
         x = ((x - float(grey.mean())) / float(grey.std())).unsqueeze(1)
     augmentation = shift_batch if SETS[name].static else roll
@@ -188,7 +212,7 @@ def load(name: str, split: str, **kw: Any) -> FrameSet:
 
 
 def raw(name: str, split: str, **kw: Any) -> dict[str, np.ndarray]:
-    """What is kept on disk: x uint8 `[N, 12, 12]` or counts uint16 `[N, T, 2, 16, 16]`, and y `[N]`."""
+    """What is kept on disk: x uint8 `[N, H, W]` or counts uint16 `[N, T, 2, 16, 16]`, and y `[N]`."""
     check_split(split)
     key = f"{name}-{fingerprint(name, **kw)}-{split}"
     settings = SETS[name].settings(kw)
@@ -199,8 +223,8 @@ def generate(name: str, split: str, **settings: Any) -> dict[str, np.ndarray]:
     """All samples of a split, as `raw` gives them."""
     n = RECIPES[name].size(split)
     y = np.arange(n) % SETS[name].num_classes
-    if name == "digits-clutter":
-        return {"x": np.stack([clutter(split, i) for i in range(n)]), "y": y}
+    if name in PICTURES:
+        return {"x": np.stack([PICTURES[name](split, i) for i in range(n)]), "y": y}
     side = RECIPES[name].side
     frames = np.empty((n, settings["T"], 2, side // 2, side // 2), np.uint16)
     for i in range(n):
@@ -225,15 +249,33 @@ def _digit(split: str, index: int, label: int) -> np.ndarray:
 
 def clutter(split: str, index: int) -> np.ndarray:
     """One picture of digits-clutter, uint8 `[12, 12]`."""
-    r = CLUTTER
     rng, label = _start("digits-clutter", split, index)
+    return _clutter(_digit(split, index, label), label, split, CLUTTER, rng)
+
+
+def pair(split: str, index: int) -> np.ndarray:
+    """One picture of digits-100, uint8 `[12, 20]`; its digits are drawn from those of its class and split."""
+    rng, label = _start("digits-100", split, index)
+    halves = []
+    for digit in divmod(label, 10):
+        image = digits.images()[0][rng.choice(digits.split_by_class()[split][digit])]
+        half = _clutter(image, digit, split, PAIRS, rng)
+        halves.append(half[:, PAIRS.margin : PAIRS.side - PAIRS.margin])
+    return np.concatenate(halves, axis=1)
+
+
+PICTURES: dict[str, Callable[[str, int], np.ndarray]] = {"digits-clutter": clutter, "digits-100": pair}
+
+
+def _clutter(digit: np.ndarray, label: int, split: str, r: Clutter, rng: np.random.Generator) -> np.ndarray:
+    """A digit `[8, 8]` warped, among a fragment of another class, light, a bar and noise: uint8 `[12, 12]`."""
     h, side = r.hardness, r.side
     size = side / 8 * rng.uniform(*r.scale)
     aspect = np.exp(h * r.anisotropy * rng.uniform(-1, 1))
     forward = _turn(h * r.rotation * rng.uniform(-1, 1)) @ np.array(
         [[size * aspect, 0.0], [h * r.shear * size * rng.uniform(-1, 1), size / aspect]]
     )
-    picture = _warp(_digit(split, index, label), forward, h * r.shift * rng.uniform(-1, 1, 2), side)
+    picture = _warp(digit, forward, h * r.shift * rng.uniform(-1, 1, 2), side)
 
     members = np.concatenate([d for c, d in enumerate(digits.split_by_class()[split]) if c != label])
     row, column = rng.integers(0, 8 - r.patch + 1, 2)

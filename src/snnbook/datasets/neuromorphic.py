@@ -21,16 +21,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snnbook.datasets.augmentation import event_mix
-from snnbook.datasets.base import FileSet, Info, carve, check_share, check_split, digest
+from snnbook.datasets.augmentation import event_mix, nda
+from snnbook.datasets.base import Augmentation, FileSet, Info, carve, check_share, check_split, digest
 from snnbook.datasets.cache import cached
 from snnbook.datasets.frames import check_steps, events_to_frames
-from snnbook.errors import UserError
+from snnbook.errors import UserError, unknown
 
 VERSION = 1
 SENSOR = (128, 128)
 
-# T frames cut `by` number or time, resized to `size` px, augmented as in the public code if `mix`.
+# T frames cut `by` number or time, resized to `size` px, augmented as MIXES says.
 _OPTIONS = {
     "root": None,
     "T": 20,
@@ -41,6 +41,14 @@ _OPTIONS = {
     "download": False,
     "cache": True,
 }
+
+
+def _unchanged(x: Tensor, generator: torch.Generator) -> Tensor:
+    return x
+
+
+# The values of `mix`: nothing, what the public code of papers A and B does, the original augmentation.
+MIXES: dict[bool | str, Augmentation] = {False: _unchanged, True: event_mix, "nda": nda}
 
 SETS = {
     i.name: i
@@ -80,6 +88,8 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
     """
     check_split(split)
     settings = SETS[name].settings(kw)
+    if settings["mix"] not in MIXES:
+        raise unknown("value of mix", settings["mix"], map(str, MIXES))
     key = fingerprint(name, **kw)
     root = Path(settings["root"]).expanduser()
     if name == "dvs128_gesture":
@@ -94,13 +104,9 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
         split,
         labels,
         key,
-        event_mix if settings["mix"] else _unchanged,
+        MIXES[settings["mix"]],
         partial(_read, recordings, chosen, settings),
     )
-
-
-def _unchanged(x: Tensor, generator: torch.Generator) -> Tensor:
-    return x
 
 
 def _read(recordings: Any, chosen: np.ndarray, settings: dict[str, Any], index: int) -> Tensor:

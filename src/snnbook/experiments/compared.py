@@ -21,20 +21,31 @@ def percent(share: float) -> str:
     return f"{100 * share:g} %"
 
 
+def _targets() -> dict[str, Settings]:
+    return {percent(s): {"sparsity": s} for s in SPARSITIES}
+
+
 @dataclass(frozen=True)
 class Arm:
-    """ladder: name of a rung → its settings. settings: those of all rungs, as tuned. candidates: what tuning tried,
-    at the rung `tuned`. on: settings that hold on one set only, by its name. scratch: trained from scratch.
+    """candidates: the settings that tuning tried, at the rung `tuned`; `best` is the index of those that are used.
 
-    Where settings hold a number of `cuts`, a rung's sparsity becomes the share of the survivors that each cut takes.
+    ladder: name of a rung → its settings. fixed: further settings of all rungs. on: settings that hold on one set only,
+    by its name. scratch: trained from scratch. Where settings hold a number of `cuts`, a rung's sparsity becomes the
+    share of the survivors that each cut takes.
     """
 
-    ladder: Mapping[str, Settings] = field(default_factory=lambda: {percent(s): {"sparsity": s} for s in SPARSITIES})
-    settings: Settings = field(default_factory=dict)
     candidates: tuple[Settings, ...] = ()
-    on: Mapping[str, Settings] = field(default_factory=dict)
+    best: int = 0
     scratch: bool = False
+    ladder: Mapping[str, Settings] = field(default_factory=_targets)
+    fixed: Settings = field(default_factory=dict)
+    on: Mapping[str, Settings] = field(default_factory=dict)
     tuned: str = "98 %"
+
+    @property
+    def chosen(self) -> Settings:
+        """The settings that all rungs share on all sets."""
+        return {**self.fixed, **(self.candidates[self.best] if self.candidates else {})}
 
 
 def steps(name: str, values: tuple[float, ...]) -> dict[str, Settings]:
@@ -49,31 +60,25 @@ def described(settings: Settings) -> str:
     )
 
 
-_GRADUAL: tuple[Settings, ...] = (
-    {"span": 0.4, "updates": 12},
-    {"span": 0.6, "updates": 12},
-    {"span": 0.8, "updates": 12},
-    {"span": 0.6, "updates": 24},
-)
+def _grid(names: str, *values: tuple[Any, ...]) -> tuple[Settings, ...]:
+    """Candidates: the settings of that names, one tuple of values each."""
+    return tuple(dict(zip(names.split(), each, strict=True)) for each in values)
 
-_ROUNDS: tuple[dict[str, Any], ...] = (
-    {"cuts": 6, "tail": 0.25},
-    {"cuts": 4, "tail": 0.25},
-    {"cuts": 4, "tail": 0.5},
-    {"cuts": 3, "tail": 0.5},
-)
-_IMP: tuple[dict[str, Any], ...] = (
-    {"cuts": 1, "rewind": 2},
-    {"cuts": 2, "rewind": 2},
-    {"cuts": 3, "rewind": 1},
-    {"cuts": 4, "rewind": 1},
-)
+
+_GRADUAL = _grid("span updates", (0.4, 12), (0.6, 12), (0.8, 12), (0.6, 24))
+_ROUNDS = _grid("cuts tail", (6, 0.25), (4, 0.25), (4, 0.5), (3, 0.5))
+_REWOUND = _grid("cuts rewind", (1, 2), (2, 2), (3, 1), (4, 1))
+_DROP = _grid("fraction span", (0.1, 0.5), (0.3, 0.5), (0.1, 0.75), (0.3, 0.75))
 
 ARMS: dict[str, Arm] = {
     "dense": Arm(ladder={}),
-    "random": Arm(settings=_GRADUAL[0], candidates=_GRADUAL),
-    "magnitude": Arm(settings=_GRADUAL[0], candidates=_GRADUAL),
-    "lamp": Arm(settings=_GRADUAL[0], candidates=_GRADUAL),
-#    "imp": Arm(scratch=True, settings={"cuts": 2, "rewind": 2}, candidates=_IMP),
-    "stp": Arm(settings=_ROUNDS[0] | {"lam": 0.05}, candidates=_ROUNDS, on={"digits-clutter": {"temporal": False}}),
+    "random": Arm(_GRADUAL),
+    "magnitude": Arm(_GRADUAL),
+    "lamp": Arm(_GRADUAL),
+    "stp": Arm(_ROUNDS, fixed={"lam": 0.05}, on={"digits-clutter": {"temporal": False}}),
+    "set": Arm(_DROP, scratch=True),
+    "esl_snn": Arm(_grid("fraction updates", (0.3, 20), (0.3, 40), (0.3, 60), (0.5, 40)), scratch=True),
+    "rigl": Arm(_grid("again updates", (True, 20), (True, 40), (True, 60), (False, 40)), scratch=True),
+    "granet": Arm(_grid("fraction initial", (0.1, 0.5), (0.1, 0.0), (0.2, 0.5), (0.5, 0.5)), scratch=True),
+    "ndsnn": Arm(_grid("fraction span", (0.3, 0.5), (0.5, 0.5), (0.3, 0.75), (0.5, 0.75)), scratch=True),
 }

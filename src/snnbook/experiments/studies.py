@@ -175,7 +175,7 @@ def _arm(role: str, method: str, arm: Arm, rung: Settings, profile: str) -> Tria
     """One rung of a method: as many epochs in total as any other, from the dense network or from scratch."""
     parent = dense(role, profile)
     epochs = {"smoke": 4, "laptop": 20, "paper": 600}[profile]
-    settings: dict[str, Any] = {**arm.settings, **arm.on.get(role, {}), **rung}
+    settings: dict[str, Any] = {**arm.chosen, **arm.on.get(role, {}), **rung}
     if profile == "smoke" and "cuts" in settings:
         settings["cuts"] = 2  # there are not more epochs than that
     if "cuts" in settings and "sparsity" in settings:

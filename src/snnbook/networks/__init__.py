@@ -5,14 +5,19 @@ from __future__ import annotations
 from torch import nn
 
 from snnbook.errors import UserError, unknown
-from snnbook.networks.convnet import PLANS, ConvNet
+from snnbook.networks import convnet, resnet
+from snnbook.networks.base import Network, Plan
+from snnbook.networks.convnet import ConvNet
+from snnbook.networks.resnet import ResNet
 
-__all__ = ["ConvNet", "available", "build"]
+__all__ = ["ConvNet", "Network", "ResNet", "available", "build"]
+
+_PLANS: dict[str, Plan] = {**convnet.PLANS, **resnet.PLANS}
 
 
 def available() -> dict[str, str]:
     """Network name → one-line description."""
-    return {name: plan.about for name, plan in PLANS.items()}
+    return {name: plan.about for name, plan in _PLANS.items()}
 
 
 def build(
@@ -27,16 +32,18 @@ def build(
     """Build a network by name; `width=1.0` is the paper's, other widths scale every hidden layer.
 
     Events go in as `[T, N, C, H, W]`. Static images go in as `[N, C, H, W]`: the first layer runs once and its output
-    drives all `T` steps. Out come logits `[T, N, K]`. `changes` replaces entries of the network's plan
-    (`Plan` in convnet.py) or constants of its neurons (`tau`, `v_threshold`, `v_reset`, `decay_input`,
-    `detach_reset`, `surrogate`). Raises UserError for an unknown name or change, a width that is not positive,
-    T < 1 and an image too small for the network's pooling.
+    drives all `T` steps. Out come logits `[T, N, K]`. `changes` replaces entries of the network's plan (`ConvPlan`,
+    `ResPlan`), such as `neuron="IF"`, or constants of its neurons (`tau`, `v_threshold`, `v_reset`, `decay_input`,
+    `detach_reset`, `surrogate`); `variant` chooses among networks that share a name: resnet19 and vggsnn of paper "a"
+    or "b", sew_resnet18 for "cifar" or, by default from 128 px on, for "imagenet".
+    Raises UserError for an unknown name or change, a width that is not positive, T < 1 and an image too small for the
+    network's pooling.
     """
-    if name not in PLANS:
-        raise unknown("network", name, PLANS)
+    if name not in _PLANS:
+        raise unknown("network", name, _PLANS)
     if not width > 0:
         raise UserError(f"width must be positive, got {width}")
     if T < 1:
         raise UserError(f"T must be at least 1 step, got {T}")
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    return ConvNet(PLANS[name].changed(**changes), num_classes, in_channels, size, width, T)
+    return _PLANS[name].changed(size, **changes).build(num_classes, in_channels, size, width, T)

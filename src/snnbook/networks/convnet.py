@@ -1,159 +1,121 @@
 """Plain convolutional spiking networks: convolutions and pooling, hidden linear layers, a read-out.
 
-Ref: paper B Fig. 3 and its public code (cifarnet); paper A Table 1 and its public code (dvsgesture, cifar10dvs).
+Ref: paper B Fig. 3 and its public code (cifarnet); paper A Table 1 and its public code (dvsgesture, cifar10dvs, vgg16);
+vggsnn: Deng et al. 2022, as in the public codes of papers A and B.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from snnbook.errors import UserError, unknown
-from snnbook.neurons import LIF
+from snnbook.errors import UserError
+from snnbook.networks.base import Fold, Network, Plan, Size, TimeDropout, one_of, scaled
 
-NEURON = ("tau", "v_threshold", "v_reset", "decay_input", "detach_reset", "surrogate")
+POOLINGS: dict[str, type[nn.MaxPool2d] | type[nn.AvgPool2d]] = {"M": nn.MaxPool2d, "A": nn.AvgPool2d}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a network is made of.
+@dataclass(frozen=True, kw_only=True)
+class ConvPlan(Plan):
+    """What a plain network is made of.
 
-    convolutions: output channels of each 3x3 convolution, "M" for 2x2 max pooling. hidden: widths of the hidden linear
-    layers. vote: output neurons per class, whose spikes are averaged; 0 reads the last layer's current instead and has
-    no output neurons. bias: biases in the linear layers. norm_hidden: batch norm behind hidden linear layers.
-    gain: initial scale of every batch norm. dropout: before every linear layer.
+    convolutions: output channels of each 3x3 convolution, "M" and "A" for 2x2 max and average pooling. hidden: widths
+    of the hidden linear layers. vote: outputs per class, which are averaged; 0 reads the last layer's current instead.
+    spiking_output: the voting outputs are neurons; False averages their currents. bias, conv_bias: biases in the linear
+    layers and in the convolutions. norm_hidden: batch norm behind hidden linear layers. dropout: before every linear
+    layer.
     """
 
-    about: str
     convolutions: tuple[int | str, ...]
-    hidden: tuple[int, ...]
+    hidden: tuple[int, ...] = ()
     vote: int = 10
+    spiking_output: bool = True
     bias: bool = False
+    conv_bias: bool = False
     norm_hidden: bool = False
-    gain: float = 1.0
     dropout: float = 0.0
-    neuron: tuple[tuple[str, Any], ...] = ()
 
-    def changed(self, **changes) -> Plan:
-        """This plan with entries replaced; neuron constants are collected in `neuron`. Raises UserError on others."""
-        mine = {f.name for f in fields(self)} - {"about", "neuron"}
-        for key in changes:
-            if key not in mine and key not in NEURON:
-                raise unknown("network setting", key, {*mine, *NEURON})
-        neuron = dict(self.neuron) | {k: v for k, v in changes.items() if k in NEURON}
-        plan: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items() if k in mine}
-        return replace(self, neuron=tuple(sorted(neuron.items(), key=lambda kv: kv[0])), **plan)
+    def check(self) -> None:
+        super().check()
+        for entry in self.convolutions:
+            if isinstance(entry, str):
+                one_of("pooling", entry, POOLINGS)
+        if not self.convolutions or isinstance(self.convolutions[0], str):
+            raise UserError(f"convolutions must begin with the channels of one, got {self.convolutions}")
 
+    def build(self, num_classes: int, in_channels: int, image_size: Size, width: float, T: int) -> Network:
+        return ConvNet(self, num_classes, in_channels, image_size, width, T)
+
+
+_VGG16 = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M")
 
 PLANS = {
-    "cifarnet": Plan(
-        "6Conv2FC of papers A, B and C for CIFAR-10: 36,715,264 weights",
-        (256, 256, 256, "M", 256, 256, 256, "M"),
-        (2048,),
+    "cifarnet": ConvPlan(
+        about="6Conv2FC of papers A, B and C for CIFAR-10: 36,715,264 weights",
+        convolutions=(256, 256, 256, "M", 256, 256, 256, "M"),
+        hidden=(2048,),
     ),
-    "dvsgesture": Plan(
-        "5Conv2FC of paper A for DVS128 Gesture: 1,698,926 parameters at 128x128",
-        (128, "M") * 5,
-        (512,),
+    "vgg16": ConvPlan(
+        about="VGG16 of papers A and C for CIFAR-10: 14,728,266 parameters, inputs of 32 px and more",
+        convolutions=_VGG16,
+        vote=0,
+        bias=True,
+        conv_bias=True,
+        init="vgg",
+        constants={"tau": 4 / 3},
+    ),
+    "dvsgesture": ConvPlan(
+        about="5Conv2FC of paper A for DVS128 Gesture: 1,698,926 parameters at 128x128",
+        convolutions=(128, "M") * 5,
+        hidden=(512,),
         bias=True,
         dropout=0.5,
     ),
-    "cifar10dvs": Plan(
-        "4Conv2FC of paper A for CIFAR10-DVS: 4,691,812 parameters at 128x128",
-        (128, "M") * 4,
-        (512,),
+    "cifar10dvs": ConvPlan(
+        about="4Conv2FC of paper A for CIFAR10-DVS: 4,691,812 parameters at 128x128",
+        convolutions=(128, "M") * 4,
+        hidden=(512,),
         bias=True,
         dropout=0.5,
+    ),
+    "vggsnn": ConvPlan(
+        about="VGGSNN of papers A (variant a) and B (b) for CIFAR10-DVS: 9,683,456 parameters at 48x48",
+        convolutions=(64, 128, "A", 256, 256, "A", 512, 512, "A", 512, 512, "A"),
+        dropout=0.25,
+        init="fan_out",
+        variants={"a": {}, "b": {"dropout": 0.0, "spiking_output": False}},
     ),
 }
 
 
-class Fold(nn.Sequential):
-    """Layers without memory, run on all time steps at once: `[T, N, *]` → `[T, N, *]`.
+class ConvNet(Network):
+    """A `ConvPlan` made into a network. Raises UserError for an image too small for its poolings."""
 
-    An input that is the same at every step (expanded from one) is not expanded here but by the caller, after this.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-
-
-class ConvNet(nn.Module):
-    """A `Plan` made into a network; `[T, N, C, H, W]` or `[N, C, H, W]` → logits `[T, N, K]`."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        num_classes: int,
-        in_channels: int,
-        image_size: tuple[int, int],
-        width: float,
-        T: int,
-    ):
-        super().__init__()
-        pools = plan.convolutions.count("M")
+    def __init__(self, plan: ConvPlan, num_classes: int, in_channels: int, image_size: Size, width: float, T: int):
+        pools = sum(isinstance(entry, str) for entry in plan.convolutions)
         if min(image_size) < 2**pools:
             raise UserError(f"an image of {image_size} is too small for {pools} poolings; at least {2**pools} pixels")
-        self.T, self.num_classes = T, num_classes
-        neuron = dict(plan.neuron)
-
-        def scaled(n: int) -> int:
-            return max(1, round(n * width))
-
-        def norm(layer: nn.Module) -> nn.Module:
-            nn.init.constant_(layer.weight, plan.gain)  # type: ignore[arg-type]
-            return layer
-
         layers: list[nn.Module] = []
         c, (h, w) = in_channels, image_size
         for entry in plan.convolutions:
             if isinstance(entry, str):
-                layers.append(Fold(nn.MaxPool2d(2)))
+                layers.append(Fold(POOLINGS[entry](2)))
                 h, w = h // 2, w // 2
             else:
-                out = scaled(entry)
-                layers += [
-                    Fold(nn.Conv2d(c, out, 3, padding=1, bias=False), norm(nn.BatchNorm2d(out))),
-                    LIF(**neuron),
-                ]
+                out = scaled(entry, width)
+                convolution = nn.Conv2d(c, out, 3, padding=1, bias=plan.conv_bias)
+                layers += [Fold(convolution, plan.norm(out)), plan.neurons()]
                 c = out
         layers.append(nn.Flatten(2))
+        dropout = [TimeDropout(plan.dropout)] if plan.dropout else []
         features = c * h * w
         for entry in plan.hidden:
-            out = scaled(entry)
-            norms = [norm(nn.BatchNorm1d(out))] if plan.norm_hidden else []
-            layers += self._dropout(plan)
-            layers += [Fold(nn.Linear(features, out, bias=plan.bias), *norms), LIF(**neuron)]
+            out = scaled(entry, width)
+            norms = [plan.norm(out, 1)] if plan.norm_hidden else []
+            layers += [*dropout, Fold(nn.Linear(features, out, bias=plan.bias), *norms), plan.neurons()]
             features = out
-        layers += self._dropout(plan)
-        layers.append(Fold(nn.Linear(features, num_classes * max(plan.vote, 1), bias=plan.bias)))
-        if plan.vote:
-            layers.append(LIF(**neuron))
-        self.encoder, self.body = layers[0], nn.Sequential(*layers[1:])
-
-    @staticmethod
-    def _dropout(plan: Plan) -> list[nn.Module]:
-        return [TimeDropout(plan.dropout)] if plan.dropout else []
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 4:  # static: encode once, then the same current at every step
-            y = self.encoder(x.unsqueeze(0)).expand(self.T, -1, -1, -1, -1)
-        elif x.dim() == 5:
-            y = self.encoder(x)
-        else:
-            raise UserError(f"input must be [T, N, C, H, W] or [N, C, H, W], got shape {tuple(x.shape)}")
-        y = self.body(y)
-        return y.unflatten(2, (self.num_classes, -1)).mean(3)
-
-
-class TimeDropout(nn.Dropout):
-    """Dropout with one pattern for all time steps of a sample: `[T, N, *]` → `[T, N, *]`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or not self.p:
-            return x
-        keep = torch.empty_like(x[0]).bernoulli_(1 - self.p)
-        return x * keep / (1 - self.p)
+        layers += [*dropout, Fold(nn.Linear(features, num_classes * max(plan.vote, 1), bias=plan.bias))]
+        if plan.vote and plan.spiking_output:
+            layers.append(plan.neurons())
+        super().__init__(plan, layers, num_classes, T)

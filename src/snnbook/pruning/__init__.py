@@ -8,11 +8,29 @@ from typing import Any
 
 from snnbook.errors import unknown
 from snnbook.pruning import scores
+from snnbook.pruning.admm import ADMM
 from snnbook.pruning.budgets import global_masks
+from snnbook.pruning.criticality import CriticalityPruning
+from snnbook.pruning.criticality_structured import CriticalityStructured
+from snnbook.pruning.deepr import DeepR
+from snnbook.pruning.esl_snn import ESLSNN
+from snnbook.pruning.gradr import GradR
 from snnbook.pruning.gradual import Gradual
+from snnbook.pruning.granet import GraNet
+from snnbook.pruning.greg import GReg
+from snnbook.pruning.imp import IMP
+from snnbook.pruning.ndsnn import NDSNN
+from snnbook.pruning.nslim import NSlim
 from snnbook.pruning.pruner import Context, Masks, Pruner, prunable
+from snnbook.pruning.rcmo import RCMO
+from snnbook.pruning.rigl import RigL
+from snnbook.pruning.sccd import SCCD
+from snnbook.pruning.slamp import SLAMP
+from snnbook.pruning.sparse_evolution import SET
+from snnbook.pruning.stds import STDS
 from snnbook.pruning.stp import STP
 from snnbook.pruning.thresholds import cut
+from snnbook.pruning.unstructured import Unstructured
 
 __all__ = [
     "Context",
@@ -46,7 +64,27 @@ METHODS = {
         "gradual layer-adaptive magnitude pruning (Lee et al. 2020; paper A Eq. 1)",
         {"score": "lamp"},
     ),
+    "imp": Method(IMP, "iterative magnitude pruning with late rewinding: lottery tickets (Kim et al. 2022)"),
     "stp": Method(STP, "spatio-temporal pruning: LAMP rounds and the KL decision step (paper A)"),
+    "slamp": Method(SLAMP, "LAMP weighted by how input adds up over time, a reconstruction (paper D)"),
+    "unstructured": Method(Unstructured, "weight and neuron masks under a penalty on synaptic operations (paper B)"),
+    "deepr": Method(DeepR, "deep rewiring: a random walk at a fixed number of weights (Bellec et al. 2018)"),
+    "gradr": Method(GradR, "gradient rewiring: hidden values learn on below zero (Chen et al. 2021)"),
+    "stds": Method(STDS, "state transition of dendritic spines: a rising soft threshold (Chen et al. 2022)"),
+    "admm": Method(ADMM, "alternating directions towards a sparse projection, then a hard cut (Deng et al. 2021)"),
+    "set": Method(SET, "sparse evolutionary training: sign-wise drop, random growth (Mocanu et al. 2018)"),
+    "esl_snn": Method(ESLSNN, "evolutionary structure learning for spiking networks (Shen et al. 2023)"),
+    "rigl": Method(RigL, "sparse training that grows by gradient (Evci et al. 2020)"),
+    "granet": Method(GraNet, "gradual magnitude pruning with neuroregeneration (Liu et al. 2021)"),
+    "ndsnn": Method(NDSNN, "sparse training with ever fewer weights (Huang et al. 2023)"),
+    "criticality": Method(CriticalityPruning, "magnitude pruning; weights of critical neurons return (paper C)"),
+    "criticality_structured": Method(
+        CriticalityStructured, "channels by batch norm, the most critical regenerated (paper C Algorithm 2)"
+    ),
+    "rcmo": Method(RCMO, "minimax pruning under a resource constraint (Chen et al. 2023)"),
+    "sccd": Method(SCCD, "channels by batch norm and firing rate, a reconstruction (Meng et al. 2023)"),
+    "nslim": Method(NSlim, "network slimming: channels by batch norm under L1 (Liu et al. 2017)"),
+    "greg": Method(GReg, "channels under a growing L2 penalty (Wang et al. 2021)"),
 }
 
 
@@ -55,12 +93,13 @@ def available() -> dict[str, str]:
     return {name: method.about for name, method in METHODS.items()}
 
 
-def settings(name: str) -> list[str]:
-    """The settings that method `name` takes. Raises UserError for an unknown name."""
+def settings(name: str) -> dict[str, Any]:
+    """The settings that method `name` takes, and their defaults. Raises UserError for an unknown name."""
     if name not in METHODS:
         raise unknown("method", name, METHODS)
     method = METHODS[name]
-    return [p for p in inspect.signature(method.cls).parameters if p not in method.fixed]
+    parameters = inspect.signature(method.cls).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in method.fixed}
 
 
 def create(name: str, **chosen) -> Pruner:

@@ -53,26 +53,33 @@ def global_masks(scores: Tensors, sparsity: float, masks: Tensors | None = None)
 def keep_top(score: Tensor, n: int, among: Tensor | None = None) -> Tensor:
     """The `n` best of a layer, or of its weights `among` (bool), as a bool mask; all of them if there are fewer.
 
-    Of equal scores the first in order of position stay.
+    Of equal scores the first in order of position stay; NaN ranks last.
     """
-    flat = score.detach().flatten().double()
-    flat = flat if among is None else flat.masked_fill(~among.flatten(), -torch.inf)
-    n = min(n, flat.numel() if among is None else int(among.sum()))
+    flat = score.detach().flatten().nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    open_ = torch.ones_like(flat, dtype=torch.bool) if among is None else among.flatten()
+    found = flat[open_]
+    best = torch.full_like(found, n >= found.numel(), dtype=torch.bool)
+    if 0 < n < found.numel():
+        edge = found.kthvalue(found.numel() - n + 1).values
+        best = found > edge
+        best[(found == edge).nonzero().flatten()[: n - int(best.sum())]] = True
     mask = torch.zeros_like(flat, dtype=torch.bool)
-    mask[flat.sort(descending=True, stable=True).indices[:n]] = True
+    mask[open_] = best
     return mask.view(score.shape)
 
 
 def uniform(weights: Tensors, density: float) -> dict[str, int]:
-    """How many weights each layer keeps if all keep the same share; at least one."""
-    return {name: max(1, round(density * w.numel())) for name, w in weights.items()}
+    """How many weights each layer keeps if all keep the same share; at least one, `round(density * total)` in all."""
+    counts = {name: max(1, round(density * w.numel())) for name, w in weights.items()}
+    return _exactly(counts, weights, density)
 
 
 def erk(weights: Tensors, density: float) -> dict[str, int]:
     """How many weights each layer keeps at a global `density` by the Erdős-Rényi-kernel rule; at least one.
 
-    A layer's density is proportional to (sum of its axes) / (product of its axes), kernel axes included; where that
-    exceeds 1 the layer is dense and the others share what is left.
+    In all they keep `round(density * total)`, or as many as there are layers if that is more. A layer's density is
+    proportional to (sum of its axes) / (product of its axes), kernel axes included; where that exceeds 1 the layer is
+    dense and the others share what is left.
     Ref: Mocanu et al. 2018 (fully connected), Evci et al. 2020 (kernels).
     """
     ratio = {name: sum(w.shape) / w.numel() for name, w in weights.items()}
@@ -86,11 +93,12 @@ def erk(weights: Tensors, density: float) -> dict[str, int]:
             break
         dense |= over
     counts = {n: w.numel() if n in dense else max(1, round(scale * sum(w.shape))) for n, w in weights.items()}
-    return _exactly(counts, weights, max(len(weights), round(density * sum(w.numel() for w in weights.values()))))
+    return _exactly(counts, weights, density)
 
 
-def _exactly(counts: dict[str, int], weights: Tensors, total: int) -> dict[str, int]:
-    """`counts` with the remainder of rounding put into the largest layer that has room for it."""
+def _exactly(counts: dict[str, int], weights: Tensors, density: float) -> dict[str, int]:
+    """`counts` with the remainder of rounding put into the largest layers that have room for it."""
+    total = max(len(weights), round(density * sum(w.numel() for w in weights.values())))
     for name in sorted(weights, key=lambda n: -weights[n].numel()):
         missing = total - sum(counts.values())
         counts[name] = min(max(counts[name] + missing, 1), weights[name].numel())

@@ -1,7 +1,8 @@
-"""Schedules: the sparsity that is due after each pruning, from the first to the last."""
+"""Schedules: when masks are updated, the sparsity that is due then, and how much is exchanged."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 
@@ -21,6 +22,27 @@ def linear(done: float) -> float:
 def rounds(share: float, n: int) -> float:
     """Sparsity after `n` rounds that each remove `share` of the survivors: 1 - (1 - share)^n. Ref: papers A and C."""
     return 1 - (1 - share) ** n
+
+
+def cosine(first: float, last: float, done: float) -> float:
+    """From `first` to `last` along half a wave of the cosine, at progress `done` in [0, 1]: the share exchanged.
+
+    Ref: Dettmers & Zettlemoyer 2019; Evci et al. 2020.
+    """
+    return last + (first - last) * (1 + math.cos(math.pi * done)) / 2
+
+
+def due(step: int, steps: int, updates: int, span: float = 1.0) -> int:
+    """The number of the mask update that follows step `step` (from 1) of a training of `steps`; 0 = none.
+
+    The `updates` are evenly spaced over the first `span` of the training, the last at its end. Where several fall on
+    one step, theirs is the number of the last.
+    """
+
+    def reached(s: int) -> int:
+        return min(updates, int((s + 0.5) * updates / (span * steps))) if s > 0 else 0
+
+    return reached(step) if reached(step) > reached(step - 1) else 0
 
 
 SCHEDULES: dict[str, Callable[[float], float]] = {"cubic": cubic, "linear": linear}

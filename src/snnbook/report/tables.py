@@ -45,13 +45,13 @@ def _html(frame: pd.DataFrame, caption: str, row_headers: int) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in frame.columns)
     body = []
     for row in frame.itertuples(index=False):
-        cells = [_text(value) for value in row]
-        html = [f'<th scope="row" style="text-align:left">{escape(c)}</th>' for c in cells[:row_headers]]
-        for cell in cells[row_headers:]:
+        cells = [(_text(value), value.html if isinstance(value, Block) else escape(_text(value))) for value in row]
+        html = [f'<th scope="row" style="text-align:left">{cell}</th>' for _, cell in cells[:row_headers]]
+        for text, cell in cells[row_headers:]:
             # A number with its spread and interval stays on one line; a sentence that begins with a number is prose.
-            number = _numeric(cell) and len(cell) <= 32
+            number = _numeric(text) and len(text) <= 32
             style = "text-align:right;white-space:nowrap" if number else "text-align:left"
-            html.append(f'<td style="{style}">{escape(cell)}</td>')
+            html.append(f'<td style="{style}">{cell}</td>')
         body.append(f"<tr>{''.join(html)}</tr>")
     return (
         f'<div class="snnbook-table" role="region" tabindex="0" aria-label="{escape(caption)}" '
@@ -70,7 +70,10 @@ def _markdown(frame: pd.DataFrame, caption: str) -> str:
 
 
 def table(frame: pd.DataFrame, caption: str, row_headers: int = 1) -> Table:
-    """The frame as a table; its first `row_headers` columns name the row. A caption is required."""
+    """The frame as a table; its first `row_headers` columns name the row. A cell may be a Block, such as a link.
+
+    A caption is required.
+    """
     return Table(frame, caption, row_headers)
 
 

@@ -1,0 +1,73 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+#   snnbook: {reproduces: []}
+# ---
+
+# %% [markdown]
+# # What pruning costs: epochs and seconds
+#
+# **A sparse network is cheap to run; making it may not be.** This page takes the records of {doc}`methods` and asks
+# what the trainings cost: in epochs, which are equal by design, and in processor time, which is not.
+
+# %% tags=["parameters", "hide-input"]
+profile = "laptop"  # smoke, laptop or paper
+seeds = ""  # such as 0-4 or 0,2; empty: those of the profile
+results = ""  # folder of the records; empty: that of the profile
+jobs = 2  # trials at a time
+options = ""  # settings of the study, as pairs of key and value
+
+# %% tags=["hide-input"]
+from snnbook import experiments
+from snnbook.report import comparison, page
+
+parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+study = experiments.results("compare", **parameters)
+
+# %% [markdown]
+# ## Are the epochs equal?
+
+# %% tags=["remove-input"]
+comparison.cost_sentences(study)
+
+# %% [markdown]
+# Rounds of their own divide the same epochs among them, and may leave a few over.
+#
+# ## And the seconds?
+#
+# All trainings ran on one thread each, with the same kernels. Masks are zeros in dense tensors here, so sparse
+# training does not get faster with fewer weights: what differs is the work of the method itself, such as sorting the
+# scores, a penalty with a graph of its own, or time steps that were cut away. On hardware that skips zeros the order
+# can be another one.
+
+# %% tags=["remove-input"]
+comparison.cost_picture(study)
+
+# %% tags=["remove-input"]
+comparison.cost_table(study)
+
+# %% [markdown]
+# ## Does time buy accuracy?
+#
+# The arms that train far longer than the others, beside the same method with the usual epochs:
+
+# %% tags=["remove-input"]
+comparison.apart_table(study)
+
+# %% [markdown]
+# ## What is to be read with care?
+#
+# - Other trainings may have run on the same machine at the same time. Processor time is then good for a factor, not
+#   for a few per cent; the interval is over the seeds and does not see what all of them have in common.
+# - The dense network that methods go on from is trained once for each seed and shared by all of them. The table
+#   counts it for each, as someone who wants one network pays for it.
+# - Time to tune is not counted. Every method was given as many candidates ({doc}`tuning`).
+# - Memory is not measured. Methods that keep further tensors of the size of the weights, such as hidden values,
+#   duals, or copies to rewind to, need more of it.
+#
+# Next: {doc}`tuning`, where the settings come from.
+
+# %% tags=["remove-input"]
+page.box(study, notebook="compare/cost", parameters=parameters)

@@ -1,0 +1,472 @@
+"""Which channels of which layers belong together, and how to take them out: what the structured methods share.
+
+A channel is a row of a layer's weight. With it go the entries of the norms and the columns of the layers that it
+reaches, and where branches are added the channels of the other branches. Which ones is found by watching NaN: a row
+of one layer is made NaN, the other layers put out what they did before, and whatever turns NaN depends on that row.
+NaN passes through norms, pooling, reshapes, additions, products and loops over time alike; neurons, whose comparison
+would stop it, pass their input on while this runs. Rows are coded in binary, so a layer with C rows takes
+2 log2 C runs, in which no layer computes anything. Rows that mix on their way (group norm, attention), that reach
+the network's output, or of which nothing is found, stay.
+
+Torch-Pruning 1.6.1 was tried first, and does not fit. It takes axis 1 for the channels, and loses them where time is
+folded into the batch: behind a flatten of `[T * N, C, H, W]` with 4 values a channel it named 1,024 columns of a linear
+layer that has 48, of the step-by-step neurons it coupled unrelated channels ("maximum recursive depth"), of a static
+input expanded over T it missed the layers that read it, in a residual network it divided by zero, and 6Conv2FC ran
+out of memory.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor, nn
+
+from snnbook.errors import UserError
+from snnbook.neurons import LIF
+from snnbook.pruning.budgets import keep_top
+from snnbook.pruning.pruner import Context
+from snnbook.tracing import CONTAINERS, LAYERS, NORMS, Hook, blocks, layers, measuring, named, neurons, reset, spikes_of
+
+Ids = dict[str, Tensor]  # module → for each of its entries the channel that it goes with, -1 = stays
+
+
+@dataclass
+class Channels:
+    """The removable channels of a network, numbered in order of execution; coupled rows are one channel.
+
+    rows, columns: of the layers' weights. norms: entries of batch norms. lifs: entries of the axis behind `[T, N]` of
+    what `LIF` is given, whose shape `[*]` for one sample and step is in `maps`. alive: bool, by number.
+    """
+
+    rows: Ids
+    columns: Ids
+    norms: Ids
+    lifs: Ids
+    maps: dict[str, tuple[int, ...]]
+    alive: Tensor
+
+    def mean(self, ids: Ids, values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The mean over a channel's entries of `values` (one per entry), and which channels have any; both `[n]`."""
+        total, count = torch.zeros(2, len(self.alive), dtype=torch.float64, device=self.alive.device)
+        for name, value in values.items():
+            mine = ids[name] >= 0
+            total.index_add_(0, ids[name][mine], value.detach()[mine].double())
+            count.index_add_(0, ids[name][mine], torch.ones_like(value, dtype=torch.float64)[mine])
+        return total / count.clamp_min(1), count > 0
+
+    def gammas(self, model: nn.Module) -> tuple[Tensor, Tensor]:
+        """Mean |gamma| of each channel `[n]`, and which channels have one. Raises UserError if none does."""
+        size, known = self.mean(self.norms, {n: g.abs() for n, g in gammas(model).items() if n in self.norms})
+        if not known.any():
+            raise UserError(
+                "channels are ranked by the scale of their batch norm, and none here has one; greg needs none"
+            )
+        return size, known
+
+    def within(self, layer: str) -> Tensor:
+        """Which channels `[n]` have rows in a layer."""
+        found = torch.zeros_like(self.alive)
+        found[self.rows[layer][self.rows[layer] >= 0]] = True
+        return found
+
+    def cut(self, c: Context, gone: Tensor, score: Tensor) -> None:
+        """Remove the channels `gone` (bool `[n]`) from the masks of the network, and record what is left.
+
+        A layer that would be left without any keeps the one with the best `score`, with a warning that names it.
+        """
+        gone = gone.clone()
+        for name, ids in self.rows.items():
+            mine = self.within(name) & self.alive
+            if (ids >= 0).all() and not (mine & ~gone).any():
+                gone[keep_top(score, 1, mine)] = False
+                c.log.setdefault("rescued", []).append(name)
+                warnings.warn(f"pruning would take all channels of {name}: the best one stays", stacklevel=3)
+        self.alive &= ~gone
+        c.set_masks(dict(c.masks) | {n: m & c.masks[n] for n, m in self.masks(c.weights).items()})
+        self.hold(c.model)
+        c.log["channels"] = [int(self.alive.sum()), len(self.alive)]
+
+    def keep(self, ids: Tensor) -> Tensor:
+        """Which entries live, bool."""
+        return (ids < 0) | self.alive[ids]
+
+    def masks(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weight name → bool mask without the rows and columns of dead channels."""
+        out = {}
+        for name, ids in self.rows.items():
+            w = weights[f"{name}.weight"]
+            rows, columns = _along(self.keep(ids), 0, w.dim()), _along(self.keep(self.columns[name]), 1, w.dim())
+            out[f"{name}.weight"] = (rows & columns).expand(w.shape).clone()
+        return out
+
+    @torch.no_grad()
+    def hold(self, model: nn.Module) -> None:
+        """Keep biases, gamma and beta of dead channels at zero, so that their neurons never fire."""
+        for name, ids in [*self.rows.items(), *self.norms.items()]:
+            m: Any = model.get_submodule(name)
+            for p in (m.weight if name in self.norms else None, m.bias):
+                if p is not None:
+                    p.masked_fill_(~self.keep(ids), 0.0)
+
+    def finish(self, c: Context) -> None:
+        """Leave a network without the dead channels in `c.model`; in the one trained their neurons are masked out."""
+        full, c.model = c.model, self.narrow(c.model)
+        for name, ids in self.lifs.items():
+            lif: Any = full.get_submodule(name)
+            mask = _along(self.keep(ids), 0, len(self.maps[name])).expand(self.maps[name])
+            if not mask.all():
+                lif.mask = mask.clone() if lif.mask is None else mask & lif.mask
+
+    @torch.no_grad()
+    def narrow(self, model: nn.Module) -> nn.Module:
+        """A copy of the network without the dead channels."""
+        reset(model)
+        small = deepcopy(model)
+        for name, ids in self.rows.items():
+            m: Any = small.get_submodule(name)
+            rows, columns = self.keep(ids), self.keep(self.columns[name])
+            m.weight = _like(m.weight, m.weight[rows][:, columns])
+            m.bias = None if m.bias is None else _like(m.bias, m.bias[rows])
+            sizes = ("out_features", "in_features") if isinstance(m, nn.Linear) else ("out_channels", "in_channels")
+            for attribute, kept in zip(sizes, (rows, columns), strict=True):
+                setattr(m, attribute, int(kept.sum()))
+        for name, ids in self.norms.items():
+            m, kept = small.get_submodule(name), self.keep(ids)
+            m.num_features = int(kept.sum())
+            for attribute in ("weight", "bias", "running_mean", "running_var"):
+                if (old := getattr(m, attribute)) is not None:
+                    setattr(m, attribute, _like(old, old[kept]))
+        for name, ids in self.lifs.items():
+            m = small.get_submodule(name)
+            m.mask = None if m.mask is None else m.mask[self.keep(ids)]
+        return small
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a checkpoint needs: which channels live."""
+        return {"alive": self.alive}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state_dict` gave."""
+        self.alive.copy_(state["alive"])
+
+
+def gammas(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The scales of all batch norms by module name."""
+    return {n: m.weight for n, m in named(model, NORMS).items() if m.weight is not None}  # type: ignore[misc]
+
+
+def lowest(score: Tensor, among: Tensor, n: int) -> Tensor:
+    """The `n` channels `among` (bool) with the lowest score, as bool; of equal ones the later go first."""
+    return among & ~keep_top(score, int(among.sum()) - n, among)
+
+
+def check_cut(channels: float, strength: float, span: float) -> None:
+    """Raise UserError unless the share of channels, the weight of a penalty and the share before the cut make sense."""
+    if not 0 <= channels < 1:
+        raise UserError(f"channels must lie in [0, 1), got {channels}")
+    if strength < 0 or not 0 < span <= 1:
+        raise UserError(f"need strength >= 0 and span in (0, 1], got {strength} and {span}")
+
+
+def steps_before_cut(c: Context, span: float) -> int:
+    """How many steps of the training lie before the cut."""
+    return max(1, round(span * c.steps))
+
+
+def run_samples(
+    c: Context, n: int, watch: AbstractContextManager[Any], begin: Callable[[], None] = lambda: None
+) -> None:
+    """Run the first `n` training samples (0: all) through the network inside `watch`; `begin` before each batch.
+
+    In evaluation mode, 100 at a time, with neurons that have forgotten their state.
+    """
+    x, _ = c.samples(n or 1 << 40)
+    with torch.no_grad(), measuring(c.model), watch:
+        for batch in x.split(100, 0 if x.dim() == 4 else 1):
+            reset(c.model)
+            begin()
+            c.model(batch)
+
+
+def behind(c: Context, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Layer → those of the `values` of neurons (name → `[C]`) that belong to the neurons behind its rows."""
+    found = {name: values.get(block.neuron) for name, block in blocks(c.model, c.samples(1)[0]).items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def firing_rates(c: Context, n: int) -> dict[str, Tensor]:
+    """Layer → mean spikes in a step of the neurons behind each of its rows, over the first `n` samples (0: all)."""
+    axis = {b.neuron: -len(b.leaving) for b in blocks(c.model, c.samples(1)[0]).values() if b.neuron}
+    fired: dict[str, Tensor] = {}
+    seen = dict.fromkeys(axis, 0)
+
+    def see(name: str, m: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        spikes = spikes_of(output).detach().movedim(axis[name], 0).flatten(1)
+        fired[name] = fired.get(name, 0) + spikes.sum(1, dtype=torch.float64)
+        seen[name] += spikes.shape[1]
+
+    run_samples(c, n, _hooked({c.model.get_submodule(name): partial(see, name) for name in axis}))
+    return behind(c, {name: total / seen[name] for name, total in fired.items()})
+
+
+def find_channels(model: nn.Module, x: Tensor, streams: bool = False) -> Channels:
+    """The removable channels of a network, all alive; `x` is a batch of one sample as the network takes it.
+
+    streams: also those in which rows of several layers meet, as in residual additions; otherwise they stay, and only
+    the channels inside of blocks can go.
+    Raises UserError if none is removable, and if a network with fewer channels fails or computes something else: both
+    are tried here, in double precision where the network knows it, so that it does not show after the training only.
+    """
+    with torch.no_grad(), measuring(model):
+        found = _number(_Probe(model, x), streams)
+    if not len(found.alive):
+        raise UserError("no channel can be removed: each reaches the output directly or is mixed with others")
+    _try(model, x, found)
+    return found
+
+
+class _Probe:
+    """Runs a network with NaN in chosen places, and says where it arrives. The layers put out what they once did."""
+
+    def __init__(self, model: nn.Module, x: Tensor):
+        self.model, self.x = model, x
+        self.name_of = {m: name for name, m in model.named_modules()}
+        self.layers: dict[str, Any] = {n: m for n, m in layers(model).items() if getattr(m, "groups", 1) == 1}
+        self.norms, self.lifs = named(model, NORMS), named(model, (LIF,))
+        self.fixed = {name: m for name, m in model.named_modules() if self._is_fixed(m)}
+        self.outputs: dict[str, list[Tensor]] = {}  # of the layers, call by call, in order of execution
+        self.maps: dict[str, tuple[int, ...]] = {}
+        self.silent: dict[nn.Module, int] = {}  # neurons, which stop NaN → how many tensors they return, 0 = no tuple
+        with _hooked(
+            dict.fromkeys(self.layers.values(), self._remember) | dict.fromkeys(self.lifs.values(), self._size)
+        ):
+            reset(model)
+            model(x)
+        self.layers = {name: self.layers[name] for name in self.outputs}
+        with _hooked(dict.fromkeys(neurons(model), self._listen)):
+            self.reached()
+
+    def _is_fixed(self, m: nn.Module) -> bool:
+        """Whether it has values of its own for some channels, as grouped convolutions and learnt time constants."""
+        own = [*m.parameters(recurse=False), *m.buffers(recurse=False)]
+        inside = any(isinstance(child, (*LAYERS, *NORMS, LIF)) for child in m.modules() if child is not m)
+        known = m in {*self.layers.values(), *self.norms.values(), *self.lifs.values()} or isinstance(m, CONTAINERS)
+        return not known and not inside and any(t.numel() > 1 for t in own)
+
+    def _remember(self, m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+        self.outputs.setdefault(self.name_of[m], []).append(output.clone())
+
+    def _size(self, m: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        shape = tuple(args[0].shape[2:])
+        if self.maps.setdefault(self.name_of[m], shape) != shape or not shape:
+            self.lifs.pop(self.name_of[m], None)  # one module at several places has no channels of its own
+
+    def _listen(self, m: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        if args[0].shape == spikes_of(output).shape:
+            told = m.forward(torch.full_like(args[0], torch.nan), *args[1:])
+            if not _nan(spikes_of(told)):
+                self.silent[m] = len(output) if isinstance(output, tuple) else 0
+
+    def reached(self, source: str | None = None, rows: Tensor | None = None, poison: bool = False) -> dict[str, Tensor]:
+        """Module → which of its entries are NaN, with NaN in some rows of one layer, or in the network's input.
+
+        Of layers it is the columns; "" stands for the output, and that and fixed modules have one entry.
+        """
+        hits: dict[str, Tensor] = {}
+        calls = dict.fromkeys(self.layers, 0)
+
+        def see(name: str, hit: Tensor) -> None:
+            hits[name] = hits[name] | hit if name in hits else hit
+
+        def layer(name: str, x: Tensor, *_: Any) -> Tensor:
+            axis = 1 - self.layers[name].weight.dim()
+            see("columns " + name, _entries(x, axis))
+            output = self.outputs[name][calls[name]].clone()
+            calls[name] += 1
+            return output if name != source else output.index_fill_(axis, rows, torch.nan)  # type: ignore[arg-type]
+
+        def norm(m: Any, args: tuple[Any, ...]) -> None:
+            see("norms " + self.name_of[m], _entries(args[0], 1 if args[0].shape[1] == m.num_features else 2))
+
+        def lif(m: nn.Module, args: tuple[Any, ...]) -> None:
+            see("lifs " + self.name_of[m], _entries(args[0], 2))
+
+        def fixed(m: nn.Module, args: tuple[Any, ...]) -> None:
+            see("fixed " + self.name_of[m], torch.tensor([_nan(args)]))
+
+        def silent(n: int, x: Tensor, *_: Any) -> Any:
+            return (x,) * n if n else x
+
+        with ExitStack() as stack:
+            for name, m in self.layers.items():
+                stack.enter_context(_forward(m, partial(layer, name)))
+            for m, n in self.silent.items():
+                stack.enter_context(_forward(m, partial(silent, n)))
+            for group, hook in ((self.norms, norm), (self.lifs, lif), (self.fixed, fixed)):
+                for m in group.values():
+                    stack.callback(m.register_forward_pre_hook(hook).remove)
+            reset(self.model)
+            see("fixed", torch.tensor([_nan(self.model(torch.full_like(self.x, torch.nan) if poison else self.x))]))
+        return {name: hit.cpu() for name, hit in hits.items()}
+
+
+def _number(probe: _Probe, streams: bool) -> Channels:
+    """Entries that depend on each other, by the probe, as numbered channels."""
+    start: dict[str, int] = {}
+    direct = {name: hit.numpy() for name, hit in probe.reached(poison=True).items()}
+    size = {f"rows {name}": m.weight.shape[0] for name, m in probe.layers.items()}
+    total = 0
+    for name, n in (size | {name: len(hit) for name, hit in direct.items()}).items():
+        start[name], total = total, total + n
+    stays = np.zeros(total, bool)  # what depends on the input itself, or on a mixture
+    for name, hit in direct.items():
+        stays[start[name] : start[name] + len(hit)] = hit
+    edges: list[np.ndarray] = []
+    for name, m in probe.layers.items():
+        first, n = start[f"rows {name}"], len(m.weight)
+        for entries, (row, clean) in _sources(probe, name, n).items():
+            where = start[entries] + np.arange(len(row))
+            edges.append(np.stack([first + row[clean], where[clean]]))
+            mixed = (row >= 0) & (~clean | entries.startswith("fixed"))
+            stays[where[mixed]] = True
+            stays[first : first + n] |= bool(mixed.any())
+    a, b = np.concatenate(edges, 1) if edges else np.empty((2, 0), int)
+    _, label = connected_components(coo_array((np.ones(len(a), bool), (a, b)), shape=(total, total)), directed=False)
+    groups = label.max() + 1
+    among, read = np.zeros(groups, int), np.zeros(groups, bool)
+    for name, first in start.items():
+        n = size.get(name, len(direct.get(name, ())))
+        if name.startswith("rows "):
+            among[np.unique(label[first : first + n])] += 1
+        elif name.startswith("columns "):
+            read[label[first : first + n]] = True
+    goes = read & ((among == 1) | (streams & (among > 1)))
+    goes[label[stays]] = False
+    order, number = np.full(groups, -1), 0
+    for group in label[: sum(size.values())]:
+        if goes[group] and order[group] < 0:
+            order[group], number = number, number + 1
+    device = probe.x.device
+
+    def ids(kind: str) -> Ids:
+        mine = {name: start[name] for name in start if name.startswith(kind)}
+        ends = {name: first + size.get(name, len(direct.get(name, ()))) for name, first in mine.items()}
+        return {
+            name.removeprefix(kind): torch.from_numpy(order[label[first : ends[name]]]).to(device)
+            for name, first in mine.items()
+        }
+
+    alive = torch.ones(number, dtype=torch.bool, device=device)
+    return Channels(ids("rows "), ids("columns "), ids("norms "), ids("lifs "), probe.maps, alive)
+
+
+def _sources(probe: _Probe, name: str, n: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Entries → the row of a layer that each depends on (-1 = none), and whether it is that row alone."""
+    bits = range(max(1, (n - 1).bit_length()))
+    rows = torch.arange(n, device=probe.x.device)
+    runs = [[probe.reached(name, rows[rows >> bit & 1 == side]) for bit in bits] for side in (0, 1)]
+    found = {}
+    for entries in runs[0][0]:
+        zero, one = (np.stack([hits[entries].numpy() for hits in side]) for side in runs)
+        row = (one << np.array(bits)[:, None]).sum(0)
+        row[~(zero | one).any(0)] = -1
+        found[entries] = row, (zero ^ one).all(0) & (row >= 0)
+    return found
+
+
+def _try(model: nn.Module, x: Tensor, found: Channels) -> None:
+    """Raise UserError unless the network without some of its channels computes what it does with them dead."""
+    alive = found.alive.clone()
+    for name in found.rows:
+        alive[found.within(name).nonzero()[:1]] = False
+    for ids in found.rows.values():
+        if not ((ids < 0) | alive[ids]).any():
+            alive[ids] = True
+    trial = Channels(found.rows, found.columns, found.norms, found.lifs, found.maps, alive)
+    try:
+        full, x = _dead(deepcopy(model).double(), trial), x.double()
+        expected = _outputs(full, x)
+    except RuntimeError:  # some networks know one precision only
+        full, x = _dead(deepcopy(model), trial), x.float()
+        expected = _outputs(full, x)
+    try:
+        got = _outputs(trial.narrow(full), x)
+    except (RuntimeError, ValueError, IndexError) as err:
+        raise UserError(f"the network cannot be made narrower: with fewer channels it fails with: {err}") from err
+    if not all(torch.allclose(a, b, atol=1e-5) for a, b in zip(got, expected, strict=True)):
+        raise UserError("the network cannot be made narrower: with fewer channels it puts out something else")
+
+
+@torch.no_grad()
+def _dead(model: nn.Module, found: Channels) -> nn.Module:
+    weights = {f"{name}.weight": model.get_submodule(name).weight for name in found.rows}
+    for name, mask in found.masks(weights).items():  # type: ignore[arg-type]
+        weights[name] *= mask  # type: ignore[operator]
+    found.hold(model)
+    return model
+
+
+@torch.no_grad()
+def _outputs(model: nn.Module, x: Tensor) -> list[Tensor]:
+    with measuring(model):
+        return list(_tensors(model(x)))
+
+
+def _along(keep: Tensor, axis: int, dims: int) -> Tensor:
+    """A vector as a tensor of `dims` axes along one of them."""
+    return keep.view(*[1] * axis, -1, *[1] * (dims - axis - 1))
+
+
+def _like(old: Tensor, values: Tensor) -> Tensor:
+    values = values.clone()
+    return nn.Parameter(values, requires_grad=old.requires_grad) if isinstance(old, nn.Parameter) else values
+
+
+def _entries(x: Tensor, axis: int) -> Tensor:
+    """Which entries of an axis hold any NaN."""
+    return x.isnan().movedim(axis, 0).reshape(x.shape[axis], -1).any(1)
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    if torch.is_tensor(output):
+        yield output
+    elif isinstance(output, list | tuple | dict):
+        for value in output.values() if isinstance(output, dict) else output:
+            yield from _tensors(value)
+
+
+def _nan(output: Any) -> bool:
+    return any(bool(t.isnan().any()) for t in _tensors(output) if t.is_floating_point())
+
+
+@contextmanager
+def _hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
+    handles = [m.register_forward_hook(hook) for m, hook in hooks.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _forward(m: nn.Module, instead: Callable[..., Any]) -> Iterator[None]:
+    """Have a module run something else."""
+    before = m.__dict__.get("forward")
+    m.forward = instead
+    try:
+        yield
+    finally:
+        del m.forward
+        if before is not None:
+            m.forward = before

@@ -1,0 +1,125 @@
+"""How close a channel's neurons come to their threshold: the score of both methods of paper C.
+
+Ref: paper C Eq. 13. With u[t] the potential before reset minus the threshold and g' the surrogate's derivative,
+
+    s(e) = aggregate over the map of e of  1/T sum over t of g'(u[t])        C(e) = mean over samples of s(e)
+
+g' is largest at the threshold. Eq. 13a prints the sum from 0 to T, which would be T + 1 steps; here it has T.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+import torch
+from torch import Tensor, nn
+
+from snnbook.errors import UserError, unknown
+from snnbook.neurons import LIF
+from snnbook.pruning.scores import Tensors
+from snnbook.surrogates import ATan, Surrogate, Tanh
+from snnbook.tracing import potentials
+
+AGGREGATES = ("max", "mean")
+
+
+class Released(Surrogate):
+    """The surrogate where its derivative should be, as in the authors' code for weights."""
+
+    derivative = Tanh.value
+
+
+class Criticality:
+    """Collects scores while forward passes run inside its `with` block.
+
+        with Criticality(model) as found:
+            for x in batches:
+                found.begin()
+                model(x)
+        found.scores()  # neuron name → [C], values in (0, 1]
+
+    aggregate: "max" (the paper's choice) or "mean" over a channel's map; linear layers have none. surrogate: whose
+    derivative is g'; the paper's by default, 1 / (1 + (pi u)^2). `begin` starts a forward pass: neurons that are
+    called step by step, `[N, *]` at a time, are averaged over the steps since then; `LIF` is told all steps at once
+    and needs no `begin`. Several `with` blocks add up. Where `tracing.measuring` is used too, it comes outside.
+    Raises UserError for an unknown aggregate, neurons whose potential cannot be read (`tracing.potentials`), and
+    neurons that are used at places with different numbers of channels.
+    """
+
+    def __init__(self, model: nn.Module, aggregate: str = "max", surrogate: Surrogate | None = None):
+        if aggregate not in AGGREGATES:
+            raise unknown("aggregate", aggregate, AGGREGATES)
+        self.model, self.aggregate, self.surrogate = model, aggregate, surrogate or ATan()
+        self._whole = {name for name, m in model.named_modules() if isinstance(m, LIF)}
+        self._running: dict[str, tuple[Tensor, int]] = {}  # sum of g' over the steps so far [N, *], and their number
+        self._sums: dict[str, Tensor] = {}  # over samples, [C]
+        self._samples: dict[str, int] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Criticality:
+        self.begin()
+        self._stack.enter_context(potentials(self.model, self._see))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def begin(self) -> None:
+        """A new forward pass: what was seen since the last one is complete."""
+        for name, (total, steps) in self._running.items():
+            self._add(name, total / steps)
+        self._running.clear()
+
+    def scores(self) -> dict[str, Tensor]:
+        """Neuron name → score of each channel `[C]` (each unit of a linear layer), over all samples seen."""
+        self.begin()
+        return {name: (total / self._samples[name]).float() for name, total in self._sums.items()}
+
+    @torch.no_grad()
+    def _see(self, name: str, u: Tensor) -> None:
+        near = self.surrogate.derivative(u)
+        if name in self._whole:
+            self._add(name, near.mean(0))
+            return
+        total, steps = self._running.get(name, (torch.zeros_like(near), 0))
+        if total.shape != near.shape:
+            raise UserError(f"{name} was given {tuple(near.shape)} after {tuple(total.shape)}: call begin() in between")
+        self._running[name] = total + near, steps + 1
+
+    def _add(self, name: str, mean: Tensor) -> None:
+        if mean.dim() > 2:
+            mean = mean.flatten(2).amax(2) if self.aggregate == "max" else mean.flatten(2).mean(2)
+        sums = mean.double().sum(0)
+        if name in self._sums and self._sums[name].shape != sums.shape:
+            raise UserError(f"{name} is used at places with different numbers of channels, which one score cannot tell")
+        self._sums[name] = self._sums.get(name, 0) + sums
+        self._samples[name] = self._samples.get(name, 0) + len(mean)
+
+
+def of_weights(scores: Tensors, neurons: Mapping[str, str], weights: Tensors) -> dict[str, Tensor]:
+    """Weight name → the score of the neuron that each weight leads to, of the weight's shape.
+
+    `neurons` are the names of those behind the layer of each weight. Raises UserError where there are not as many
+    neurons as the layer has outputs.
+    """
+    found = {}
+    for name, neuron in neurons.items():
+        weight, score = weights[name], scores[neuron]
+        if len(score) != len(weight):
+            raise UserError(f"{neuron} shows {len(score)} channels, and the layer of {name} has {len(weight)}")
+        found[name] = score.to(weight.device).view(-1, *[1] * (weight.dim() - 1)).expand_as(weight)
+    return found
+
+
+def best(scores: Tensors, weights: Tensors, among: Tensors, n: int) -> dict[str, Tensor]:
+    """Bool masks of the `n` weights with the highest scores, of those `among` (bool) of all layers.
+
+    Of equal scores the largest weights come first, then the first in order of layer and position.
+    """
+    score, size = (torch.cat([x[name][m] for name, m in among.items()]) for x in (scores, weights))
+    order = size.abs().argsort(descending=True, stable=True)
+    order = order[score[order].argsort(descending=True, stable=True)]
+    chosen = torch.zeros_like(score, dtype=torch.bool).index_fill_(0, order[:n], True)
+    parts = chosen.split([int(m.sum()) for m in among.values()])
+    return {name: m.masked_scatter(m, part) for (name, m), part in zip(among.items(), parts, strict=True)}

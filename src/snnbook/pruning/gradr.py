@@ -1,0 +1,60 @@
+"""Gradient rewiring, Grad R: hidden values learn on below zero, where their weights are off.
+
+Ref: Chen et al. 2021 (Yanqi Chen, Zhaofei Yu, Wei Fang, Tiejun Huang, Yonghong Tian); the authors' public code.
+
+| algorithm: w = s max(theta, 0), signs s fixed | here |
+|---|---|
+| theta = abs(w), s = sign(w) of the initial weights | `start`, as the signed value s theta in `hidden` |
+| gradient of theta := s dL/dw, of dormant ones too | `p.grad` as it is: the optimiser steps s theta |
+| prior: theta <- theta - eta alpha sign(theta - mu) | `after_backward` |
+| w = s max(theta, 0) | `after_step` |
+
+mu = ln(2 (1 - p)) / alpha is the centre of a Laplace distribution of theta of which the share p lies below zero. The
+sparsity of the network is an outcome of alpha and of the length of training, not p.
+
+Deviations: `strength` is alpha times the sum of all learning rates, the distance that the prior alone would move theta:
+0.64 for the authors' alpha = 1e-3, 2048 epochs of 3125 steps and eta = 1e-4. Their step is Adam's; here the recipe's
+optimiser steps s theta, whichever it is, and the prior is ours. Theirs has Adam's correction eta / (1 - beta1^t), ten
+times stronger in the first step and the same after some fifty; here it is eta. A weight that starts at exactly zero has
+no sign and stays zero, in their code too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from snnbook.errors import UserError, check_types
+from snnbook.pruning.pruner import Context, Pruner
+
+
+@dataclass
+class GradR(Pruner):
+    """strength: alpha times the sum of the learning rates, on a cosine that falls to 0; in the units of weights.
+    prior: p, the share of the prior below zero, in [0.5, 1). The sparsity is an outcome.
+    """
+
+    strength: float = 0.64
+    prior: float = 0.95
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if self.strength < 0 or not 0.5 <= self.prior < 1:
+            raise UserError(f"need strength >= 0 and prior in [0.5, 1), got {self.strength} and {self.prior}")
+
+    def start(self, c: Context) -> None:
+        self.sign = {n: w.detach().sign() for n, w in c.weights.items()}
+        self.hidden = {n: w.detach().clone() for n, w in c.weights.items()}
+        self.distance = 0.0  # the sum of the learning rates
+
+    def after_backward(self, c: Context) -> None:
+        self.distance = self.distance or c.lr * (c.steps + 1) / 2
+        alpha = self.strength / self.distance
+        mu = math.log(2 * (1 - self.prior)) / alpha if alpha else 0.0
+        for name, q in self.hidden.items():
+            s = self.sign[name]
+            c.put({name: q - c.lr * alpha * (q * s - mu).sign() * s})
+
+    def after_step(self, c: Context) -> None:
+        self.hidden = {n: w.detach().clone() for n, w in c.weights.items()}
+        c.set_masks({n: q * self.sign[n] > 0 for n, q in self.hidden.items()}, fresh=False)
