@@ -145,4 +145,4 @@ methods.standing(study, "esl_snn")
 # - The paper's start has each connection with a fixed probability; here the count is exact.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/esl_snn", parameters=parameters)
+page.box(methods.of(study, "esl_snn"), notebook="methods/esl_snn", parameters=parameters)

@@ -135,4 +135,4 @@ methods.standing(study, "granet")
 # - The densities of a sparse start are exact counts here, not probabilities.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/granet", parameters=parameters)
+page.box(methods.of(study, "granet"), notebook="methods/granet", parameters=parameters)

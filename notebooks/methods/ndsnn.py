@@ -140,4 +140,4 @@ methods.standing(study, "ndsnn")
 # - The last exchange lands on the exact count of every layer.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/ndsnn", parameters=parameters)
+page.box(methods.of(study, "ndsnn"), notebook="methods/ndsnn", parameters=parameters)

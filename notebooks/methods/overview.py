@@ -158,7 +158,7 @@ for name in NAMES:
             "Method": link(name),
             "Removes": seen["removes"] or "nothing in so few steps",
             "Starts": f"{100 * seen['starts']:.0f} % sparse" if seen["starts"] else "dense",
-            "Revives": "yes" if seen["revives"] else "no",
+            "Revives": "yes" if seen["revives"] else "not seen",
             "Needs": ", ".join(needs) or "any network",
             "Asked for by": asked[0] if asked else "–",
         }

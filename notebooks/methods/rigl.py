@@ -160,4 +160,4 @@ methods.standing(study, "rigl")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/rigl", parameters=parameters)
+page.box(methods.of(study, "rigl"), notebook="methods/rigl", parameters=parameters)

@@ -146,4 +146,4 @@ methods.standing(study, "set")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/set", parameters=parameters)
+page.box(methods.of(study, "set"), notebook="methods/set", parameters=parameters)

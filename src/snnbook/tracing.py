@@ -131,49 +131,61 @@ class Block:
     neuron: str = ""
 
 
-@torch.no_grad()
 def blocks(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] = ()) -> dict[str, Block]:
     """Layer name → its `Block`, in order of execution; `x` is a batch as the network takes it.
 
-    The norm behind a layer is the first to run after it, before the next layer; the neurons are the first to run
-    after it with as many channels. So both convolutions that meet in a residual addition have the neurons behind it.
-    A layer that runs several times is listed by its first run; where neurons keep a state and run again, the next step
-    has begun, and what runs from then on is behind none of the layers so far.
+    The norm and the neurons behind a layer are the first that its output reaches without passing another layer, with
+    as many channels. So all convolutions that meet in a residual addition have the neurons behind it. A layer that runs
+    several times is listed by its first run.
     """
     name_of = {m: name for name, m in model.named_modules()}
     found: dict[str, Block] = {}
-    past: set[str] = set()  # layers of steps before this one
-    ran: set[nn.Module] = set()
-    last = ""
+    made_by: dict[Any, str] = {}  # node of the graph that autograd keeps → the layer whose output it is
 
     def layer_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        nonlocal last
-        last, axes = name_of[m], m.weight.dim() - 1  # type: ignore[operator]
+        axes = m.weight.dim() - 1  # type: ignore[operator]
         shapes = tuple(args[0].shape[-axes:]), tuple(output.shape[-axes:])
-        found.setdefault(last, Block(last, *shapes, output.shape[:-axes].numel()))
+        found.setdefault(name_of[m], Block(name_of[m], *shapes, output.shape[:-axes].numel()))
+        made_by[output.grad_fn] = name_of[m]
+
+    def behind(x: Tensor) -> Iterator[Block]:
+        for block in map(found.__getitem__, _reached(x.grad_fn, made_by)):
+            axis = -len(block.leaving)
+            if x.dim() > -axis and x.shape[axis] == block.leaving[0]:
+                yield block
 
     def norm_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        block = found.get(last)
-        if block is not None and not block.norm and m.num_features == block.leaving[0]:
-            block.norm = name_of[m]
+        for block in behind(args[0]):
+            block.norm = block.norm or name_of[m]
 
     def neuron_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if m in ran and (isinstance(output, tuple) or _resetter(m)):
-            past.update(found)
-        ran.add(m)
-        for name, block in found.items():
-            axis = -len(block.leaving)
-            if name in past or block.neuron or args[0].dim() <= -axis:
-                continue
-            if args[0].shape[axis] == block.leaving[0]:
-                block.neuron = name_of[m]
+        for block in behind(args[0]):
+            block.neuron = block.neuron or name_of[m]
+        made_by[spikes_of(output).grad_fn] = ""  # nothing beyond these neurons is behind others
 
     hooks: dict[nn.Module, Hook] = dict.fromkeys(layers(model).values(), layer_hook)
     hooks |= dict.fromkeys(named(model, NORMS).values(), norm_hook)
     hooks |= dict.fromkeys(neurons(model, identity), neuron_hook)
-    with measuring(model, hooks):
-        model(x)
+    # The graph is all that is wanted of autograd: what a backward pass would need is not kept.
+    graph = torch.autograd.graph.saved_tensors_hooks(lambda saved: None, lambda nothing: nothing)
+    with measuring(model, hooks), torch.enable_grad(), graph:
+        model(x.detach().clone().requires_grad_() if x.is_floating_point() else x)
     return found
+
+
+def _reached(node: Any, made_by: dict[Any, str]) -> set[str]:
+    """The layers whose outputs a node of autograd's graph was made of, up to the nearest in each direction."""
+    found, seen, todo = set(), {None}, [node]
+    while todo:
+        node = todo.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node in made_by:
+            found.add(made_by[node])
+        else:
+            todo.extend(before for before, _ in node.next_functions)
+    return found - {""}
 
 
 def spikes_of(output: Any) -> Tensor:

@@ -31,7 +31,7 @@ def _levels(c, method, row):
             p.grad = torch.zeros_like(p)
         method.before_step(c)
         method.after_backward(c)
-        levels.append(float((c.weights["2.weight"].grad / c.weights["2.weight"])[row, 0]))
+        levels.append((c.weights["2.weight"].grad / c.weights["2.weight"])[row, 0].item())
     return levels
 
 

@@ -12,11 +12,12 @@ Ref: Chen et al. 2021 (Yanqi Chen, Zhaofei Yu, Wei Fang, Tiejun Huang, Yonghong 
 mu = ln(2 (1 - p)) / alpha is the centre of a Laplace distribution of theta of which the share p lies below zero. The
 sparsity of the network is an outcome of alpha and of the length of training, not p.
 
-Deviations: `strength` is alpha times the sum of all learning rates, the distance that the prior alone would move theta:
-0.64 for the authors' alpha = 1e-3, 2048 epochs of 3125 steps and eta = 1e-4. Their step is Adam's; here the recipe's
-optimiser steps s theta, whichever it is, and the prior is ours. Theirs has Adam's correction eta / (1 - beta1^t), ten
-times stronger in the first step and the same after some fifty; here it is eta. A weight that starts at exactly zero has
-no sign and stays zero, in their code too.
+Deviations: `strength` is alpha times the square root of the number N of steps. Adam's steps are about eta long: in N of
+them the prior moves theta by alpha eta N, and chance by eta sqrt(N), so that the ratio decides and a strength means the
+same in a training of another length. The authors' alpha = 1e-3, 2048 epochs of 3125 steps, is 2.5. Their step is
+Adam's; here the recipe's optimiser steps s theta, whichever it is, and the prior is ours. Theirs has Adam's correction
+eta / (1 - beta1^t), ten times stronger in the first step and the same after some fifty; here it is eta. A weight that
+starts at exactly zero has no sign and stays zero, in their code too.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from snnbook.pruning.pruner import Context, Pruner
 
 @dataclass
 class GradR(Pruner):
-    """strength: alpha times the sum of the learning rates, on a cosine that falls to 0; in the units of weights.
-    prior: p, the share of the prior below zero, in [0.5, 1). The sparsity is an outcome.
+    """strength: alpha times the root of the number of steps. prior: p, the share of the prior below zero, in [0.5, 1).
+    The sparsity is an outcome.
     """
 
-    strength: float = 0.64
+    strength: float = 2.5
     prior: float = 0.95
 
     def __post_init__(self) -> None:
@@ -45,11 +46,9 @@ class GradR(Pruner):
     def start(self, c: Context) -> None:
         self.sign = {n: w.detach().sign() for n, w in c.weights.items()}
         self.hidden = {n: w.detach().clone() for n, w in c.weights.items()}
-        self.distance = 0.0  # the sum of the learning rates
 
     def after_backward(self, c: Context) -> None:
-        self.distance = self.distance or c.lr * (c.steps + 1) / 2
-        alpha = self.strength / self.distance
+        alpha = self.strength / math.sqrt(c.steps)
         mu = math.log(2 * (1 - self.prior)) / alpha if alpha else 0.0
         for name, q in self.hidden.items():
             s = self.sign[name]

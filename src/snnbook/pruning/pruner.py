@@ -29,7 +29,7 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
         if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
             if nn.parameter.is_lazy(module.weight):
                 raise UserError(f"{name} is lazy and has no weights yet: run the network once before pruning it")
-            if torch.isnan(module.weight).any():
+            if not module.weight.is_meta and torch.isnan(module.weight).any():
                 raise UserError(f"the weights of {name} hold NaN, so nothing can be ranked")
             found[f"{name}.weight" if name else "weight"] = module.weight
     if not found:
