@@ -81,6 +81,11 @@ def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> lis
     return found
 
 
+def mask_of(m: nn.Module) -> Tensor | None:
+    """Which neurons of a module are alive, bool `[*]`: `LIF.mask`, or the buffer `neuron_mask` of other libraries'."""
+    return getattr(m, "mask" if isinstance(m, LIF) else "neuron_mask", None)
+
+
 def reset(model: nn.Module) -> None:
     """Forget the state of neurons that keep one (SpikingJelly, sinabs, snnTorch); `LIF` keeps none."""
     for m in model.modules():

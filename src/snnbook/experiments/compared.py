@@ -48,11 +48,6 @@ class Arm:
         return {**self.fixed, **(self.candidates[self.best] if self.candidates else {})}
 
 
-def steps(name: str, values: tuple[float, ...]) -> dict[str, Settings]:
-    """Rungs of a method whose sparsity is an outcome of one setting."""
-    return {f"{name} {v:g}": {name: v} for v in values}
-
-
 def described(settings: Settings) -> str:
     """`{"span": 0.6, "updates": 12}` → `span 0.6, updates 12`."""
     return ", ".join(
@@ -65,6 +60,12 @@ def _grid(names: str, *values: tuple[Any, ...]) -> tuple[Settings, ...]:
     return tuple(dict(zip(names.split(), each, strict=True)) for each in values)
 
 
+def _free(name: str, *values: float, tuned: int = 1) -> dict[str, Any]:
+    """A ladder of a method whose sparsity is an outcome of one setting; the rung of that index is the tuned one."""
+    ladder = {f"{name} {v:g}": {name: v} for v in values}
+    return {"ladder": ladder, "tuned": list(ladder)[tuned]}
+
+
 _GRADUAL = _grid("span updates", (0.4, 12), (0.6, 12), (0.8, 12), (0.6, 24))
 _ROUNDS = _grid("cuts tail", (6, 0.25), (4, 0.25), (4, 0.5), (3, 0.5))
 _REWOUND = _grid("cuts rewind", (1, 2), (2, 2), (3, 1), (4, 1))
@@ -75,10 +76,30 @@ ARMS: dict[str, Arm] = {
     "random": Arm(_GRADUAL),
     "magnitude": Arm(_GRADUAL),
     "lamp": Arm(_GRADUAL),
+    "slamp": Arm(_GRADUAL),
+    "unstructured": Arm(
+        _grid("lr_mask", (3e-3,), (5e-3,), (1e-2,), (2e-2,)), scratch=True, **_free("strength", 0.1, 0.3, 1.0, 3.0)
+    ),
+    "imp": Arm(_REWOUND, scratch=True),
     "stp": Arm(_ROUNDS, fixed={"lam": 0.05}, on={"digits-clutter": {"temporal": False}}),
     "set": Arm(_DROP, scratch=True),
     "esl_snn": Arm(_grid("fraction updates", (0.3, 20), (0.3, 40), (0.3, 60), (0.5, 40)), scratch=True),
     "rigl": Arm(_grid("again updates", (True, 20), (True, 40), (True, 60), (False, 40)), scratch=True),
     "granet": Arm(_grid("fraction initial", (0.1, 0.5), (0.1, 0.0), (0.2, 0.5), (0.5, 0.5)), scratch=True),
     "ndsnn": Arm(_grid("fraction span", (0.3, 0.5), (0.5, 0.5), (0.3, 0.75), (0.5, 0.75)), scratch=True),
+    "nslim": Arm(
+        _grid("strength span", (1e-4, 0.5), (1e-3, 0.5), (1e-2, 0.5), (1e-3, 0.3)),
+        **_free("channels", 0.42, 0.52, 0.62, 0.72),
+    ),
+    "greg": Arm(
+        _grid("strength variant", (0.3, 1), (1.0, 1), (3.0, 1), (1.0, 2)), **_free("channels", 0.69, 0.78, 0.86, 0.905)
+    ),
+    "sccd": Arm(
+        _grid("balance strength", (0.25, 0.1), (0.25, 1.0), (0.5, 0.1), (0.5, 1.0)),
+        **_free("channels", 0.69, 0.76, 0.825, 0.86),
+    ),
+    "criticality_structured": Arm(
+        _grid("regeneration strength", (0.1, 1e-3), (0.1, 1e-2), (0.3, 1e-3), (0.3, 1e-2)),
+        **_free("channels", 0.45, 0.56, 0.7, 0.81),
+    ),
 }

@@ -164,7 +164,7 @@ def _compare(profile: str) -> dict[Label, Trial]:
         for method, arm in ARMS.items():
             for rung, settings in list(arm.ladder.items())[: 1 if profile == "smoke" else None]:
                 trials[role, method, rung] = _arm(role, method, arm, settings, profile)
-        if profile != "smoke" and "imp" in ARMS:
+        if profile != "smoke":
             whole = {"cuts": 14, "share": 0.25, "rewind": 20 if profile == "paper" else 2}
             more = replace(parent, method="imp", settings=tuple(whole.items()), fisher_samples=0)
             trials[role, "imp", "98 %, 25 % a round"] = more

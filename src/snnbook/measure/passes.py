@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.tracing import MAX_POOLS, SCALES, Hook, layers, measuring, named, neurons, reset
+from snnbook.tracing import MAX_POOLS, SCALES, Hook, layers, mask_of, measuring, named, neurons, reset
 
 __all__ = ["layers", "measuring", "named", "neurons", "reset"]  # for the other modules of `measure`
 
@@ -79,8 +79,8 @@ def fan_out(layer: nn.Module, shape: torch.Size, synapses: Tensor, post: Tensor 
 
 
 def has_neuron_masks(model: nn.Module) -> bool:
-    """Whether any of the network\'s neurons are masked."""
-    return any(isinstance(m, LIF) and m.mask is not None for m in model.modules())
+    """Whether any of the network's neurons are masked."""
+    return any(mask_of(m) is not None for m in model.modules())
 
 
 @dataclass
@@ -133,7 +133,7 @@ def liveness(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] 
         x = args[0]
         if not isinstance(spikes, Tensor) or spikes.shape != x.shape:
             return output
-        mask = m.mask if isinstance(m, LIF) and m.mask is not None and not dense else one
+        mask = one if dense or (mine := mask_of(m)) is None else mine
         if masked and x.requires_grad:
             leaves = [use.live for use in seen.uses]
             ways = torch.autograd.grad(x.sum(), leaves, allow_unused=True, retain_graph=True)

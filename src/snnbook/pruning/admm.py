@@ -67,6 +67,7 @@ class ADMM(Pruner):
         self.z = self._projection({n: c.weights[n].detach() for n in rest})
         self.u = {n: torch.zeros_like(z) for n, z in self.z.items()}
         self.cut = False
+        c.log["outside"] = []  # share of the energy of W that a cut would take, at each update
 
     def penalty(self, c: Context) -> Tensor | float:
         if self.cut:
@@ -79,10 +80,12 @@ class ADMM(Pruner):
             w = {n: c.weights[n].detach() for n in self.z}
             self.z = self._projection({n: w[n] + u for n, u in self.u.items()})
             self.u = {n: u + w[n] - self.z[n] for n, u in self.u.items()}
-            c.log.setdefault("distance", []).append(sum(float((w[n] - z).square().sum()) for n, z in self.z.items()))
+            kept = self._kept(w)
+            gone = sum(float(w[n][~mask].square().sum()) for n, mask in kept.items())
+            c.log["outside"].append(gone / sum(float(v.square().sum()) for v in w.values()))
         if number == self.updates:
             self.cut = True
-            c.set_masks(dict(c.masks) | self._kept(w))
+            c.set_masks(dict(c.masks) | kept)
 
     def _kept(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
         scores = magnitude(values)

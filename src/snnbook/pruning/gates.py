@@ -17,10 +17,9 @@ from torch.utils.hooks import RemovableHandle
 
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.tracing import blocks, neurons, spikes_of
+from snnbook.tracing import blocks, mask_of, neurons, spikes_of
 
 SCOPES = ("paper", "released", "all")
-_HARD = "neuron_mask"  # the buffer in neurons of other libraries
 _soft: WeakKeyDictionary[nn.Module, tuple[_Gate, RemovableHandle]] = WeakKeyDictionary()  # what is in place
 
 
@@ -67,12 +66,12 @@ def attach(model: nn.Module, name: str, like: Tensor, soft: Callable[[str], Tens
     They also get a hard mask of the shape of `like`, all alive, unless they have one.
     """
     m = model.get_submodule(name)
-    if _hard(m) is None:
+    if mask_of(m) is None:
         alive = torch.ones_like(like, dtype=torch.bool)
         if isinstance(m, LIF):
             m.mask = alive
         else:
-            m.register_buffer(_HARD, alive)
+            m.register_buffer("neuron_mask", alive)
             m.register_forward_hook(_silence)
     gate = _Gate(name, soft)
     _soft[m] = gate, m.register_forward_hook(gate)
@@ -83,7 +82,7 @@ def harden(model: nn.Module, name: str, mask: Tensor) -> None:
     m = model.get_submodule(name)
     if m in _soft:
         _soft.pop(m)[1].remove()
-    alive = _hard(m)
+    alive = mask_of(m)
     assert alive is not None
     alive &= mask
 
@@ -101,10 +100,6 @@ def lifted(model: nn.Module) -> Iterator[None]:
             gate.on = True
 
 
-def _hard(m: nn.Module) -> Tensor | None:
-    return getattr(m, "mask" if isinstance(m, LIF) else _HARD, None)
-
-
 def _silence(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
     s = spikes_of(output)
-    return with_spikes(output, s * m.get_buffer(_HARD).to(s.dtype))
+    return with_spikes(output, s * m.get_buffer("neuron_mask").to(s.dtype))

@@ -1,0 +1,369 @@
+"""What runs behind what, and what neurons of several libraries show of their potential."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from snnbook import networks
+from snnbook.errors import UserError
+from snnbook.neurons import IF, LIF, LIFParameters, lif_reference
+from snnbook.surrogates import Tanh
+from snnbook.tracing import Block, blocks, measuring, neurons, potentials, reset
+
+
+class Fold(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def _conv(c, out, size=3):
+    return Fold(nn.Conv2d(c, out, size, padding=size // 2), nn.BatchNorm2d(out))
+
+
+def _behind(found):
+    return {name: (b.norm, b.neuron) for name, b in found.items()}
+
+
+def test_a_chain():
+    net = nn.Sequential(
+        _conv(2, 4), LIF(), Fold(nn.MaxPool2d(2), nn.Flatten()), Fold(nn.Linear(4 * 9, 5)), LIF(), Fold(nn.Linear(5, 3))
+    )
+    assert list(blocks(net, torch.rand(3, 2, 2, 6, 6)).values()) == [
+        Block("0.0", (2, 6, 6), (4, 6, 6), 6, "0.1", "1"),
+        Block("3.0", (36,), (5,), 6, "", "4"),
+        Block("5.0", (5,), (3,), 6),
+    ]
+
+
+def test_a_layer_is_behind_no_neurons_of_another_width_or_kind_of_map():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.BatchNorm1d(16), LIF(), nn.Linear(16, 2))
+    assert _behind(blocks(net, torch.rand(5, 1, 4, 4))) == {"0": ("", ""), "4": ("", "")}
+
+
+def test_a_norm_behind_the_neurons_is_not_the_layers():
+    net = nn.Sequential(Fold(nn.Conv2d(1, 4, 3)), LIF(), Fold(nn.BatchNorm2d(4)), Fold(nn.Conv2d(4, 4, 1)))
+    assert _behind(blocks(net, torch.rand(2, 1, 1, 4, 4))) == {"0.0": ("", "1"), "3.0": ("", "")}
+
+
+class Residual(nn.Module):
+    """Currents of two branches are added in front of the neurons; `first`: which branch runs first."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first = first
+        self.main = nn.Sequential(_conv(4, 4), LIF(), _conv(4, 4))
+        self.short, self.out = _conv(4, 4, 1), LIF()
+
+    def forward(self, x):
+        branches = (self.main, self.short) if self.first == "main" else (self.short, self.main)
+        a, b = (branch(x) for branch in branches)
+        return self.out(a + b)
+
+
+@pytest.mark.parametrize("first", ["main", "short"])
+def test_both_branches_of_a_residual_block_have_the_neurons_behind_the_addition(first):
+    net = nn.Sequential(_conv(2, 4), LIF(), Residual(first))
+    assert _behind(blocks(net, torch.rand(3, 2, 2, 6, 6))) == {
+        "0.0": ("0.1", "1"),
+        "2.main.0.0": ("2.main.0.1", "2.main.1"),
+        "2.main.2.0": ("2.main.2.1", "2.out"),
+        "2.short.0": ("2.short.1", "2.out"),
+    }
+
+
+class Stream(nn.Module):
+    """A pre-activation stream: the sum goes on, and its neurons are the next block's; the last has none of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.a, self.b, self.la, self.lb = (_conv(2, 4), _conv(4, 4), _conv(4, 4), LIF(), LIF())
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = x + self.a(self.la(x))
+        return x + self.b(self.lb(x))
+
+
+def test_a_stream_of_currents():
+    assert _behind(blocks(Stream(), torch.rand(3, 2, 2, 6, 6))) == {
+        "stem.0": ("stem.1", "la"),
+        "a.0": ("a.1", "lb"),
+        "b.0": ("b.1", ""),
+    }
+
+
+class Steps(nn.Module):
+    """Called step by step, with a static first layer outside the loop, and an output as wide as the neurons."""
+
+    class Neurons(nn.Module):
+        v = 0.0
+
+        def reset(self):
+            self.v = 0.0
+
+        def forward(self, x):
+            h = 0.5 * self.v + x
+            s = Tanh().spike(h - 1)
+            self.v = h * (1 - s)
+            return s
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.l1 = nn.Linear(3, 4), nn.BatchNorm1d(4), self.Neurons()
+        self.second, self.l2, self.last = nn.Linear(4, 4), self.Neurons(), nn.Linear(4, 4)
+
+    def forward(self, x):
+        y = self.norm(self.first(x))
+        return torch.stack([self.last(self.l2(self.second(self.l1(y)))) for _ in range(3)])
+
+
+def test_the_last_layer_of_a_step_does_not_get_the_neurons_of_the_next_step():
+    found = blocks(Steps(), torch.rand(2, 3))
+    assert _behind(found) == {"first": ("norm", "l1"), "second": ("", "l2"), "last": ("", "")}
+    assert [b.rows for b in found.values()] == [2, 2, 2]
+
+
+def test_neurons_and_layers_that_are_used_twice_are_listed_where_they_run_first():
+    lif, shared = LIF(), Fold(nn.Linear(4, 4))
+    net = nn.Sequential(Fold(nn.Linear(3, 4)), lif, shared, LIF(), shared, lif, Fold(nn.Linear(4, 4)), lif)
+    assert _behind(blocks(net, torch.rand(2, 2, 3))) == {"0.0": ("", "1"), "2.0": ("", "3"), "6.0": ("", "1")}
+
+
+def test_tracing_leaves_everything_as_it_was():
+    net = nn.Sequential(_conv(2, 4), LIF(), Steps.Neurons()).train()
+    net[1].keep_potential = True
+    x = torch.rand(3, 2, 2, 6, 6)
+    before = {name: v.clone() for name, v in net.state_dict().items()}
+    blocks(net, x)
+    assert net.training
+    assert net[1].keep_potential
+    assert not any(m._forward_hooks for m in net.modules())
+    assert all(torch.equal(v, before[name]) for name, v in net.state_dict().items())
+    assert all(p.grad is None for p in net.parameters())
+    assert x.grad is None
+    assert not x.requires_grad
+    assert net[2].v == 0.0
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_layers_that_are_not_trained_are_traced_too(frozen):
+    net = nn.Sequential(nn.Linear(3, 4), LIF(), nn.Linear(4, 2)).requires_grad_(not frozen)
+    with torch.no_grad():
+        assert _behind(blocks(net, torch.rand(2, 2, 3))) == {"0": ("", "1"), "2": ("", "")}
+
+
+PAPERS = {
+    "cifarnet": ((2, 3, 32, 32), {}, 0),
+    "vgg16": ((2, 3, 32, 32), {}, 1),
+    "dvsgesture": ((2, 1, 2, 64, 64), {"in_channels": 2, "image_size": 64}, 0),
+    "cifar10dvs": ((2, 1, 2, 48, 48), {"in_channels": 2, "image_size": 48}, 0),
+    "vggsnn": ((2, 1, 2, 48, 48), {"in_channels": 2, "image_size": 48}, 0),
+    "resnet19": ((2, 3, 32, 32), {}, 1),
+    "resnet20": ((2, 3, 32, 32), {}, 1),
+    "sew_resnet18": ((2, 3, 32, 32), {}, 1),
+}
+
+
+@pytest.mark.parametrize("name", networks.available())
+def test_the_papers_networks(name):
+    shape, changes, bare = PAPERS[name]
+    net = networks.build(name, width=0.03, T=2, **changes)
+    found = blocks(net, torch.rand(shape))
+    modules = dict(net.named_modules())
+    convolutions = [b for n, b in found.items() if isinstance(modules[n], nn.Conv2d)]
+    assert set(found) == {n for n, m in modules.items() if isinstance(m, nn.Conv2d | nn.Linear)}
+    assert all(modules[b.norm].num_features == b.leaving[0] for b in convolutions)
+    assert all(b.neuron for b in convolutions)
+    # All neurons are behind some layer, and as many linear layers as expected behind none: the outputs.
+    assert {b.neuron for b in found.values()} - {""} == {n for n, m in modules.items() if isinstance(m, LIF)}
+    assert sum(not b.neuron for b in found.values()) == bare
+
+
+def test_the_branches_of_the_papers_residual_networks():
+    found = _behind(blocks(networks.build("resnet19", width=0.03, T=2), torch.rand(1, 3, 32, 32)))
+    assert found["body.1.main.2.0"][1] == found["body.1.shortcut.0.0"][1] == "body.1.neurons"
+    assert found["body.2.main.2.0"][1] == "body.2.neurons", "an identity shortcut brings nothing of the block before"
+    found = _behind(blocks(networks.build("sew_resnet18", width=0.03, T=2), torch.rand(1, 3, 32, 32)))
+    assert found["body.3.shortcut.0.0"][1] == "body.3.shortcut.1"
+
+
+def _read(model, x, steps=False):
+    """Potentials minus threshold `[T, N, *]` of a model with one kind of neurons."""
+    seen = []
+    with potentials(model, lambda name, u: seen.append(u)):
+        for part in x if steps else [x]:
+            model(part)
+    assert all(not u.requires_grad for u in seen)
+    return torch.cat([u if u.shape == x.shape else u[None] for u in seen])
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize(
+    "lif",
+    [LIF(), LIF(4 / 3, 0.7, None, decay_input=False), IF(), LIF(surrogate=Tanh(), v_reset=-0.2)],
+    ids=["lif", "soft", "if", "reset"],
+)
+def test_potentials_of_our_neurons(lif, train):
+    x = torch.rand(5, 3, 4) * 3
+    model = nn.Sequential(lif).train(train)
+    expected = lif_reference(x, lif.p)[1] - lif.p.v_threshold
+    torch.testing.assert_close(_read(model, x), expected)
+    assert lif.potential is None
+    assert not lif.keep_potential
+
+
+def test_potentials_are_read_while_training_and_gradients_do_not_change():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(3, 4), LIF(), nn.Linear(4, 2)), torch.rand(5, 3, 3) * 4
+
+    def gradient():
+        model.zero_grad()
+        model(x).sum().backward()
+        return model[0].weight.grad.clone()
+
+    plain = gradient()
+    with potentials(model, lambda name, u: None):
+        assert torch.equal(gradient(), plain)
+
+
+SPIKINGJELLY = {
+    "LIFNode": ({}, LIFParameters()),
+    "LIFNode soft": ({"tau": 1.5, "decay_input": False, "v_reset": None, "v_threshold": 0.7}, None),
+    "IFNode": ({}, LIFParameters(math.inf, decay_input=False)),
+    "ParametricLIFNode": ({}, LIFParameters()),
+}
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("mode", ["s", "m"])
+@pytest.mark.parametrize("name", SPIKINGJELLY)
+def test_potentials_of_spikingjellys_neurons(name, mode, train):
+    pytest.importorskip("spikingjelly")
+    from spikingjelly.activation_based import neuron, surrogate
+
+    settings, p = SPIKINGJELLY[name]
+    node = getattr(neuron, name.split()[0])(**settings, surrogate_function=surrogate.ATan(), step_mode=mode)
+    p = p or LIFParameters(**{"tau": 1.5, "v_threshold": 0.7, "v_reset": None, "decay_input": False})
+    x, model = torch.rand(5, 3, 4) * 3, nn.Sequential(node).train(train)
+    torch.testing.assert_close(_read(model, x, mode == "s"), lif_reference(x, p)[1] - p.v_threshold)
+    assert type(node.surrogate_function) is surrogate.ATan
+    reset(model)
+    spikes = torch.stack([model(part) for part in x]) if mode == "s" else model(x)
+    assert torch.equal(spikes, lif_reference(x, p)[0])
+
+
+def test_watching_spikingjellys_neurons_leaves_gradients_and_state_alone():
+    pytest.importorskip("spikingjelly")
+    from spikingjelly.activation_based import neuron, surrogate
+
+    torch.manual_seed(0)
+    node = neuron.LIFNode(surrogate_function=surrogate.ATan(), step_mode="m")
+    model, x, keys = nn.Sequential(nn.Linear(3, 4), node), torch.rand(5, 2, 3) * 4, []
+
+    def gradient():
+        model.zero_grad()
+        reset(model)
+        model(x).sum().backward()
+        return model[0].weight.grad.clone()
+
+    plain, keys = gradient(), list(model.state_dict())
+    with potentials(model, lambda name, u: None):
+        torch.testing.assert_close(gradient(), plain)
+    assert list(model.state_dict()) == keys
+
+
+@pytest.mark.parametrize("init_hidden", [False, True])
+@pytest.mark.parametrize("delay", [True, False])
+@pytest.mark.parametrize("kind", ["Leaky", "Synaptic"])
+def test_potentials_of_snntorchs_neurons(kind, delay, init_hidden):
+    snn = pytest.importorskip("snntorch")
+    settings = {"beta": 0.75, "threshold": 0.8, "reset_delay": delay, "init_hidden": init_hidden}
+    if kind == "Synaptic":
+        settings["alpha"] = 0.0  # a current that does not last
+    node, x, seen = getattr(snn, kind)(**settings), torch.rand(6, 3, 4) * 3, []
+    state: tuple[torch.Tensor, ...] = ()
+    with potentials(nn.Sequential(node), lambda name, u: seen.append(u)):
+        for part in x:
+            out = node(part, *state)
+            state = () if init_hidden else out[1:]
+    # Its soft reset takes the threshold off one step later: h = beta v + x - threshold [v > threshold]. Without
+    # `reset_delay` it also does so at once, if it did not in this step.
+    v = torch.zeros_like(x[0])
+    for u, part in zip(seen, x, strict=True):
+        late = (v > 0.8).float()
+        h = 0.75 * v + part - 0.8 * late
+        v = h if delay else h - 0.8 * ((h > 0.8).float() - late)
+        torch.testing.assert_close(u, h - 0.8)
+    assert "fire" not in vars(node)
+
+
+class Odd(nn.Module):
+    """Neurons that nobody knows."""
+
+    def forward(self, x):
+        return (x > 0).float()
+
+
+class Silent(Odd):
+    """Neurons with a surrogate that they do not call."""
+
+    def __init__(self):
+        super().__init__()
+        self.surrogate_function = nn.Sigmoid()
+
+
+def test_tracing_keeps_no_activations():
+    # A batch of the size that is measured must not cost the memory of a backward pass.
+    class Squared(nn.Linear):
+        def forward(self, x):
+            y = super().forward(x) ** 2
+            with pytest.raises(TypeError, match="NoneType"):
+                y.grad_fn._saved_self  # noqa: B018
+            return y
+
+    assert list(blocks(nn.Sequential(Squared(3, 4), LIF()), torch.rand(2, 2, 3))) == ["0"]
+
+
+def test_potentials_that_cannot_be_read():
+    with pytest.raises(UserError, match=r"potential of 0 \(Odd\)"), potentials(nn.Sequential(Odd()), print):
+        pass
+    model = nn.Sequential(Silent())
+    with pytest.raises(UserError, match=r"potential of 0 \(Silent\)"), potentials(model, print):
+        model(torch.rand(2, 3))
+    assert type(model[0].surrogate_function) is nn.Sigmoid
+    assert not model[0]._forward_hooks
+
+
+def test_neurons_are_what_has_no_weights_and_is_not_known():
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3, 3))
+
+    lif, odd = LIF(), Odd()
+    assert neurons(nn.Sequential(_conv(2, 4), lif, nn.Dropout(), nn.Sequential(odd))) == [lif, odd]
+    with pytest.raises(UserError, match=r"synapses of '1' \(Recurrent\)"):
+        neurons(nn.Sequential(lif, Recurrent()))
+    recurrent = Recurrent()
+    assert neurons(nn.Sequential(lif, recurrent), (Recurrent,)) == [lif, recurrent]
+
+
+def test_measuring_restores_modes_and_state_after_an_error():
+    net = nn.Sequential(nn.BatchNorm1d(2).eval(), Steps.Neurons()).train()
+    net[0].eval()
+
+    def stop():
+        with measuring(net, {net[0]: print}):
+            assert not net.training
+            net[1](torch.ones(2))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        stop()
+    assert (net.training, net[0].training, net[1].training) == (True, False, True)
+    assert net[1].v == 0.0
+    assert not net[0]._forward_hooks
