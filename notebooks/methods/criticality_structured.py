@@ -150,4 +150,4 @@ methods.standing(study, "criticality_structured")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/criticality_structured", parameters=parameters)
+page.box(methods.of(study, "criticality_structured"), notebook="methods/criticality_structured", parameters=parameters)

@@ -198,4 +198,4 @@ methods.standing(study, "deepr")
 # - Soft Deep R, in which the number of connections is free, is not implemented.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/deepr", parameters=parameters)
+page.box(methods.of(study, "deepr"), notebook="methods/deepr", parameters=parameters)

@@ -140,4 +140,4 @@ methods.standing(study, "gradr")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/gradr", parameters=parameters)
+page.box(methods.of(study, "gradr"), notebook="methods/gradr", parameters=parameters)

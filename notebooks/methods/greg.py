@@ -133,4 +133,4 @@ methods.standing(study, "greg")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/greg", parameters=parameters)
+page.box(methods.of(study, "greg"), notebook="methods/greg", parameters=parameters)

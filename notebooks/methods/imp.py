@@ -145,4 +145,4 @@ methods.standing(study, "imp")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/imp", parameters=parameters)
+page.box(methods.of(study, "imp"), notebook="methods/imp", parameters=parameters)

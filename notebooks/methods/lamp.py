@@ -27,7 +27,7 @@ import torch
 
 from snnbook import experiments
 from snnbook.pruning import global_masks, gradual, scores
-from snnbook.report import claims, page, plots, tables
+from snnbook.report import claims, methods, page, plots, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -166,6 +166,15 @@ plots.show(
 tables.verdict_table(claims.verdicts({"lamp": study}, claims=("A-25",)), "The claim about layers")
 
 # %% [markdown]
+# ## Where it stands
+#
+# Against all other methods, at four sparsities and with equal epochs:
+
+# %% tags=["remove-input"]
+compared = experiments.results("compare", **parameters)
+methods.standing(compared, "lamp")
+
+# %% [markdown]
 # ## Deviations
 #
 # - Paper A's Algorithm 1 divides by a running sum in the wrong direction, which would cut the largest weights
@@ -202,4 +211,4 @@ tables.verdict_table(claims.verdicts({"lamp": study}, claims=("A-25",)), "The cl
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/lamp", parameters=parameters)
+page.box([study, methods.of(compared, "lamp")], notebook="methods/lamp", parameters=parameters)

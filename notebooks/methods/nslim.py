@@ -133,4 +133,4 @@ methods.standing(study, "nslim")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/nslim", parameters=parameters)
+page.box(methods.of(study, "nslim"), notebook="methods/nslim", parameters=parameters)

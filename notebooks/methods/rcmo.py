@@ -146,4 +146,4 @@ methods.standing(study, "rcmo")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/rcmo", parameters=parameters)
+page.box(methods.of(study, "rcmo"), notebook="methods/rcmo", parameters=parameters)

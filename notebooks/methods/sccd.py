@@ -137,4 +137,4 @@ methods.standing(study, "sccd")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/sccd", parameters=parameters)
+page.box(methods.of(study, "sccd"), notebook="methods/sccd", parameters=parameters)

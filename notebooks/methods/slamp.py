@@ -159,4 +159,4 @@ methods.standing(study, "slamp")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/slamp", parameters=parameters)
+page.box(methods.of(study, "slamp"), notebook="methods/slamp", parameters=parameters)

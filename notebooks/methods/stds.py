@@ -135,4 +135,4 @@ methods.standing(study, "stds")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/stds", parameters=parameters)
+page.box(methods.of(study, "stds"), notebook="methods/stds", parameters=parameters)

@@ -173,4 +173,4 @@ methods.standing(study, "unstructured")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/unstructured", parameters=parameters)
+page.box(methods.of(study, "unstructured"), notebook="methods/unstructured", parameters=parameters)

@@ -162,7 +162,7 @@ def _compare(profile: str) -> dict[Label, Trial]:
         parent = dense(role, profile)
         trials[role, "dense", ""] = _arm(role, "dense", ARMS["dense"], {}, profile)
         for method, arm in ARMS.items():
-            for rung, settings in list(arm.ladder.items())[: 1 if profile == "smoke" else None]:
+            for rung, settings in list(arm.ladder.items())[: 2 if profile == "smoke" else None]:
                 trials[role, method, rung] = _arm(role, method, arm, settings, profile)
         if profile != "smoke":
             whole = {"cuts": 14, "share": 0.25, "rewind": 20 if profile == "paper" else 2}
@@ -176,8 +176,8 @@ def _arm(role: str, method: str, arm: Arm, rung: Settings, profile: str) -> Tria
     parent = dense(role, profile)
     epochs = {"smoke": 4, "laptop": 20, "paper": 600}[profile]
     settings: dict[str, Any] = {**arm.chosen, **arm.on.get(role, {}), **rung}
-    if profile == "smoke" and "cuts" in settings:
-        settings["cuts"] = 2  # there are not more epochs than that
+    if profile == "smoke":  # there are not more epochs than for these
+        settings |= {name: small for name, small in (("cuts", 2), ("rewind", 1)) if name in settings}
     if "cuts" in settings and "sparsity" in settings:
         settings["share"] = 1 - (1 - settings.pop("sparsity")) ** (1 / settings["cuts"])
     if "rewind" in settings:  # trainings of its own, which add up
@@ -194,7 +194,7 @@ def _tuning(profile: str) -> dict[Label, Trial]:
     role = COMPARED_ON[0]
     trials: dict[Label, Trial] = {}
     for method, arm in ARMS.items():
-        for candidate in arm.candidates[: 1 if profile == "smoke" else None]:
+        for candidate in arm.candidates[: 2 if profile == "smoke" else None]:
             rung = arm.ladder[arm.tuned]
             trials[role, method, described(candidate)] = _arm(role, method, arm, {**rung, **candidate}, profile)
     return trials
