@@ -99,8 +99,8 @@ plots.show(
 )
 
 # %% [markdown]
-# The curve shows whether the rubber band is strong enough for a training of this length: where it ends is what the cut
-# takes at once. $U$ grows with every update, so that many updates in few steps send $Z$ astray.
+# This run is far too short to say which strength is useful; it shows only that the rubber band pulls. $U$ grows with
+# every update, so that many updates in few steps can send $Z$ astray.
 #
 # ## Where it stands
 

@@ -114,7 +114,9 @@ methods.standing(study, "gradr")
 #
 # - The authors give $\alpha$ for a training of 2048 epochs of 3125 steps. From $2 \cdot 10^{-4}$ to $5 \cdot 10^{-3}$
 #   their values are 0.5 to 12.6 in the units of {eq}`eq-gradr-strength`; the default, 2.5, is their $10^{-3}$. That a
-#   strength in these units means the same in a shorter training is our argument, not theirs.
+#   strength in these units means the same in a shorter training is our argument, not theirs. We chose the unit after
+#   short runs had been seen beside the sparsities that paper B prints for this method, so that their agreement is no
+#   test of it.
 # - The authors write a step of Adam. Here the recipe's optimiser steps $s_k \theta_k$, whichever it is, and the
 #   method adds the prior. With plain gradient steps the unit in {eq}`eq-gradr-strength` loses its meaning, but not
 #   the method.
