@@ -117,7 +117,7 @@ methods.standing(study, "stp")
 # ## Deviations
 #
 # - The printed score divides by the wrong running sum, the listing ends with a cut that no training follows, and
-#   rewinding is named without a line that uses it; see {doc}`../reference/deviations`.
+#   rewinding is named without a line that uses it; see {doc}`../../reference/deviations`.
 # - Equal epochs for all methods leave room for a few rounds with larger shares only. They are spread evenly, and the
 #   last `tail` of the epochs follows the last cut.
 # - λ is 0.05 here and not the paper's 0.01, which keeps most steps of the stand-ins; {doc}`../stp/fig5` shows

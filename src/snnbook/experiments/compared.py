@@ -79,37 +79,42 @@ ARMS: dict[str, Arm] = {
     "lamp": Arm(_GRADUAL),
     "slamp": Arm(_GRADUAL),
     "unstructured": Arm(
-        _grid("lr_mask", (3e-3,), (5e-3,), (1e-2,), (2e-2,)), scratch=True, **_free("strength", 0.1, 0.3, 1.0, 3.0)
+        _grid("lr_mask", (3e-3,), (5e-3,), (1e-2,), (2e-2,)), 2, scratch=True, **_free("strength", 0.1, 0.3, 1.0, 3.0)
     ),
-    "imp": Arm(_REWOUND, scratch=True),
-    "stp": Arm(_ROUNDS, fixed={"lam": 0.05}, on={"digits-clutter": {"temporal": False}}),
-    "deepr": Arm(_grid("strength noise", (1e-3, 1e-3), (1e-2, 1e-2), (0.1, 0.1), (0.3, 0.0)), scratch=True),
+    "imp": Arm(_REWOUND, 1, scratch=True),
+    "stp": Arm(_ROUNDS, 2, fixed={"lam": 0.05}, on={"digits-clutter": {"temporal": False}}),
+    "deepr": Arm(_grid("strength noise", (1e-3, 1e-3), (1e-2, 1e-2), (0.1, 0.1), (0.3, 0.0)), 1, scratch=True),
     "gradr": Arm(scratch=True, **_free("strength", 2.3, 3.5, 5.5, 7.5)),
     "stds": Arm(_grid("rise", ("sine",), ("linear",)), scratch=True, **_free("strength", 1.0, 1.4, 1.8, 2.2)),
     "admm": Arm(
         _grid("layers strength", ("global", 5e-4), ("global", 0.05), ("global", 0.5), ("erk", 0.05)),
+        1,
         fixed={"updates": 5},
     ),
     "rcmo": Arm(_grid("span pull", (0.3, 4e-6), (0.5, 4e-6), (0.7, 4e-6), (0.5, 1.0))),
-    "criticality": Arm(_grid("regeneration span", (0.01, 0.4), (0.05, 0.4), (0.2, 0.4), (0.05, 0.6)), scratch=True),
+    "criticality": Arm(_grid("regeneration span", (0.01, 0.4), (0.05, 0.4), (0.2, 0.4), (0.05, 0.6)), 1, scratch=True),
     "set": Arm(_DROP, scratch=True),
     "esl_snn": Arm(_grid("fraction updates", (0.3, 20), (0.3, 40), (0.3, 60), (0.5, 40)), scratch=True),
     "rigl": Arm(_grid("again updates", (True, 20), (True, 40), (True, 60), (False, 40)), scratch=True),
-    "granet": Arm(_grid("fraction initial", (0.1, 0.5), (0.1, 0.0), (0.2, 0.5), (0.5, 0.5)), scratch=True),
-    "ndsnn": Arm(_grid("fraction span", (0.3, 0.5), (0.5, 0.5), (0.3, 0.75), (0.5, 0.75)), scratch=True),
+    "granet": Arm(_grid("fraction initial", (0.1, 0.5), (0.1, 0.0), (0.2, 0.5), (0.5, 0.5)), 1, scratch=True),
+    "ndsnn": Arm(_grid("fraction span", (0.3, 0.5), (0.5, 0.5), (0.3, 0.75), (0.5, 0.75)), 1, scratch=True),
     "nslim": Arm(
         _grid("strength span", (1e-4, 0.5), (1e-3, 0.5), (1e-2, 0.5), (1e-3, 0.3)),
-        **_free("channels", 0.42, 0.52, 0.62, 0.72),
+        1,
+        **_free("channels", 0.3, 0.42, 0.52, 0.62, tuned=2),
     ),
     "greg": Arm(
-        _grid("strength variant", (0.3, 1), (1.0, 1), (3.0, 1), (1.0, 2)), **_free("channels", 0.69, 0.78, 0.86, 0.905)
+        _grid("strength variant", (0.3, 1), (1.0, 1), (3.0, 1), (1.0, 2)),
+        3,
+        **_free("channels", 0.6, 0.69, 0.78, 0.86, tuned=2),
     ),
     "sccd": Arm(
         _grid("balance strength", (0.25, 0.1), (0.25, 1.0), (0.5, 0.1), (0.5, 1.0)),
-        **_free("channels", 0.69, 0.76, 0.825, 0.86),
+        **_free("channels", 0.2, 0.3, 0.4, 0.5, tuned=2),
     ),
     "criticality_structured": Arm(
         _grid("regeneration strength", (0.1, 1e-3), (0.1, 1e-2), (0.3, 1e-3), (0.3, 1e-2)),
-        **_free("channels", 0.45, 0.56, 0.7, 0.81),
+        2,
+        **_free("channels", 0.3, 0.45, 0.56, 0.7, tuned=2),
     ),
 }

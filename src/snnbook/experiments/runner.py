@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,7 +73,9 @@ def _run(
         method = pruning.create(trial.method, **dict(trial.settings))
         unfinished = store.unfinished(trial.id, seed) if store is not None else None
         training = time.process_time()
-        context = train(model, sets["train"], trial, method, generator, trial.T, progress, unfinished)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "pruning would")  # the record says which layers kept their last weight
+            context = train(model, sets["train"], trial, method, generator, trial.T, progress, unfinished)
         training = time.process_time() - training
         record = _measured(trial, seed, model, sets, context)
         record.environment = environment(profile, device)

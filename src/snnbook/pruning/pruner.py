@@ -127,7 +127,9 @@ class Context:
         `fresh=False` leaves the moments: for methods whose dormant weights go on being trained. A layer that would be
         left empty keeps its largest weight, with a warning that names it and a line in `log["rescued"]`.
         """
-        masks = {name: self._rescued(name, mask) for name, mask in masks.items()}
+        masks = dict(masks)
+        for name, mask in masks.items():
+            masks[name] = self._rescued(name, mask)
         for name, p in self.weights.items() if fresh and self.optimizer is not None else ():
             revived = masks[name] & ~self.masks[name]
             if revived.any():
