@@ -204,3 +204,8 @@ def test_a_structured_method_leaves_a_smaller_network_with_the_same_answers(name
     x = data.x
     with torch.no_grad():
         torch.testing.assert_close(small.eval()(x), model.eval()(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_decision_step_needs_sequences(data):
+    with pytest.raises(UserError, match="is static: temporal=false prunes weights only"):
+        run("stp", data, temporal=True)

@@ -87,7 +87,8 @@ def stand_in(records: Sequence[RecordLike]) -> str | None:
     if not reduced:
         return None
     data = dict.fromkeys(str(r.trial["data"]) for r in reduced)
-    return f"{', '.join(data)} ({', '.join(profiles(reduced))})"
+    names = ", ".join(filter(None, profiles(reduced)))  # none: run on the page itself
+    return ", ".join(data) + (f" ({names})" if names else "")
 
 
 def scale_note(records: Iterable[RecordLike]) -> str:
