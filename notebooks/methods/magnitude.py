@@ -94,7 +94,6 @@ plots.show(
 # %% [markdown]
 # One threshold for all layers leaves each of them a share of its own: layers whose weights are large lose little.
 #
-
 # ## Where it stands
 
 # %% tags=["remove-input"]

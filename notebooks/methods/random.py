@@ -85,7 +85,6 @@ plots.show(
 )
 
 # %% [markdown]
-
 # ## Where it stands
 
 # %% tags=["remove-input"]

@@ -38,15 +38,18 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # ## Equations
 #
-# Our reading: the importance of a channel with scale $\gamma$ and firing rate $r$ (spikes of a neuron in a step) is
+# Our reading: the importance of channel $i$ of a layer, with scale $\gamma_i$ and firing rate $r_i$ (spikes of a neuron
+# in a step), is
 #
 # ```{math}
 # :label: eq-sccd-importance
-# I = |\gamma|^{1-b}\; r^{\,b}, \qquad 0 \le b \le 1,
+# I_i = \frac{|\gamma_i|^{1-b}\; r_i^{\,b}}{\operatorname{mean}_j |\gamma_j|^{1-b}\; r_j^{\,b}},
+# \qquad 0 \le b \le 1,
 # ```
 #
-# where $b$ balances the two: $b = 0$ is network slimming ({doc}`nslim`) without its penalty, $b = 1$ goes by rates
-# alone. The product makes the ranking independent of the units of $\gamma$. In fine-tuning the loss is
+# with the mean over the channels of the layer, where $b$ balances the two: $b = 0$ is network slimming ({doc}`nslim`)
+# within layers and without its penalty, $b = 1$ goes by rates alone. The product makes the ranking independent of the
+# units of $\gamma$. In fine-tuning the loss is
 #
 # ```{math}
 # :label: eq-sccd-loss
@@ -119,6 +122,8 @@ methods.standing(study, "sccd")
 #
 # - No text or code of the method was found beyond its abstract. The product, the exponent $b$, where the rates come
 #   from (the training samples, in evaluation mode) and the form of the penalty are our choice.
+# - So is the division by the mean of the layer. Our first reading had none. Layers fire at very different rates, and in
+#   the tuning it took all but one channel of some early ones; the division came then, before any test result.
 # - Whether the original trains with a penalty on the scales before it prunes is not known; this does not.
 # - What it does with residual streams is not known; they stay whole here unless `streams=True`.
 # - The networks of its tables are not described in the sources at hand; {doc}`overview` has the reconstruction on

@@ -102,7 +102,6 @@ plots.show(
 )
 
 # %% [markdown]
-
 # ## Where it stands
 
 # %% tags=["remove-input"]

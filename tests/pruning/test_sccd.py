@@ -67,6 +67,34 @@ def test_balance_decides_between_a_large_scale_and_a_high_rate():
         assert (~c.masks["layer.weight"].any(1)).nonzero().flatten().tolist() == [gone]
 
 
+def test_channels_are_compared_with_the_mean_of_their_layer():
+    # Two layers of two channels, all with the same rate; gammas 4, 3 and 0.4, 0.1. As they are, the second layer goes
+    # first. Over the means 3.5 and 0.25 they are 1.14, 0.86 and 1.6, 0.4: of two that go, one is in each layer.
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.norm_a, self.fire_a = nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2), LIF()
+            self.b, self.norm_b, self.fire_b = nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2), LIF()
+            self.out = nn.Linear(2, 3)
+            for norm, gamma in ((self.norm_a, [4.0, 3.0]), (self.norm_b, [0.4, 0.1])):
+                norm.weight.data, norm.bias.data = torch.tensor(gamma), torch.tensor([9.0, 9.0])
+
+        def forward(self, x):
+            for layer, norm, fire in ((self.a, self.norm_a, self.fire_a), (self.b, self.norm_b, self.fire_b)):
+                x = fire(norm(layer(x).flatten(0, 1)).unflatten(0, x.shape[:2]))
+            return self.out(x)
+
+    model = Two()
+    x = torch.zeros(3, 20, 2)
+    c = Context(model, Masks.ones(model), torch.Generator(), steps=2)
+    c.samples = lambda n: (x[:, :n], torch.zeros(20, dtype=torch.long))
+    method = create("sccd", channels=0.5, balance=0.0)
+    method.start(c)
+    method.after_step(c)
+    assert c.masks["a.weight"].any(1).tolist() == [True, False]
+    assert c.masks["b.weight"].any(1).tolist() == [True, False]
+
+
 def test_fine_tuning_pays_for_spikes():
     # Rates 0, 1, 1/3, 1 in evaluation mode: a mean of 7/12.
     c = _context()

@@ -110,7 +110,7 @@ ARMS: dict[str, Arm] = {
     ),
     "sccd": Arm(
         _grid("balance strength", (0.25, 0.1), (0.25, 1.0), (0.5, 0.1), (0.5, 1.0)),
-        **_free("channels", 0.2, 0.3, 0.4, 0.5, tuned=2),
+        **_free("channels", 0.6, 0.69, 0.78, 0.86, tuned=2),
     ),
     "criticality_structured": Arm(
         _grid("regeneration strength", (0.1, 1e-3), (0.1, 1e-2), (0.3, 1e-3), (0.3, 1e-2)),

@@ -7,13 +7,14 @@ a sparsity factor in fine-tuning prevents overfitting and reduces spikes.
 | the abstract | here |
 |---|---|
 | training | as usual, for the first `span` of the training |
-| channel balance factor | importance |gamma|^(1 - b) rate^b, b = `balance` |
+| channel balance factor | |gamma|^(1 - b) rate^b over its mean in the layer, b = `balance` |
 | prune channels | `after_step`, once: the least important of the whole network go |
 | fine-tune with a sparsity factor | `penalty`: + lambda (mean spikes of a neuron in a step) |
 
-Deviations: all of it is our choice, above all the product (a sum would depend on the units of gamma), where the rates
-come from (training samples in evaluation mode) and that residual streams stay whole by default. b = 0 is network
-slimming without its penalty, b = 1 goes by firing rates alone.
+Deviations: all of it is our choice, above all the product (a sum would depend on the units of gamma), the division
+(layers fire at very different rates, and a ranking across them as they are takes whole layers), where the rates come
+from (training samples in evaluation mode) and that residual streams stay whole by default. b = 0 is network slimming
+within layers, without its penalty; b = 1 goes by firing rates alone.
 """
 
 from __future__ import annotations
@@ -76,9 +77,15 @@ class SCCD(Pruner):
             size, ranked = self.found.gammas(c.model)
             rate, known = self.found.mean(self.found.rows, firing_rates(c, self.samples))
             rate = torch.where(known, rate, rate[known].mean())  # layers without neurons: the mean of the others
-            importance = size ** (1 - self.balance) * rate**self.balance
+            importance = self._balanced(size ** (1 - self.balance) * rate**self.balance)
             self.found.cut(c, lowest(importance, ranked, round(self.channels * int(ranked.sum()))), importance)
         self.found.hold(c.model)
+
+    def _balanced(self, importance: Tensor) -> Tensor:
+        rows = {name: importance[ids.clamp_min(0)] for name, ids in self.found.rows.items() if (ids >= 0).any()}
+        means = {name: values[self.found.rows[name] >= 0].mean() for name, values in rows.items()}
+        tiny = torch.finfo(importance.dtype).tiny  # a layer that never fires has nothing to rank
+        return self.found.mean(self.found.rows, {n: v / means[n].clamp_min(tiny) for n, v in rows.items()})[0]
 
     def finish(self, c: Context) -> None:
         self.found.finish(c)
