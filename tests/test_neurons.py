@@ -166,7 +166,9 @@ def test_fused_equals_the_reference(path, case):
     assert fused[0].dtype == fused[1].dtype == torch.float32
     exact = run(x.float().double(), g.float().double(), p, fused=False)
     assume(torch.equal(exact[0], fused[0].double()))
-    assert_same_gradient(fused[1], exact[1], 1e-6)
+    # Close to the threshold a steep surrogate magnifies the rounding of potentials, in the reference as well.
+    rounding = float((reference[1] - exact[1]).abs().max() / exact[1].abs().max().clamp_min(1e-30))
+    assert_same_gradient(fused[1], exact[1], max(1e-6, 4 * rounding))
 
 
 @every_path
