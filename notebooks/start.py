@@ -35,7 +35,9 @@ board = scoreboard.scoreboard(studies)
 #
 # What was run again so far is paper A, *spatio-temporal pruning*: its ablation (Table 4) and the two figures
 # on its decision time step (Figs. 5 and 6), with LAMP, the score behind it. The data are small stand-ins that
-# come with the package ({doc}`../reference/datasets`); the networks have the papers' form, narrowed.
+# come with the package ({doc}`../reference/datasets`); the networks have the papers' form, narrowed. The methods of
+# all four papers, and the baselines that they name, are here too: on {doc}`equal terms <compare/methods>`, each on a
+# {doc}`page of its own <methods/overview>`, and for {doc}`your own network <methods/your_network>`.
 
 # %% tags=["remove-input"]
 tally = scoreboard.counts(board)
