@@ -22,10 +22,10 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments
-from snnbook.report import page, papers, plots, scoreboard, tables
+from snnbook.report import claims, page, papers, plots, scoreboard, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-studies = experiments.all_results(**parameters)
+studies = {name: experiments.results(name, **parameters) for name in claims.studies_read()}
 board = scoreboard.scoreboard(studies)
 
 # %% tags=["remove-input"]
@@ -48,7 +48,7 @@ plots.show(fig, alt=f"Stacked bars of the number of claims by verdict. {said}.",
 # ## Claims that were tested
 
 # %% tags=["remove-input"]
-tables.verdict_table([v for v in board if v.outcome != "not testable here"], "Tested claims")
+tables.verdict_table([v for v in board if v.outcome != claims.NOT_TESTABLE], "Tested claims")
 
 # %% [markdown]
 # ## Claims that wait

@@ -26,7 +26,7 @@ from snnbook import experiments
 from snnbook.report import claims, page, papers, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-studies = experiments.all_results(**parameters)
+studies = {name: experiments.results(name, **parameters) for name in claims.studies_read()}
 board = claims.verdicts(studies, paper="A")
 
 # %% tags=["remove-input"]

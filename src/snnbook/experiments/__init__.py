@@ -1,6 +1,6 @@
 """Trials, their records, and running many of them."""
 
-from snnbook.experiments.runner import Results, all_results, open_store, results, run, run_many, run_study
+from snnbook.experiments.runner import Results, open_store, results, run, run_many, run_study
 from snnbook.experiments.store import Record, Store
 from snnbook.experiments.studies import Study, study
 from snnbook.experiments.trials import Trial
@@ -11,7 +11,6 @@ __all__ = [
     "Store",
     "Study",
     "Trial",
-    "all_results",
     "open_store",
     "results",
     "run",

@@ -29,7 +29,7 @@ import snnbook
 from snnbook import datasets, measure, native, networks, pruning, tracing
 from snnbook.errors import UserError, unknown
 from snnbook.experiments.store import Record, Store
-from snnbook.experiments.studies import Study, applicable, names, results_folder, study
+from snnbook.experiments.studies import Study, applicable, results_folder, study
 from snnbook.experiments.trials import Trial
 from snnbook.experiments.trials import options as parse_options
 from snnbook.experiments.trials import seeds as parse_seeds
@@ -304,11 +304,6 @@ def results(
     """
     chosen = asked(name, profile, seeds, options)
     return run_study(chosen, open_store(profile, results), jobs, progress=False)
-
-
-def all_results(**parameters: Any) -> dict[str, Results]:
-    """Study name → its results, for all studies; parameters as in `results`."""
-    return {name: results(name, **parameters) for name in names()}
 
 
 def run_many(

@@ -210,6 +210,7 @@ def _densities(record: RecordLike) -> list[float]:
 
 # Claim → its function of the studies. Filled by the decorator below.
 _TESTS: dict[str, Callable[[Studies], Verdict]] = {}
+_READ: set[str] = set()  # the studies that these read
 Body = Callable[[Arms, str], Iterator[Part]]
 
 
@@ -224,6 +225,8 @@ def _claim(
     """Register `body(arms of one data set, its role) → parts`, run once per data set that the claim names."""
 
     def register(body: Body) -> Body:
+        _READ.update(studies)
+
         def test(found: Studies) -> Verdict:
             at_hand = [found[name] for name in studies if name in found]
             if not at_hand:
@@ -464,6 +467,11 @@ def verdict(claim: str, studies: Studies) -> Verdict:
         return _TESTS[claim](studies)
     except _NotTestable as missing:
         return Verdict(claim, NOT_TESTABLE, str(missing))
+
+
+def studies_read() -> list[str]:
+    """The studies that any claim is tested on."""
+    return sorted(_READ)
 
 
 def verdicts(studies: Studies, claims: Iterable[str] | None = None, paper: str | None = None) -> list[Verdict]:
