@@ -164,7 +164,7 @@ def _compare(profile: str) -> dict[Label, Trial]:
         for method, arm in ARMS.items():
             for rung, settings in list(arm.ladder.items())[: 2 if profile == "smoke" else None]:
                 trials[role, method, rung] = _arm(role, method, arm, settings, profile)
-        if profile != "smoke" and role == COMPARED_ON[0]:  # one set will do: each such run costs as much as eight others
+        if profile != "smoke" and role == COMPARED_ON[0]:  # such a run costs as much as eight others
             whole = {"cuts": 14, "share": 0.25, "rewind": 20 if profile == "paper" else 2}
             more = replace(parent, method="imp", settings=tuple(whole.items()), fisher_samples=0)
             trials[role, "imp", "98 %, 25 % a round"] = more
