@@ -115,8 +115,8 @@ study = experiments.results("compare", **parameters)
 methods.standing(study, "imp")
 
 # %% [markdown]
-# All methods have the same epochs in total here, so each round of IMP is short; the row with 25 % a round, on the static
-# set, spends what the paper spends, many times as much.
+# All methods have the same epochs in total here, so each round of IMP is short; the row with 25 % a round, on the
+# static set, spends what the paper spends, many times as much.
 #
 # ## Deviations
 #
