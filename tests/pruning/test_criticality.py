@@ -246,8 +246,8 @@ def test_the_probe_is_open_for_the_steps_before_an_update_only():
         method.after_step(c)
         c.step += 1
         assert not model[1].keep_potential
-    # Updates after steps round(1.5) = 2 and 3 of 6.
-    assert seen == [False, True, True, False, False, False]
+    # Due after 1.5 and 3 of 6 steps: after step 1, the earlier of two that are as near, and after step 3.
+    assert seen == [True, False, True, False, False, False]
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,11 @@ import torch
 from torch import Tensor
 
 from snnbook.errors import UserError, check_types, unknown
-from snnbook.pruning.budgets import check_sparsity, erk, global_masks, keep_top, uniform
+from snnbook.pruning.budgets import check_sparsity, global_masks, keep_top
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.rewiring import LAYERS
 from snnbook.pruning.schedules import due
 from snnbook.pruning.scores import magnitude
-
-LAYERS = {"uniform": uniform, "erk": erk}
 
 
 @dataclass

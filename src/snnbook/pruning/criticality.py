@@ -26,7 +26,7 @@ from snnbook.pruning.budgets import check_sparsity
 from snnbook.pruning.criticality_score import AGGREGATES, Criticality, Released, best, of_weights
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.rewiring import promise
-from snnbook.pruning.schedules import cosine, cubic
+from snnbook.pruning.schedules import cosine, cubic, due
 from snnbook.pruning.thresholds import cut
 from snnbook.tracing import blocks
 
@@ -96,5 +96,4 @@ class CriticalityPruning(Pruner):
         c.set_masks(masks)
 
     def _done(self, c: Context) -> float:
-        steps = [max(1, round((i + 1) * self.span * c.steps / self.updates)) for i in range(self.updates)]
-        return sum(step <= c.step + 1 for step in steps) / self.updates if c.step + 1 in steps else 0.0
+        return due(c.step + 1, c.steps, self.updates, self.span) / self.updates

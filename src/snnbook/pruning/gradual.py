@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from snnbook.errors import UserError, check_types, unknown
 from snnbook.pruning.budgets import check_sparsity
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import SCHEDULES
+from snnbook.pruning.schedules import SCHEDULES, due
 from snnbook.pruning.thresholds import cut
 
 
@@ -39,8 +39,7 @@ class Gradual(Pruner):
             raise UserError(f"need updates >= 1 and span in (0, 1], got {self.updates} and {self.span}")
 
     def after_step(self, c: Context) -> None:
-        cuts = [max(1, round((i + 1) * self.span * c.steps / self.updates)) for i in range(self.updates)]
-        if c.step + 1 in cuts:
-            done = sum(step <= c.step + 1 for step in cuts) / self.updates
-            left = (1 - self.sparsity * SCHEDULES[self.schedule](done)) * c.masks.total / c.masks.alive
+        if number := due(c.step + 1, c.steps, self.updates, self.span):
+            reached = self.sparsity * SCHEDULES[self.schedule](number / self.updates)
+            left = (1 - reached) * c.masks.total / c.masks.alive
             c.set_masks(cut(self.score, c.weights, c.generator, max(0.0, 1 - left), c.masks))

@@ -23,7 +23,7 @@ from torch import Tensor
 from snnbook.errors import UserError, check_types, unknown
 from snnbook.pruning.budgets import check_sparsity, global_masks
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import SCHEDULES
+from snnbook.pruning.schedules import SCHEDULES, due
 from snnbook.pruning.scores import Tensors, lamp
 from snnbook.pruning.thresholds import cut
 from snnbook.pruning.traces import amplification
@@ -54,10 +54,9 @@ class SLAMP(Pruner):
             raise UserError("need updates >= 1, span in (0, 1] and samples >= 1")
 
     def after_step(self, c: Context) -> None:
-        cuts = [max(1, round((i + 1) * self.span * c.steps / self.updates)) for i in range(self.updates)]
-        if c.step + 1 in cuts:
-            done = sum(step <= c.step + 1 for step in cuts) / self.updates
-            left = (1 - self.sparsity * SCHEDULES[self.schedule](done)) * c.masks.total / c.masks.alive
+        if number := due(c.step + 1, c.steps, self.updates, self.span):
+            reached = self.sparsity * SCHEDULES[self.schedule](number / self.updates)
+            left = (1 - reached) * c.masks.total / c.masks.alive
             x, y = c.samples(self.samples)
             gamma = c.log["amplification"] = amplification(c.model, x, len(y), c.T)
             if len(set(gamma.values())) == 1:
