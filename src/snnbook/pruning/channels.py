@@ -165,6 +165,13 @@ def gammas(model: nn.Module) -> dict[str, nn.Parameter]:
     return {n: m.weight for n, m in named(model, NORMS).items() if m.weight is not None}  # type: ignore[misc]
 
 
+def slimming(c: Context, strength: float, span: float) -> Tensor | float:
+    """`strength` times the sum of |gamma| over all batch norms, up to the cut; 0 after it. Ref: Liu et al. 2017."""
+    if c.step >= steps_before_cut(c, span):
+        return 0.0
+    return strength * sum(gamma.abs().sum() for gamma in gammas(c.model).values())
+
+
 def lowest(score: Tensor, among: Tensor, n: int) -> Tensor:
     """The `n` channels `among` (bool) with the lowest score, as bool; of equal ones the later go first."""
     return among & ~keep_top(score, int(among.sum()) - n, among)

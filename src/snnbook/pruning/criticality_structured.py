@@ -30,9 +30,9 @@ from snnbook.pruning.channels import (
     behind,
     check_cut,
     find_channels,
-    gammas,
     lowest,
     run_samples,
+    slimming,
     steps_before_cut,
 )
 from snnbook.pruning.criticality_score import Criticality
@@ -68,9 +68,7 @@ class CriticalityStructured(Pruner):
             pass
 
     def penalty(self, c: Context) -> Tensor | float:
-        if c.step >= steps_before_cut(c, self.span):
-            return 0.0
-        return self.strength * sum(gamma.abs().sum() for gamma in gammas(c.model).values())
+        return slimming(c, self.strength, self.span)
 
     def after_step(self, c: Context) -> None:
         if c.step + 1 == steps_before_cut(c, self.span):

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snnbook.errors import UserError, check_types, unknown
-from snnbook.pruning.budgets import check_sparsity
+from snnbook.errors import unknown
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.rewiring import check
 from snnbook.pruning.schedules import SCHEDULES, due
 from snnbook.pruning.thresholds import cut
 
@@ -31,12 +31,9 @@ class Gradual(Pruner):
     schedule: str = "cubic"
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_sparsity(self.sparsity)
+        check(self)
         if self.schedule not in SCHEDULES:
             raise unknown("schedule", self.schedule, SCHEDULES)
-        if self.updates < 1 or not 0 < self.span <= 1:
-            raise UserError(f"need updates >= 1 and span in (0, 1], got {self.updates} and {self.span}")
 
     def after_step(self, c: Context) -> None:
         if number := due(c.step + 1, c.steps, self.updates, self.span):

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from snnbook.errors import check_types
-from snnbook.pruning.channels import Channels, check_cut, find_channels, gammas, lowest, steps_before_cut
+from snnbook.pruning.channels import Channels, check_cut, find_channels, lowest, slimming, steps_before_cut
 from snnbook.pruning.pruner import Context, Pruner
 
 
@@ -46,9 +46,7 @@ class NSlim(Pruner):
         self.found.gammas(c.model)
 
     def penalty(self, c: Context) -> Tensor | float:
-        if c.step >= steps_before_cut(c, self.span):
-            return 0.0
-        return self.strength * sum(gamma.abs().sum() for gamma in gammas(c.model).values())
+        return slimming(c, self.strength, self.span)
 
     def after_step(self, c: Context) -> None:
         if c.step + 1 == steps_before_cut(c, self.span):
