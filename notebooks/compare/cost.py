@@ -37,10 +37,11 @@ comparison.cost_sentences(study)
 #
 # ## And the seconds?
 #
-# All trainings ran on one thread each, with the same kernels. Masks are zeros in dense tensors here, so sparse
-# training does not get faster with fewer weights: what differs is the work of the method itself, such as sorting the
-# scores, a penalty with a graph of its own, or time steps that were cut away. On hardware that skips zeros the order
-# can be another one.
+# All trainings ran on one thread each, with the same kernels, two at a time: seconds depend a little on what the
+# neighbour did. Masks are zeros in dense tensors here, so sparse training
+# does not get faster with fewer weights: what differs is the work of the method itself, such as sorting the scores, a
+# penalty with a graph of its own, or time steps that were cut away. On hardware that skips zeros the order can be
+# another one.
 
 # %% tags=["remove-input"]
 comparison.cost_picture(study)
