@@ -51,6 +51,11 @@ def layers(model: nn.Module) -> dict[str, nn.Module]:
     return named(model, LAYERS)
 
 
+def weight_of(layer: str) -> str:
+    """The name of a layer's weight."""
+    return f"{layer}.weight" if layer else "weight"
+
+
 def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> list[nn.Module]:
     """The modules taken for neurons: `LIF`, types in `identity`, and others without a known module inside.
 

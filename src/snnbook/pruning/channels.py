@@ -35,7 +35,20 @@ from snnbook.errors import UserError
 from snnbook.neurons import LIF
 from snnbook.pruning.budgets import keep_top
 from snnbook.pruning.pruner import Context
-from snnbook.tracing import CONTAINERS, LAYERS, NORMS, Hook, blocks, layers, measuring, named, neurons, reset, spikes_of
+from snnbook.tracing import (
+    CONTAINERS,
+    LAYERS,
+    NORMS,
+    Hook,
+    blocks,
+    layers,
+    measuring,
+    named,
+    neurons,
+    reset,
+    spikes_of,
+    weight_of,
+)
 
 Ids = dict[str, Tensor]  # module → for each of its entries the channel that it goes with, -1 = stays
 
@@ -104,9 +117,9 @@ class Channels:
         """Weight name → bool mask without the rows and columns of dead channels."""
         out = {}
         for name, ids in self.rows.items():
-            w = weights[f"{name}.weight"]
+            w = weights[weight_of(name)]
             rows, columns = _along(self.keep(ids), 0, w.dim()), _along(self.keep(self.columns[name]), 1, w.dim())
-            out[f"{name}.weight"] = (rows & columns).expand(w.shape).clone()
+            out[weight_of(name)] = (rows & columns).expand(w.shape).clone()
         return out
 
     @torch.no_grad()
@@ -416,7 +429,7 @@ def _try(model: nn.Module, x: Tensor, found: Channels) -> None:
 
 @torch.no_grad()
 def _dead(model: nn.Module, found: Channels) -> nn.Module:
-    weights = {f"{name}.weight": model.get_submodule(name).weight for name in found.rows}
+    weights = {weight_of(name): model.get_submodule(name).weight for name in found.rows}
     for name, mask in found.masks(weights).items():  # type: ignore[arg-type]
         weights[name] *= mask  # type: ignore[operator]
     found.hold(model)

@@ -15,14 +15,9 @@ from torch import Tensor, nn
 
 from snnbook.pruning.gates import lifted, spiking, with_spikes
 from snnbook.pruning.scores import Tensors
-from snnbook.tracing import Hook, blocks, layers, measuring, spikes_of
+from snnbook.tracing import Block, Hook, blocks, layers, measuring, spikes_of, weight_of
 
 COSTS = ("geometry", "spikes")
-
-
-def weight_of(layer: str) -> str:
-    """The name of a layer's weight."""
-    return f"{layer}.weight" if layer else "weight"
 
 
 def geometry(model: nn.Module, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -84,14 +79,14 @@ def spikes(model: nn.Module, x: Tensor, n: int, masks: Tensors) -> tuple[dict[st
     that of e_n times neuron masks where all neurons have one, but for the encoding layer: it gets no spikes, and each
     of its inputs counts as 1 when it runs.
     """
-    e = _counted(model, x, masks)
-    free = _counted(model, x, {name: torch.ones_like(m, dtype=torch.float32) for name, m in masks.items()})
+    plan = blocks(model, x)
+    e = _counted(model, x, plan, masks)
+    free = _counted(model, x, plan, {name: torch.ones_like(m, dtype=torch.float32) for name, m in masks.items()})
     kept = {weight_of(name) for name in layers(model)}
     return {name: v / n for name, v in e.items()}, sum(float(v.sum()) for k, v in free.items() if k in kept) / n
 
 
-def _counted(model: nn.Module, x: Tensor, masks: Tensors) -> dict[str, Tensor]:
-    plan = blocks(model, x)
+def _counted(model: nn.Module, x: Tensor, plan: dict[str, Block], masks: Tensors) -> dict[str, Tensor]:
     encoder = next(iter(plan))
     name_of = {m: name for name, m in model.named_modules()}
     leaves = {k: v.detach().float().requires_grad_() for k, v in masks.items()}

@@ -21,14 +21,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from snnbook.errors import UserError, check_types, unknown
-from snnbook.pruning.budgets import check_sparsity
+from snnbook.errors import UserError, unknown
 from snnbook.pruning.criticality_score import AGGREGATES, Criticality, Released, best, of_weights
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.rewiring import promise
+from snnbook.pruning.rewiring import check, promise
 from snnbook.pruning.schedules import cosine, cubic, due
 from snnbook.pruning.thresholds import cut
-from snnbook.tracing import blocks
+from snnbook.tracing import blocks, weight_of
 
 COLLECTED = {"criticality": None, "released": Released()}  # of potentials; None: Eq. 13
 CRITERIA = (*COLLECTED, "gradient", "granet", "random")
@@ -53,21 +52,21 @@ class CriticalityPruning(Pruner):
     probe: Criticality | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_sparsity(self.sparsity)
+        check(self)
         for kind, valid in (("criterion", CRITERIA), ("aggregate", AGGREGATES)):
             if getattr(self, kind) not in valid:
                 raise unknown(kind, getattr(self, kind), valid)
-        if not 0 <= self.regeneration < 1 or self.updates < 1 or not 0 < self.span <= 1:
-            raise UserError("need regeneration in [0, 1), updates >= 1 and span in (0, 1]; got " + repr(self))
+        if not 0 <= self.regeneration < 1:
+            raise UserError(f"need regeneration in [0, 1), got {self.regeneration}")
 
     def start(self, c: Context) -> None:
-        found = {f"{b.layer}.weight".lstrip("."): b.neuron for b in blocks(c.model, c.samples(1)[0]).values()}
+        found = {weight_of(b.layer): b.neuron for b in blocks(c.model, c.samples(1)[0]).values()}
         self.neuron = {name: neuron for name, neuron in found.items() if neuron and name in c.weights}
         if not self.neuron:
             raise UserError("no layer has neurons behind it, so no weight can be regenerated")
         if self.criterion in COLLECTED:  # raises where potentials cannot be read
-            Criticality(c.model).__enter__().__exit__()
+            with Criticality(c.model):
+                pass
 
     def before_step(self, c: Context) -> None:
         if self.criterion in COLLECTED and self._done(c):
@@ -76,8 +75,7 @@ class CriticalityPruning(Pruner):
     def after_step(self, c: Context) -> None:
         if not (done := self._done(c)):
             return
-        left = (1 - self.sparsity * cubic(done)) * c.masks.total / c.masks.alive
-        masks = cut("magnitude", c.weights, c.generator, max(0.0, 1 - left), c.masks)
+        masks = cut("magnitude", c.weights, c.generator, c.masks.excess(1 - self.sparsity * cubic(done)), c.masks)
         weights, alive = ({name: tensors[name] for name in self.neuron} for tensors in (c.weights, masks))
         if self.probe is not None:
             self.probe.__exit__()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from snnbook.errors import unknown
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.rewiring import GROWTH, check, regrow, start_sparse, without_nearest_to_zero, without_weakest
-from snnbook.pruning.schedules import cosine, due
+from snnbook.pruning.schedules import cosine, due_inside
 
 RULES = ("magnitude", "set")
 
@@ -52,11 +52,11 @@ class ESLSNN(Pruner):
         start_sparse(c, self.sparsity, self.layers)
 
     def after_step(self, c: Context) -> None:
-        number = due(c.step + 1, c.steps, self.updates + 1, self.span)
-        if not 0 < number <= self.updates:
+        number = due_inside(c.step + 1, c.steps, self.updates, self.span)
+        if not number:
             return
         fraction = cosine(self.fraction, 0.0, number / (self.updates + 1))
-        counts = {name: int(mask.sum()) for name, mask in c.masks.items()}
+        counts = c.masks.counts
         kept = {
             name: without_weakest(w, c.masks[name], int(fraction * counts[name]))
             if self.prune == "magnitude"

@@ -38,5 +38,4 @@ class Gradual(Pruner):
     def after_step(self, c: Context) -> None:
         if number := due(c.step + 1, c.steps, self.updates, self.span):
             reached = self.sparsity * SCHEDULES[self.schedule](number / self.updates)
-            left = (1 - reached) * c.masks.total / c.masks.alive
-            c.set_masks(cut(self.score, c.weights, c.generator, max(0.0, 1 - left), c.masks))
+            c.set_masks(cut(self.score, c.weights, c.generator, c.masks.excess(1 - reached), c.masks))

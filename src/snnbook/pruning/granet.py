@@ -51,12 +51,11 @@ class GraNet(Pruner):
         if not number:
             return
         initial, done = min(self.initial, self.sparsity), min(1.0, number / self.updates)
-        left = (1 - initial - (self.sparsity - initial) * cubic(done)) * c.masks.total / c.masks.alive
-        if left < 1:
-            c.set_masks(cut("magnitude", c.weights, c.generator, 1 - left, c.masks))
+        if gone := c.masks.excess(1 - initial - (self.sparsity - initial) * cubic(done)):
+            c.set_masks(cut("magnitude", c.weights, c.generator, gone, c.masks))
         if c.step + 1 < c.steps:
             fraction = cosine(self.fraction, self.fraction_end, (c.step + 1) / c.steps)
-            counts = {name: int(mask.sum()) for name, mask in c.masks.items()}
+            counts = c.masks.counts
             kept = {
                 name: without_weakest(w, c.masks[name], min(counts[name] - 1, math.ceil(fraction * counts[name])))
                 for name, w in c.weights.items()

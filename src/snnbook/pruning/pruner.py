@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.errors import UserError
+from snnbook.tracing import weight_of
 
 
 def prunable(model: nn.Module) -> dict[str, Tensor]:
@@ -31,7 +32,7 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
                 raise UserError(f"{name} is lazy and has no weights yet: run the network once before pruning it")
             if not module.weight.is_meta and torch.isnan(module.weight).any():
                 raise UserError(f"the weights of {name} hold NaN, so nothing can be ranked")
-            found[f"{name}.weight" if name else "weight"] = module.weight
+            found[weight_of(name)] = module.weight
     if not found:
         raise UserError("nothing to prune: the network has no convolution and no linear layer")
     owners: dict[int, str] = {}
@@ -51,8 +52,13 @@ class Masks(dict[str, Tensor]):
         return cls({n: torch.ones_like(p, dtype=torch.bool) for n, p in prunable(model).items()})
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Living weights of each layer."""
+        return {name: int(m.sum()) for name, m in self.items()}
+
+    @property
     def alive(self) -> int:
-        return sum(int(m.sum()) for m in self.values())
+        return sum(self.counts.values())
 
     @property
     def total(self) -> int:
@@ -62,6 +68,10 @@ class Masks(dict[str, Tensor]):
     def sparsity(self) -> float:
         """Share of dead weights, in [0, 1]."""
         return 1 - self.alive / self.total
+
+    def excess(self, left: float) -> float:
+        """The share of the living that must go so that `left` of all stay; 0 where no more are alive."""
+        return max(0.0, 1 - left * self.total / self.alive)
 
     @torch.no_grad()
     def apply(self, weights: Mapping[str, Tensor]) -> None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.rewiring import check, regrow, start_sparse, without_weakest
-from snnbook.pruning.schedules import cosine, due
+from snnbook.pruning.schedules import cosine, due_inside
 
 
 @dataclass
@@ -49,11 +49,11 @@ class RigL(Pruner):
         start_sparse(c, self.sparsity, self.layers)
 
     def after_backward(self, c: Context) -> None:
-        number = due(c.step + 1, c.steps, self.updates + 1, self.span)
-        if not 0 < number <= self.updates:
+        number = due_inside(c.step + 1, c.steps, self.updates, self.span)
+        if not number:
             return
         fraction = cosine(self.fraction, 0.0, number / (self.updates + 1))
-        counts = {name: int(mask.sum()) for name, mask in c.masks.items()}
+        counts = c.masks.counts
         kept = {}
         for name, weight in c.weights.items():
             room = weight.numel() if self.again else weight.numel() - counts[name]

@@ -45,4 +45,13 @@ def due(step: int, steps: int, updates: int, span: float = 1.0) -> int:
     return reached(step) if reached(step) > reached(step - 1) else 0
 
 
+def due_inside(step: int, steps: int, updates: int, span: float) -> int:
+    """As `due`, but the `updates` are spaced so that none falls on the end of the span.
+
+    For updates that exchange weights: those that are grown have still to be trained.
+    """
+    number = due(step, steps, updates + 1, span)
+    return number if number <= updates else 0
+
+
 SCHEDULES: dict[str, Callable[[float], float]] = {"cubic": cubic, "linear": linear}

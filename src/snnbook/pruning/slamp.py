@@ -20,9 +20,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from snnbook.errors import UserError, check_types, unknown
-from snnbook.pruning.budgets import check_sparsity, global_masks
+from snnbook.errors import UserError, unknown
+from snnbook.pruning.budgets import global_masks
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.rewiring import check
 from snnbook.pruning.schedules import SCHEDULES, due
 from snnbook.pruning.scores import Tensors, lamp
 from snnbook.pruning.thresholds import cut
@@ -45,24 +46,23 @@ class SLAMP(Pruner):
     samples: int = 256
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_sparsity(self.sparsity)
+        check(self)
         for kind, name, known in (("schedule", self.schedule, tuple(SCHEDULES)), ("form", self.form, FORMS)):
             if name not in known:
                 raise unknown(kind, name, known)
-        if self.updates < 1 or not 0 < self.span <= 1 or self.samples < 1:
-            raise UserError("need updates >= 1, span in (0, 1] and samples >= 1")
+        if self.samples < 1:
+            raise UserError(f"need samples >= 1, got {self.samples}")
 
     def after_step(self, c: Context) -> None:
         if number := due(c.step + 1, c.steps, self.updates, self.span):
             reached = self.sparsity * SCHEDULES[self.schedule](number / self.updates)
-            left = (1 - reached) * c.masks.total / c.masks.alive
+            gone = c.masks.excess(1 - reached)
             x, y = c.samples(self.samples)
             gamma = c.log["amplification"] = amplification(c.model, x, len(y), c.T)
             if len(set(gamma.values())) == 1:
-                c.set_masks(cut("lamp", c.weights, c.generator, max(0.0, 1 - left), c.masks))
+                c.set_masks(cut("lamp", c.weights, c.generator, gone, c.masks))
             else:
-                c.set_masks(global_masks(scores(c.weights, gamma, self.form), max(0.0, 1 - left), c.masks))
+                c.set_masks(global_masks(scores(c.weights, gamma, self.form), gone, c.masks))
 
 
 def scores(weights: Tensors, gamma: dict[str, float], form: str = "log") -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ import torch
 from snnbook.errors import UserError
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.rewiring import check, regrow, start_sparse, without_nearest_to_zero
-from snnbook.pruning.schedules import due
+from snnbook.pruning.schedules import due_inside
 
 
 @dataclass
@@ -48,10 +48,9 @@ class SET(Pruner):
         start_sparse(c, self.sparsity, self.layers)
 
     def after_step(self, c: Context) -> None:
-        # One more than `updates`, of which the last is left out: nothing is exchanged at the end.
-        if not 0 < due(c.step + 1, c.steps, self.updates + 1, self.span) <= self.updates:
+        if not due_inside(c.step + 1, c.steps, self.updates, self.span):
             return
-        counts = {name: int(mask.sum()) for name, mask in c.masks.items()}
+        counts = c.masks.counts
         kept = {name: without_nearest_to_zero(w, c.masks[name], self.fraction) for name, w in c.weights.items()}
         c.set_masks(kept)  # dropped for good: one that grows again here is a new one
         regrow(c, kept, counts, "random")

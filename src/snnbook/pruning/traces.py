@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from snnbook.neurons import LIF
 from snnbook.pruning.gates import spiking
-from snnbook.tracing import blocks, layers, measuring
+from snnbook.tracing import blocks, layers, measuring, weight_of
 
 
 @torch.no_grad()
@@ -39,7 +39,7 @@ def amplification(model: nn.Module, x: Tensor, n: int, T: int) -> dict[str, floa
         model(x)
     found = {name: above[name] / below[name] if below[name] else 1.0 for name in leaks}
     found |= {name: _constant(leaks[name], T) for name in leaks if steps[name] == 1 and below[name]}
-    return {f"{name}.weight" if name else "weight": found.get(name, 1.0) for name in name_of.values()}
+    return {weight_of(name): found.get(name, 1.0) for name in name_of.values()}
 
 
 def leak(m: nn.Module) -> float:

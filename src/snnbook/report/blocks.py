@@ -51,3 +51,8 @@ def definitions(items: Iterable[tuple[str, str]]) -> str:
     """A `<dl>` of (term, HTML)."""
     rows = "".join(f"<dt>{escape(term)}</dt><dd>{text}</dd>" for term, text in items)
     return f"<dl>{rows}</dl>"
+
+
+def details(title: str, body: str) -> str:
+    """HTML that is folded away behind its title."""
+    return f"<details><summary>{escape(title)}</summary>{body}</details>"

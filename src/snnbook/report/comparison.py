@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from snnbook.report import ladders, plots
-from snnbook.report.blocks import Block, escape
+from snnbook.report.blocks import Block, details
 from snnbook.report.ladders import DENSE, REFERENCE
 from snnbook.report.methods import (
     FAMILIES,
     arms,
     background,
     colour,
-    dense_accuracy,
+    dense_level,
     family,
     logarithmic,
     lowest,
@@ -98,9 +98,7 @@ def fronts(study: ResultsLike) -> plots.Picture:
             ax.step([x for x, *_ in best], [y for _, y, _ in best], **steps)
             for x, y, method in best:
                 ax.annotate(method, (x, y), (0, 5), textcoords="offset points", fontsize=7, ha="center")
-            level = dense_accuracy(study, role)
-            if math.isfinite(level):
-                ax.axhline(level, color=plots.INK, lw=1.2, ls=(0, (6, 3)))
+            dense_level(ax, study, role)
             stretch(ax, lowest(study, role))
             logarithmic(ax, axis)
         row[0].set_ylabel("test accuracy, %")
@@ -424,8 +422,7 @@ def everything(study: ResultsLike) -> Block:
         records = [r for label in found for r in study.records[label]]
         shown = Table(frame, f"Every arm on {role}: mean ± sd (number of seeds). {scale_note(records)}".strip(), 2)
         title = f"{role}: {len(found)} arms"
-        html = f"<details><summary>{escape(title)}</summary>{shown.html}</details>"
-        blocks.append(Block(html, f"{title}\n\n{shown.markdown}"))
+        blocks.append(Block(details(title, shown.html), f"{title}\n\n{shown.markdown}"))
     text = raw(study).to_csv(index=False)
     link = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
     html = f'<p><a download="methods.csv" href="{link}">All arms and seeds as a file (CSV)</a></p>'

@@ -201,16 +201,22 @@ def dense_accuracy(study: ResultsLike, role: str) -> float:
     return ladders.point(records, "sparsity").mean[1] if records else math.nan
 
 
+def dense_level(ax: Axes, study: ResultsLike, role: str, name: str = "") -> None:
+    """The accuracy of the network trained without pruning as a level, with a name at it."""
+    level = dense_accuracy(study, role)
+    if math.isfinite(level):
+        ax.axhline(level, color=plots.INK, lw=1.2, ls=(0, (6, 3)))
+    if math.isfinite(level) and name:
+        ax.annotate(name, (0.01, level), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
+
+
 def background(ax: Axes, study: ResultsLike, role: str, axis: str, but: Iterable[str]) -> None:
     """All methods but some as thin grey lines, and the dense network as a level."""
     for other in ladders.methods(study, role):
         if other not in but:
             x, y = path(ladders.ladder(study, role, other, axis))
             ax.plot(x, y, "-", marker="." if len(x) == 1 else "", ms=3, color=plots.INK, lw=0.7, alpha=0.4)
-    level = dense_accuracy(study, role)
-    if math.isfinite(level):
-        ax.axhline(level, color=plots.INK, lw=1.2, ls=(0, (6, 3)))
-        ax.annotate("dense", (0.01, level), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
+    dense_level(ax, study, role, "dense")
 
 
 def _standing_picture(study: ResultsLike, name: str) -> plots.Picture:

@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from snnbook.report import papers
-from snnbook.report.blocks import Block, definitions, escape, required
+from snnbook.report.blocks import Block, definitions, details, escape, required
 from snnbook.report.records import RecordLike, ResultsLike, profiles, scale_note, unique
 
 PACKAGES = ("snnbook", "torch", "numpy", "scipy", "tonic")
@@ -98,10 +98,6 @@ def _version_rows(records: Sequence[RecordLike]) -> list[tuple[str, str, str]]:
     return [(name, ", ".join(sorted(then[name])) or "–", now[name]) for name in now]
 
 
-def _details(title: str, body: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{body}</details>"
-
-
 def _aside(title: str, body: str) -> str:
     head = f'<aside class="snnbook-box" aria-label="{escape(title)}" style="{STYLE}">'
     return f"{head}<p><strong>{escape(title)}</strong></p>{body}</aside>"
@@ -139,18 +135,18 @@ def make_box(
 
     html = definitions((term, escape(text)) for term, text in lines)
     html += f"<p>Make this page again:</p><pre>{escape(typed[0])}</pre>"
-    html += _details("With papermill alone", f"<pre>{escape(chr(10).join(typed[1:]))}</pre>")
+    html += details("With papermill alone", f"<pre>{escape(chr(10).join(typed[1:]))}</pre>")
     rows = _version_rows(records)
     head = "".join(f'<th scope="col">{t}</th>' for t in ("Package", "Records", "This page"))
     body = "".join(
         f'<tr><th scope="row">{escape(n)}</th><td>{escape(a)}</td><td>{escape(b)}</td></tr>' for n, a, b in rows
     )
     table = f"<caption>Versions then and now</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    html += _details("Versions", f"<table>{table}</table>")
+    html += details("Versions", f"<table>{table}</table>")
     names = [f"{id}: seeds {seed_range(seeds[id])}" for id in sorted(seeds)]
     if names:
         items = "".join(f"<li><code>{escape(name)}</code></li>" for name in names)
-        html += _details("The records, by trial", f"<ul>{items}</ul>")
+        html += details("The records, by trial", f"<ul>{items}</ul>")
     text = [f"{term}: {value}" for term, value in lines] + [f"`{line}`" for line in typed]
     text += [f"{name} {then} (records), {now} (this page)" for name, then, now in rows] + names
     title = "How this page was made"
