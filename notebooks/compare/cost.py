@@ -64,7 +64,7 @@ comparison.apart_table(study)
 #   for a few per cent; the interval is over the seeds and does not see what all of them have in common.
 # - The dense network that methods go on from is trained once for each seed and shared by all of them. The table
 #   counts it for each, as someone who wants one network pays for it.
-# - Time to tune is not counted. Every method was given as many candidates ({doc}`tuning`).
+# - Time to tune is not counted. Every method was given four candidates or fewer ({doc}`tuning`).
 # - Memory is not measured. Methods that keep further tensors of the size of the weights, such as hidden values,
 #   duals, or copies to rewind to, need more of it.
 #
