@@ -43,8 +43,8 @@ comparison.cost_sentences(study)
 
 # %% [markdown]
 # Settings were chosen on the validation split, from four candidates for each method or fewer ({doc}`tuning`); what is
-# shown here was measured on the test split, once. What a training costs has a page of its own ({doc}`cost`), and what each
-# method does is told in {doc}`../methods/overview`.
+# shown here was measured on the test split, once. What a training costs has a page of its own ({doc}`cost`), and what
+# each method does is told in {doc}`../methods/overview`.
 #
 # ## How much accuracy is left at equal weights?
 #
@@ -165,7 +165,8 @@ comparison.limits(study)
 # - **A dense start is an advantage of its own kind.** Its epochs are counted, but they were spent with all weights. A
 #   method that trains sparse from the first step could use a device on which the dense network does not fit.
 # - **Tuning was nearly equal in the number of candidates**, which {doc}`tuning` lists, and not in effect: a method with
-#   one important setting gains more from it than one with four. One set and one rung were used for it; the settings are the same on all rungs.
+#   one important setting gains more from it than one with four. One set and one rung were used for it; the settings
+#   are the same on all rungs.
 # - **Two small sets and small networks.** At the same sparsity they have far fewer weights left than the papers'
 #   networks. Nothing on this page says how the order is on large data.
 # - **Structured methods play another game.** They remove whole channels, so their networks are smaller on any
