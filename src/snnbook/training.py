@@ -167,6 +167,7 @@ def train(
     progress: Callable[[int], None] = lambda samples: None,
     checkpoint: Path | None = None,
     every: float = 60.0,
+    watch: Callable[[Context], None] = lambda c: None,
 ) -> Context:
     """Train `model` on `data` with a pruning method; returns the context, whose `log["loss"]` is the curve per epoch.
 
@@ -174,6 +175,7 @@ def train(
     augmentation, so that batches can be made ahead of time. `T` is the number of steps to start with. `progress` is
     told the number of samples after each batch. `checkpoint` is a file in which the state is kept at ends of epochs at
     least `every` s apart; a training that finds it goes on from there, to the same end as one that was not stopped.
+    `watch` is called with the context at the end of every round of the method, and must leave the network as it is.
     The finished network is the context's `model`: `model` itself, or a smaller one where channels were removed.
     Raises UserError if the loss stops being finite, and where `checkpoint` holds another training.
     """
@@ -212,6 +214,7 @@ def train(
         _load_state(kept, c, pruner, schedule, order)
     for c.round, epoch in plan[done:]:
         if epoch == 0 and c.round:
+            watch(c)
             pruner.between_rounds(c)
             c.masks.apply(c.weights)
             if pruner.restarts:
@@ -245,6 +248,7 @@ def train(
             saved = time.monotonic()
     pruner.finish(c)
     c.masks.apply(c.weights)
+    watch(c)
     return c
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,8 @@ def _run(
         training = time.process_time()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "pruning would")  # the record says which layers kept their last weight
-            context = train(model, sets["train"], trial, method, generator, trial.T, progress, unfinished)
+            watch = partial(_round, sets["test"]) if "rounds" in trial.details else lambda c: None
+            context = train(model, sets["train"], trial, method, generator, trial.T, progress, unfinished, watch=watch)
         training = time.process_time() - training
         record = _measured(trial, seed, model, sets, context)
         record.environment = environment(profile, device)
@@ -130,7 +131,25 @@ def _start(trial: Trial, seed: int, store: Store | None, profile: str, progress:
 
 MEASURED = 500  # test samples for operations and firing rates; accuracy always uses the whole test set
 EXACTLY = 100  # test samples on which a smaller network is compared with the masked one
+SHOWN = 16  # test samples whose outputs are kept
+DESCRIBED = 200  # training samples for the change of the read-out's weights
 KEPT = 0.75**14  # share of the weights that paper A's 14 rounds leave: how many of the largest weights to compare
+
+
+def _round(test: datasets.FrameSet, c: pruning.Context) -> None:
+    """Log what a round has come to; nothing in training may read it."""
+    logits, labels = outputs(c.model, test, c.T)
+    x = to_network(fetch(test, torch.arange(min(MEASURED, len(test))))[0], c.T, next(c.model.parameters()).device)
+    connections = measure.connections(c.model, x.shape)
+    found = {
+        "T": c.T,
+        "sparsity": 100 * c.masks.sparsity,
+        "connections": 100 * connections.alive / connections.total,
+        "sops": measure.sops(c.model, x).total,
+        "top1": measure.accuracy(logits, labels),
+        "epochs": len(c.log["loss"]),
+    }
+    c.log.setdefault("rounds", []).append(found)
 
 
 def _measured(
@@ -209,6 +228,14 @@ def _measured(
         if trial.fisher_samples:
             sample, y = fetch(train_set, torch.arange(min(trial.fisher_samples, len(train_set))))
             curves["fisher"] = measure.fisher_trace(model, to_network(sample, T, device), y.to(device)).numpy()
+    if "weights" in trial.details:
+        curves["magnitudes"] = measure.magnitudes(model)
+    if "outputs" in trial.details:
+        curves["outputs"] = logits[:, :SHOWN].numpy()
+    if "taylor" in trial.details:
+        sample = to_network(fetch(train_set, torch.arange(min(DESCRIBED, len(train_set))))[0], T, device)
+        kl, fisher = measure.taylor(model, sample, torch.Generator().manual_seed(seed))
+        curves |= {"taylor_kl": kl.numpy(), "taylor_fisher": fisher.numpy()}
     if context.masks.alive < context.masks.total:
         curves |= {f"mask/{name}": np.packbits(mask.cpu().numpy()) for name, mask in context.masks.items()}
     for name, module in modules.items():

@@ -121,20 +121,94 @@ def _ablation(profile: str) -> dict[Label, Trial]:
     At the paper's scale its protocol is kept: lambda 0.01, rounds that rewind to epoch 20, and the dense network as it
     is for "none".
     """
-    arms = (("none", 0.0, False), ("S", 0.25, False), ("T", 0.0, True), ("S+T", 0.25, True))
+    return {
+        (role, arm): _pruned(dense(role, profile), arm, profile)
+        for role in EVENT_SETS
+        for arm in ("none", "S", "T", "S+T")
+    }
+
+
+EVENT_SETS = ("digits-dvs", "arms-dvs")
+
+
+def _pruned(parent: Trial, arm: str, profile: str, **more: Any) -> Trial:
+    """An arm of the ablation on a dense network: pruned in space (S), in time (T), both or neither ("none")."""
+    settings = {"share": 0.25 if "S" in arm else 0.0, "temporal": "T" in arm} | more
+    if profile != "paper":
+        return after(parent, "stp", profile, cuts=2 if profile == "smoke" else 14, lam=0.05, **settings)
+    if arm == "none":
+        return parent
+    rounds = {"cuts": 14 if "S" in arm else 1, "lam": 0.01, "rewind": 20}
+    return replace(parent, method="stp", settings=tuple((rounds | settings).items()))
+
+
+def _total_steps(profile: str) -> dict[Label, Trial]:
+    """Paper A Table 5: the ablation again with the recordings cut into 10, 15, 20 and 25 frames."""
     trials: dict[Label, Trial] = {}
-    for role in ("digits-dvs", "arms-dvs"):
-        parent = dense(role, profile)
-        for name, share, temporal in arms:
-            both = {"share": share, "temporal": temporal}
-            if profile != "paper":
-                cuts = 2 if profile == "smoke" else 14
-                trials[role, name] = after(parent, "stp", profile, cuts=cuts, lam=0.05, **both)
-            elif name == "none":
-                trials[role, name] = parent
-            else:
-                rounds = {"cuts": 14 if share else 1, "lam": 0.01, "rewind": 20}
-                trials[role, name] = replace(parent, method="stp", settings=tuple((rounds | both).items()))
+    for T in (2, 3, 4, 5) if profile == "smoke" else (10, 15, 20, 25):
+        parent = replace(dense("arms-dvs", profile), T=T)
+        for arm in ("none", "T", "S+T"):
+            trials["arms-dvs", arm, str(T)] = _pruned(parent, arm, profile)
+    return trials
+
+
+def _listing(profile: str) -> dict[Label, Trial]:
+    """Paper A Algorithm 1 to the letter, whose sum runs over the wrong weights, beside what is meant."""
+    scores = {"as meant": "lamp", "magnitude": "magnitude", "random": "random", "as printed": "lamp_printed"}
+    return {
+        (role, name): _pruned(dense(role, profile), "S", profile, **({} if score == "lamp" else {"score": score}))
+        for role in EVENT_SETS
+        for name, score in scores.items()
+    }
+
+
+def _rounds(profile: str) -> dict[Label, Trial]:
+    """Paper A Tables 2 and 3: LAMP, without and with the decision step, and IMP; 14 rounds that rewind.
+
+    The three share the dense network of their first round and what they go back to. Every round is a whole training,
+    so its end is a point of its own; see the detail "rounds" of a trial.
+    """
+    common = {
+        "cuts": 2 if profile == "smoke" else 14,
+        "share": 0.25,
+        "rewind": {"smoke": 1, "laptop": 2, "paper": 20}[profile],
+    }
+    lam = 0.01 if profile == "paper" else 0.05
+    trials: dict[Label, Trial] = {}
+    for role in ("digits-clutter", *EVENT_SETS):
+        arms = {"IMP": ("imp", {}), "S": ("stp", {"temporal": False}), "S+T": ("stp", {"lam": lam})}
+        for arm, (method, settings) in arms.items():
+            if role in EVENT_SETS or arm != "S+T":
+                trials[role, arm] = replace(
+                    dense(role, profile),
+                    method=method,
+                    settings=tuple((common | settings).items()),
+                    fisher_samples=0,
+                    details=("rounds", "weights"),
+                )
+    return trials
+
+
+def _dense(profile: str) -> dict[Label, Trial]:
+    """Paper A Figs. 1, 3, 4, 7 and 8 and Eq. 15: the dense networks, looked at more closely."""
+    details = ("outputs", "taylor", "weights")
+    return {
+        (role, "dense"): replace(dense(role, profile), fisher_samples=0, details=details)
+        for role in ("digits-clutter", *EVENT_SETS)
+    }
+
+
+def _matched(profile: str) -> dict[Label, Trial]:
+    """Paper A Tables 2 and 3: the methods that they name, each over its ladder, with the same epochs in total."""
+    rivals = {name: ARMS[name] for name in ("imp", "deepr", "gradr", "stds", "sccd", "unstructured")}
+    spatial = replace(ARMS["stp"], fixed={**ARMS["stp"].fixed, "temporal": False}, on={})
+    trials: dict[Label, Trial] = {}
+    for role in ("digits-clutter", *EVENT_SETS):
+        trials[role, "dense", ""] = _arm(role, "dense", ARMS["dense"], {}, profile)
+        ours = {"S": spatial} | ({"S+T": ARMS["stp"]} if role in EVENT_SETS else {})
+        for name, arm in (ours | rivals).items():
+            for rung, settings in list(arm.ladder.items())[: 2 if profile == "smoke" else None]:
+                trials[role, name, rung] = _arm(role, "stp" if name in ours else name, arm, settings, profile)
     return trials
 
 
@@ -204,6 +278,11 @@ STUDIES: dict[str, Callable[[str], dict[Label, Trial]]] = {
     "A.table4": _ablation,
     "A.fig5": _curves,
     "A.fig6": _curves,
+    "A.rounds": _rounds,
+    "A.matched": _matched,
+    "A.table5": _total_steps,
+    "A.algorithm1": _listing,
+    "A.dense": _dense,
     "lamp": _lamp,
     "decision-step": _curves,
     "compare": _compare,
@@ -251,7 +330,7 @@ def applicable(name: str, options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key in known_options(name)}
 
 
-_FIELDS = {f.name for f in fields(Trial)} - {"start", "settings", "network_settings", "method"}
+_FIELDS = {f.name for f in fields(Trial)} - {"start", "settings", "network_settings", "method", "details"}
 _SHARED = {"data", "T", "network", "width", "train_size"}  # what shapes data or network shapes the start as well
 
 

@@ -19,6 +19,15 @@ from snnbook.training import Recipe
 
 Pairs = tuple[tuple[str, Any], ...]
 
+DETAILS = {
+    "rounds": "what is left and how accurate it is at the end of every round of the method",
+    "weights": "how many weights of each magnitude there are",
+    "outputs": "the outputs of the first test samples at every step",
+    "taylor": "divergence and Fisher information of a small change of the read-out's weights",
+}
+# Fields that came after the first records: left out of a configuration at their default, so that those stay valid.
+_LATER = ("details",)
+
 
 def _pairs(settings: Mapping[str, Any] | Pairs) -> Pairs:
     def frozen(value: Any) -> Any:
@@ -33,6 +42,7 @@ class Trial(Recipe):
 
     data, T: data set and number of time steps; train_size: use the first samples only (0 = all).
     network, width, network_settings: what `networks.build` takes. method, settings: what `pruning.create` takes.
+    details: what its record holds beyond the usual, names of DETAILS.
     start: the trial whose trained network (same seed) this one starts from. The rest, by keyword: the `Recipe`.
     Raises UserError for anything unknown or out of range, before any work is done.
     """
@@ -46,6 +56,7 @@ class Trial(Recipe):
     settings: Pairs = ()
     train_size: int = 0
     fisher_samples: int = 0
+    details: tuple[str, ...] = ()
     start: Trial | None = None
 
     def __post_init__(self) -> None:
@@ -62,6 +73,9 @@ class Trial(Recipe):
             raise UserError(f"width must be positive, got {self.width}")
         if self.train_size < 0 or self.fisher_samples < 0:
             raise UserError("train_size and fisher_samples must not be negative")
+        for name in self.details:
+            if name not in DETAILS:
+                raise unknown("detail", name, DETAILS)
         super().__post_init__()
         pruning.create(self.method, **dict(self.settings)).rounds(self.epochs)
 
@@ -70,6 +84,9 @@ class Trial(Recipe):
         """The canonical form: plain values, defaults included, the starting trial by its id."""
         config = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "start"}
         config |= {key: dict(config[key]) for key in ("settings", "network_settings")}
+        for name in _LATER:
+            if not config[name]:
+                del config[name]
         return json.loads(json.dumps(config | {"start": self.start and self.start.id}))
 
     @cached_property

@@ -3,10 +3,12 @@
 from snnbook.measure.accuracy import accuracy, accuracy_per_step
 from snnbook.measure.operations import SOPs, sops
 from snnbook.measure.rates import firing_rates
-from snnbook.measure.structure import Connections, Weights, connections, weights
-from snnbook.measure.timesteps import VARIANTS, decision_timestep, fisher_trace, kl_curve, normalise
+from snnbook.measure.structure import MAGNITUDES, Connections, Weights, connections, magnitudes, weights
+from snnbook.measure.timesteps import TAYLOR, VARIANTS, decision_timestep, fisher_trace, kl_curve, normalise, taylor
 
 __all__ = [
+    "MAGNITUDES",
+    "TAYLOR",
     "VARIANTS",
     "Connections",
     "SOPs",
@@ -18,7 +20,9 @@ __all__ = [
     "firing_rates",
     "fisher_trace",
     "kl_curve",
+    "magnitudes",
     "normalise",
     "sops",
+    "taylor",
     "weights",
 ]

@@ -138,6 +138,25 @@ class Weights:
         return 100 * (1 - self.parameters_alive / self.parameters_total)
 
 
+MAGNITUDES = np.concatenate([[0.0], np.geomspace(1e-6, 10, 141), [np.inf]])
+
+
+def magnitudes(model: nn.Module) -> np.ndarray:
+    """How many live weights lie between one of `MAGNITUDES` and the next, in absolute value: int64 `[142]`.
+
+    20 steps a decade from 1e-6 to 10; the first and the last take what lies beyond. Ref: paper A Fig. 7-8.
+    Raises UserError for a network without layers.
+    """
+    return np.histogram(_alive(model), MAGNITUDES)[0]
+
+
+def _alive(model: nn.Module) -> np.ndarray:
+    tensors = [m.weight.detach() for m in passes.layers(model).values()]  # type: ignore[operator]
+    if not tensors:
+        raise UserError("the network has no convolution or linear layer")
+    return torch.cat([w[w != 0].abs().flatten() for w in tensors]).double().cpu().numpy()
+
+
 def weights(model: nn.Module, k: int | None = None) -> Weights:
     """Count live (nonzero) weights and parameters, and measure the live weights, the `k` largest apart.
 
@@ -147,10 +166,8 @@ def weights(model: nn.Module, k: int | None = None) -> Weights:
     """
     if k is not None and k < 1:
         raise UserError(f"k must be at least 1 weight, got {k}")
+    alive = _alive(model)
     tensors = {name: m.weight.detach() for name, m in passes.layers(model).items()}  # type: ignore[operator]
-    if not tensors:
-        raise UserError("the network has no convolution or linear layer")
-    alive = torch.cat([w[w != 0].abs().flatten() for w in tensors.values()]).double().cpu().numpy()
     largest = alive if k is None or k >= alive.size else np.partition(alive, alive.size - k)[-k:]
     return Weights(
         per_layer={name: (int((w != 0).sum()), w.numel()) for name, w in tensors.items()},

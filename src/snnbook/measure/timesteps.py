@@ -106,6 +106,45 @@ def fisher_trace(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return torch.stack(traces).mean(0).cpu()
 
 
+TAYLOR = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+
+
+@torch.no_grad()
+def taylor(
+    model: nn.Module, x: Tensor, generator: torch.Generator, sizes: Sequence[float] = TAYLOR
+) -> tuple[Tensor, Tensor]:
+    """KL[p(theta) || p(theta + d)] after each step, and half its quadratic form d' F d: two float64 `[sizes, T]`.
+
+    d is one random direction in the weights of the last layer, each size as a share of their norm; F is the Fisher
+    information of the model's own distribution, so that d' F d is the variance over classes of the outputs' change.
+    Spikes are no smooth function of the weights before them, the currents of a last layer without neurons are linear in
+    its own. x: `[T, N, *]` or `[N, *]`, taken in evaluation mode; mean over samples. Ref: paper A Eq. 15.
+    Raises UserError where the outputs are not linear in these weights.
+    """
+    last = list(passes.layers(model).values())[-1].weight
+    with passes.measuring(model):
+
+        def logits() -> Tensor:
+            return running_mean(model(x).double())
+
+        kept, before = last.clone(), logits()
+        d = torch.randn(last.shape, generator=generator, dtype=torch.float64)
+        d = (d * kept.double().norm().cpu() / d.norm()).to(kept)
+        try:
+            last.copy_(kept + d)
+            change = logits() - before
+            last.copy_(kept - d)
+            if not torch.allclose(before - logits(), change, atol=1e-3 * float(change.abs().max())):
+                raise UserError("the outputs are not linear in the weights of the last layer: neurons are behind it")
+        finally:
+            last.copy_(kept)
+    log_p = F.log_softmax(before, -1)
+    p = log_p.exp()
+    variance = (p * change.square()).sum(-1) - (p * change).sum(-1).square()
+    kl = [(p * (log_p - F.log_softmax(before + size * change, -1))).sum(-1).mean(1) for size in sizes]
+    return torch.stack(kl).cpu(), torch.stack([0.5 * size**2 * variance.mean(1) for size in sizes]).cpu()
+
+
 def _square_norm(value: Tensor, parameters: list[nn.Parameter]) -> Tensor:
     grads = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
     return torch.stack([g.double().square().sum() for g in grads if g is not None]).sum()

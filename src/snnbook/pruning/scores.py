@@ -34,9 +34,18 @@ def lamp(weights: Tensors) -> dict[str, Tensor]:
     return {name: _lamp(w.detach()) for name, w in weights.items()}
 
 
-def _lamp(w: Tensor) -> Tensor:
+def lamp_printed(weights: Tensors) -> dict[str, Tensor]:
+    """w[u]^2 / sum of w[v]^2 over all v of the same layer with |w[v]| <= |w[u]|; zeros score 0.
+
+    The smallest weight of every layer scores 1 and the others the less the larger they are among their like, so that
+    pruning the lowest scores removes large weights. Ref: paper A Algorithm 1, lines 21 to 23, to the letter: a control.
+    """
+    return {name: _lamp(w.detach(), descending=False) for name, w in weights.items()}
+
+
+def _lamp(w: Tensor, descending: bool = True) -> Tensor:
     squares = w.flatten().double().square()
-    ordered, order = squares.sort(descending=True, stable=True)
+    ordered, order = squares.sort(descending=descending, stable=True)
     # Ranked from the largest, the sum over all weights at least as large is a running sum.
     scores = torch.empty_like(squares)
     scores[order] = ordered / ordered.cumsum(0).clamp_min(torch.finfo(torch.float64).tiny)
@@ -46,5 +55,6 @@ def _lamp(w: Tensor) -> Tensor:
 SCORES: dict[str, Score] = {
     "magnitude": lambda weights, _: magnitude(weights),
     "lamp": lambda weights, _: lamp(weights),
+    "lamp_printed": lambda weights, _: lamp_printed(weights),
     "random": random,
 }

@@ -68,12 +68,15 @@ def unique(studies: Iterable[ResultsLike]) -> list[RecordLike]:
 
 
 def arms(study: ResultsLike) -> Iterator[tuple[str, str, Sequence[RecordLike]]]:
-    """(data set, arm, records) of every label; a label without an arm is the dense network, `none`."""
+    """(data set, arm, records) of every label; a label without an arm is the dense network, `none`.
+
+    What follows the arm in a label is part of its name: `("arms-dvs", "S+T", "10")` is the arm `S+T 10`.
+    """
     for label, records in study.records.items():
         if not records:
             continue
-        arm = label[1] if isinstance(label, tuple) and len(label) > 1 else "none"
-        yield records[0].trial["data"], "none" if arm == "dense" else str(arm), records
+        arm = " ".join(map(str, filter(None, label[1:]))) if isinstance(label, tuple) else ""
+        yield records[0].trial["data"], "none" if arm in ("", "dense") else arm, records
 
 
 def profiles(records: Iterable[RecordLike]) -> list[str]:

@@ -1,0 +1,102 @@
+"""A verdict on every claim of the papers, reached by program from records.
+
+A claim is turned into quantities with a line each ("SOPs of S+T minus SOPs of S, below 0"). A quantity is
+computed once per seed, so that differences are paired, and its Student-t 95 % interval decides: on the
+claimed side of the line the claim holds, on the other side it fails, across the line it is undecided. With
+several data sets a claim holds if it holds on all and fails if it fails on any. Fewer than three seeds, or a
+number that is missing, decide nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from snnbook.errors import UserError, unknown
+from snnbook.report import papers
+from snnbook.report.claims import paper_a  # noqa: F401 (its tests register themselves)
+from snnbook.report.claims.judging import (
+    FAILS,
+    HOLDS,
+    NOT_TESTABLE,
+    OUTCOMES,
+    READ,
+    TESTS,
+    UNDECIDED,
+    NotTestable,
+    Part,
+    Studies,
+    Verdict,
+    decide,
+    quantity,
+)
+
+__all__ = [
+    "FAILS",
+    "HOLDS",
+    "NOT_TESTABLE",
+    "OUTCOMES",
+    "UNDECIDED",
+    "Part",
+    "Studies",
+    "Verdict",
+    "decide",
+    "lines",
+    "quantity",
+    "studies_read",
+    "testable",
+    "verdict",
+    "verdicts",
+]
+
+
+def _why_not(row: Mapping[str, Any]) -> str:
+    """Why a claim without a test is not testable here: the runs or the data that are missing."""
+    methods = [m.strip() for m in str(row["methods"]).split(";")]
+    if methods == ["analytic"] or methods == ["-"]:
+        return f"a calculation of paper {row['paper']} ({row['source']}), not part of the runs so far"
+    if row["small_data_feasibility"] == "arithmetic":
+        return f"arithmetic on the printed numbers of paper {row['paper']}, not part of the runs so far"
+    sets = str(row["datasets"]).replace(";", ",")
+    data = "" if sets in ("none", "any", "all", "same") else f" on {sets} or a stand-in"
+    runs = f"needs paper {row['paper']}'s runs of {', '.join(methods)}{data} ({row['source']})"
+    return f"{runs}, which are not here yet"
+
+
+def testable() -> list[str]:
+    """The claims that have a test."""
+    return sorted(TESTS)
+
+
+def verdict(claim: str, studies: Studies) -> Verdict:
+    """The verdict on one claim from what was run: study name → its results.
+
+    Raises UserError for an unknown claim.
+    """
+    table = papers.claims().set_index("id", drop=False)
+    if claim not in table.index:
+        raise unknown("claim", claim, table.index)
+    if claim not in TESTS:
+        return Verdict(claim, NOT_TESTABLE, _why_not(table.loc[claim]))
+    try:
+        return TESTS[claim](studies)
+    except NotTestable as missing:
+        return Verdict(claim, NOT_TESTABLE, str(missing))
+
+
+def studies_read() -> list[str]:
+    """The studies that any claim is tested on."""
+    return sorted(READ)
+
+
+def verdicts(studies: Studies, claims: Iterable[str] | None = None, paper: str | None = None) -> list[Verdict]:
+    """The verdicts on the named claims, on those of a paper, or on all, in the order of the print."""
+    if claims is not None and paper is not None:
+        raise UserError("name the claims or a paper, not both")
+    names = papers.claims(paper)["id"] if claims is None else claims
+    return [verdict(name, studies) for name in names]
+
+
+def lines(found: Iterable[Verdict]) -> list[str]:
+    """One plain line per claim that was tested, for a terminal."""
+    return [f"{v.claim}  {v.outcome:9}  {v.reason}" for v in found if v.outcome != NOT_TESTABLE]

@@ -1,0 +1,384 @@
+"""The claims of paper A (Gou et al. 2025), by their numbers in the table of claims."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from snnbook.report.claims.judging import (
+    FAILS,
+    HOLDS,
+    READ,
+    TESTS,
+    UNDECIDED,
+    Arms,
+    NotTestable,
+    Part,
+    Studies,
+    Verdict,
+    arms_of,
+    claim,
+    conclude,
+    difference,
+    over,
+    quantity,
+)
+from snnbook.report.ladders import AXES, interpolate
+from snnbook.report.records import RecordLike, by_seed, number, unique
+from snnbook.report.stats import mean_sd, wilson
+
+GESTURE, CIFAR10_DVS, CIFAR10 = "DVS128-Gesture", "CIFAR10-DVS", "CIFAR10"
+EVENT_SETS = (GESTURE, CIFAR10_DVS)
+LAMBDA_DEFAULT, LAMBDAS_BELOW = 0.01, (0.0, 0.001, 0.003)
+
+
+def normalised(kl: np.ndarray) -> np.ndarray:
+    """Min-max normalised KL curve `[T]`; zeros where it is constant. Ref: paper A Eq. 8."""
+    curve = np.asarray(kl, dtype=float)
+    span = curve.max() - curve.min()
+    return np.zeros_like(curve) if span == 0 else (curve - curve.min()) / span
+
+
+def decision_step(kl: np.ndarray, lam: float) -> int:
+    """The first step (1-based) of a finite curve whose normalised KL is below `lam`, else T.
+
+    A verdict does not trust the step that a run chose but finds it again from the stored curve.
+    Ref: paper A Eq. 9.
+    """
+    if kl.max() == kl.min():
+        return len(kl)
+    below = np.flatnonzero(normalised(kl) < lam)
+    return int(below[0]) + 1 if below.size else len(kl)
+
+
+def _rho(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", scipy_stats.ConstantInputWarning)
+        return float(scipy_stats.spearmanr(x, y).statistic)
+
+
+def _densities(record: RecordLike) -> list[float]:
+    """Share of weights left, layer by layer in order of execution."""
+    return [number(layer["weights_alive"]) / number(layer["weights_total"]) for layer in record.layers]
+
+
+ABLATION = ("none", "S", "T", "S+T")
+
+
+@claim("A-12", ["A.table4"], EVENT_SETS, ABLATION)
+def _lower_sops(arm: Arms, role: str) -> Iterator[Part]:
+    sops = {name: by_seed(arm[name], "sops") for name in ABLATION}
+    for a, b in (("S+T", "S"), ("S+T", "T"), ("S", "none"), ("T", "none")):
+        yield quantity(f"SOPs, {a} minus {b} (% of dense)", difference(sops[a], sops[b], sops["none"]), "< 0")
+
+
+@claim("A-13", ["A.table4"], EVENT_SETS, ("none", "T"))
+def _sops_follow_steps(arm: Arms, role: str) -> Iterator[Part]:
+    sops, dense = by_seed(arm["T"], "sops"), by_seed(arm["none"], "sops")
+    steps, all_steps = by_seed(arm["T"], "T"), by_seed(arm["none"], "T")
+    gap = over(sops.keys() & dense.keys(), lambda s: sops[s] / dense[s] - steps[s] / all_steps[s])
+    yield quantity("share of SOPs left minus t'/T", gap, "within 0.1")
+
+
+@claim("A-14", ["A.table4"], EVENT_SETS, ABLATION)
+def _no_loss(arm: Arms, role: str) -> Iterator[Part]:
+    dense = by_seed(arm["none"], "top1")
+    for name in ABLATION[1:]:
+        gain = difference(by_seed(arm[name], "top1"), dense)
+        yield quantity(f"accuracy, {name} minus dense (points)", gain, ">= 0")
+
+
+def _need_98(records: Sequence[RecordLike]) -> None:
+    sparsity, _ = mean_sd([number(r.metrics.get("sparsity")) for r in records])
+    if not sparsity >= 98:
+        raise NotTestable(f"the claim is about 98 % sparsity; our S+T runs prune {sparsity:.1f} % of the weights")
+
+
+ROUNDS = (12, 13, 14)  # cuts of a quarter each: the three sparsities of paper A's Tables 2 and 3
+
+
+def at_round(records: Sequence[RecordLike], cuts: int, what: str = "top1") -> dict[int, float]:
+    """Seed → what was measured after so many cuts, in runs whose record tells about every round; NaN where none was."""
+    found = {}
+    for record in records:
+        rounds = record.metrics.get("log", {}).get("rounds", ())
+        found[record.seed] = number(rounds[cuts].get(what)) if cuts < len(rounds) else math.nan
+    return found
+
+
+def _after(cuts: int) -> str:
+    return f"{100 * (1 - 0.75**cuts):.1f} %"
+
+
+def _against(arm: Arms, a: str, b: str, lines: Mapping[int, str]) -> Iterator[Part]:
+    """Accuracy of one arm minus that of another after so many cuts; `b` may be the dense network they began with."""
+    for cuts, line in lines.items():
+        other = at_round(arm[a], 0) if b == "dense" else at_round(arm[b], cuts)
+        gain = difference(at_round(arm[a], cuts), other)
+        yield quantity(f"accuracy at {_after(cuts)}, {a} minus {b} (points)", gain, line)
+
+
+@claim("A-01", ["A.rounds"], (CIFAR10,), ("S", "IMP"), "Both begin with the same dense network")
+def _loses_less(arm: Arms, role: str) -> Iterator[Part]:
+    yield from _against(arm, "S", "IMP", {14: "> 0"})
+
+
+@claim("A-04", ["A.rounds"], (CIFAR10,), ("S",))
+def _better_than_dense(arm: Arms, role: str) -> Iterator[Part]:
+    yield from _against(arm, "S", "dense", {12: "> 0", 13: "> 0"})
+
+
+@claim("A-05", ["A.rounds"], (CIFAR10,), ("S", "IMP"))
+def _more_accurate(arm: Arms, role: str) -> Iterator[Part]:
+    yield from _against(arm, "S", "IMP", {13: "> 0", 14: "> 0"})
+
+
+@claim("A-06", ["A.rounds"], (GESTURE,), ("S", "IMP"))
+def _far_better(arm: Arms, role: str) -> Iterator[Part]:
+    yield from _against(arm, "S", "IMP", {12: "> 0", 13: "> 10", 14: "> 10"})
+
+
+@claim("A-07", ["A.rounds"], (GESTURE,), ("S+T",))
+def _loses_nothing(arm: Arms, role: str) -> Iterator[Part]:
+    yield from _against(arm, "S+T", "dense", dict.fromkeys(ROUNDS, ">= 0"))
+
+
+@claim("A-09", ["A.rounds"], (CIFAR10_DVS,), ("S", "S+T"))
+def _both_better_than_dense(arm: Arms, role: str) -> Iterator[Part]:
+    for name in ("S", "S+T"):
+        yield from _against(arm, name, "dense", dict.fromkeys(ROUNDS, "> 0"))
+
+
+@claim("A-11", ["A.rounds"], (GESTURE,), ("S", "S+T"))
+def _declines_at_98(arm: Arms, role: str) -> Iterator[Part]:
+    for name in ("S", "S+T"):
+        change = difference(at_round(arm[name], 14), at_round(arm[name], 13))
+        what = f"accuracy of {name}, {_after(14)} minus {_after(13)} (points)"
+        yield replace(quantity(what, change, "< 0"), control=name != "S")
+
+
+def _spatial_share(record: RecordLike, kind: str) -> float:
+    """Share of the connections left in the first layer of a kind, in per cent."""
+    layer = next(layer for layer in record.layers if layer["kind"] == kind)
+    return 100 * number(layer["connections_alive"]) / number(layer["connections_total"])
+
+
+@claim("A-18", ["A.rounds"], EVENT_SETS, ("S+T", "IMP"))
+def _where_it_cuts(arm: Arms, role: str) -> Iterator[Part]:
+    for kind, name, line in (("conv", "Conv1", "> 0"), ("linear", "FC1", "< 0")):
+        left = {a: {r.seed: _spatial_share(r, kind) for r in arm[a]} for a in ("S+T", "IMP")}
+        yield quantity(
+            f"connections left in {name}, S+T minus IMP (points)", difference(left["S+T"], left["IMP"]), line
+        )
+
+
+@claim("A-20", ["A.rounds", "A.dense"], EVENT_SETS, ("S+T", "S", "IMP", "none"))
+def _fewer_fire_more(arm: Arms, role: str) -> Iterator[Part]:
+    named = ("none", "IMP", "S", "S+T")
+
+    def rho(seed: int) -> float:
+        found = [next(r for r in arm[name] if r.seed == seed) for name in named]
+        layers = [
+            _rho(
+                [number(r.layers[i]["connections_alive"]) for r in found], [number(r.layers[i]["rate"]) for r in found]
+            )
+            for i, layer in enumerate(found[0].layers)
+            if layer["rate"] is not None
+        ]
+        return float(np.mean(layers))
+
+    seeds = set.intersection(*({r.seed for r in arm[name]} for name in named))
+    what = "Spearman rho of connections and firing rate over the four networks, mean of the layers"
+    yield quantity(what, {seed: rho(seed) for seed in sorted(seeds)}, "< 0")
+
+
+STEPS = (10, 15, 20, 25)
+
+
+@claim("A-15", ["A.table5"], (GESTURE,), [f"T {steps}" for steps in STEPS])
+def _longer_saves_more(arm: Arms, role: str) -> Iterator[Part]:
+    share = {T: {s: t / T for s, t in by_seed(arm[f"T {T}"], "T").items()} for T in STEPS}
+    for few, more in pairwise(STEPS):
+        yield quantity(
+            f"share of the steps that stay, T = {more} minus T = {few}", difference(share[more], share[few]), "< 0"
+        )
+
+
+def _at_every_length(arm: Arms, name: str, line: str) -> Iterator[Part]:
+    for T in STEPS:
+        gain = difference(by_seed(arm[f"{name} {T}"], "top1"), by_seed(arm[f"none {T}"], "top1"))
+        yield quantity(f"accuracy, {name} minus dense at T = {T} (points)", gain, line)
+
+
+@claim("A-16", ["A.table5"], (GESTURE,), [f"{name} {T}" for T in STEPS for name in ("none", "T")])
+def _never_hurts(arm: Arms, role: str) -> Iterator[Part]:
+    yield from _at_every_length(arm, "T", ">= 0")
+
+
+@claim("A-17", ["A.table5"], (GESTURE,), [f"{name} {T}" for T in STEPS for name in ("none", "S+T")])
+def _stable(arm: Arms, role: str) -> Iterator[Part]:
+    yield from _at_every_length(arm, "S+T", ">= -1")
+
+
+@claim(
+    "A-26",
+    ["A.dense"],
+    (GESTURE, CIFAR10_DVS, CIFAR10),
+    ("none",),
+    "For a random change of the read-out's weights by 1 % and 0.3 % of their norm; spikes are no smooth function of "
+    "the weights before them",
+    curves=("taylor_kl", "taylor_fisher"),
+)
+def _quadratic(arm: Arms, role: str) -> Iterator[Part]:
+    for size, name in ((-2, "1 %"), (-1, "0.3 %"), (0, "100 %")):
+        gap = {}
+        for r in arm["none"]:
+            kl, form = r.curves["taylor_kl"][size], r.curves["taylor_fisher"][size]
+            gap[r.seed] = float(np.abs(1 - form / kl).max())
+        part = quantity(f"|1 - half the Fisher form / KL|, worst step, change of {name}", gap, "< 0.1")
+        yield replace(part, control=size == 0)
+
+
+@claim("A-08", ["A.table4"], (GESTURE,), ("none", "S+T"))
+def _better_at_98(arm: Arms, role: str) -> Iterator[Part]:
+    _need_98(arm["S+T"])
+    gain = difference(by_seed(arm["S+T"], "top1"), by_seed(arm["none"], "top1"))
+    part = quantity("accuracy, S+T minus dense (points)", gain, "> 0")
+    tested = len(arm["S+T"][0].curves.get("predictions", ()))
+    accuracy = mean_sd(list(by_seed(arm["S+T"], "top1").values()))[0]
+    if tested and math.isfinite(accuracy) and not part.note:
+        low, high = wilson(round(accuracy / 100 * tested), tested)
+        part = replace(
+            part, note=f"one run on {tested} samples: binomial 95 % interval {100 * (high - low):.1f} points"
+        )
+    yield part
+
+
+@claim("A-19", ["A.table4"], EVENT_SETS, ("S+T",))
+def _shallow_kept(arm: Arms, role: str) -> Iterator[Part]:
+    rho = {r.seed: _rho(range(len(r.layers)), _densities(r)) for r in arm["S+T"]}
+    yield quantity("Spearman rho of layer index and share of weights left", rho, "< 0")
+
+
+@claim(
+    "A-22",
+    ["A.fig5", "A.table4"],
+    EVENT_SETS,
+    ("none",),
+    "Read off the dense network stopped early; the paper's T is trained on the shortened sequence",
+    curves=("kl_smoothed", "accuracy_test"),
+)
+def _marginal_gain(arm: Arms, role: str) -> Iterator[Part]:
+    def accuracy(record: RecordLike, lam: float) -> float:
+        kl = record.curves["kl_smoothed"]
+        if not np.isfinite(kl).all():
+            return math.nan
+        return float(record.curves["accuracy_test"][decision_step(kl, lam) - 1])
+
+    for lam in LAMBDAS_BELOW:
+        gain = {r.seed: accuracy(r, lam) - accuracy(r, LAMBDA_DEFAULT) for r in arm["none"]}
+        yield quantity(f"accuracy, lambda {lam:g} minus {LAMBDA_DEFAULT:g} (points)", gain, "< 0.5")
+
+
+@claim("A-23", ["A.fig6", "A.fig5", "A.table4"], EVENT_SETS, ("none",), curves=("kl_smoothed", "fisher"))
+def _same_trend(arm: Arms, role: str) -> Iterator[Part]:
+    rho = {r.seed: _rho(normalised(r.curves["kl_smoothed"]), r.curves["fisher"]) for r in arm["none"]}
+    yield quantity("Spearman rho of NormKL and Fisher trace over t", rho, "> 0.9")
+
+
+@claim("A-24", ["A.table4"], EVENT_SETS, ("none", "S+T"))
+def _larger_weights(arm: Arms, role: str) -> Iterator[Part]:
+    dense, pruned = arm["none"], arm["S+T"]
+    for kind in ("mean", "median"):
+        metric = f"{kind}_abs_weight"
+        base = by_seed(dense, metric)
+        change = difference(by_seed(pruned, metric), base, base)
+        yield quantity(f"{kind} |w|, S+T minus dense (% of dense)", change, "> 0")
+    # Keeping the largest weights makes the mean larger by itself: how far does that alone go?
+    top, base = by_seed(dense, "top_abs_mean"), by_seed(dense, "mean_abs_weight")
+    alone = difference(top, base, base)
+    yield quantity("control: mean |w|, dense's own largest minus all (% of all)", alone, "> 0", control=True)
+    beyond = difference(by_seed(pruned, "mean_abs_weight"), top, top)
+    what = "control: mean |w|, S+T minus dense's own largest (% of the latter)"
+    yield quantity(what, beyond, "> 0", control=True)
+
+
+@claim("A-25", ["A.rounds"], (GESTURE, CIFAR10_DVS, CIFAR10), ("S", "IMP"))
+def _no_layer_emptied(arm: Arms, role: str) -> Iterator[Part]:
+    least = {name: {r.seed: 100 * min(_densities(r)) for r in arm[name]} for name in ("S", "IMP")}
+    gain = difference(least["S"], least["IMP"])
+    yield quantity("weights left in the emptiest layer, S minus IMP (points)", gain, "> 0")
+
+
+@claim("A-27", ["A.table4"], EVENT_SETS, ("none", "S+T"))
+def _headline(arm: Arms, role: str) -> Iterator[Part]:
+    _need_98(arm["S+T"])
+    steps, all_steps = by_seed(arm["S+T"], "T"), by_seed(arm["none"], "T")
+    share = over(steps.keys() & all_steps.keys(), lambda s: steps[s] / all_steps[s])
+    yield quantity("share of time steps left", share, "<= 0.5" if role == GESTURE else "<= 0.8")
+    gain = difference(by_seed(arm["S+T"], "top1"), by_seed(arm["none"], "top1"))
+    yield quantity("accuracy, S+T minus dense (points)", gain, ">= 0")
+
+
+def _monotone(found: Studies) -> Verdict:
+    """A-21 follows from Eq. 9, so a stored curve obeys it or is wrong: no interval is needed."""
+    names = ("kl_smoothed", "kl_released", "kl_reverse")
+    grid = np.concatenate([[0.0], np.logspace(-4, 0, 81)])
+    records = [r for r in unique(found.values()) if any(name in r.curves for name in names)]
+    if not records:
+        raise NotTestable("needs records with a KL curve: snnbook run A.fig5")
+    parts = []
+    for name in names:
+        curves = [r.curves[name] for r in records if name in r.curves]
+        if not curves:
+            continue
+        steps = [[decision_step(kl, lam) for lam in grid] for kl in curves if np.isfinite(kl).all()]
+        broken = sum(any(b > a for a, b in pairwise(s)) for s in steps)
+        outcome = FAILS if broken else HOLDS if len(steps) == len(curves) else UNDECIDED
+        note = "" if len(steps) == len(curves) else f"{len(curves) - len(steps)} curves are not finite"
+        label = f"records whose t' rises with lambda, {name.removeprefix('kl_')} KL"
+        parts.append(Part(label, "<= 0", outcome, broken, broken, broken, len(steps), note))
+    return conclude("A-21", parts, records, ["t' is non-increasing by Eq. 9; every stored curve was checked"])
+
+
+TESTS["A-21"] = _monotone
+
+
+def _against_paper_b(found: Studies) -> Verdict:
+    """A-10 reads connections as parameters; here both are compared, at what each network of paper B's ladder has."""
+    if missing := [name for name in ("A.rounds", "A.matched") if name not in found]:
+        raise NotTestable(f"needs the study {missing[0]}: snnbook run {missing[0]}")
+    (data, ours), (_, theirs) = (arms_of([found[name]], CIFAR10_DVS, ()) for name in ("A.rounds", "A.matched"))
+    rungs = {arm.partition(" ")[2]: records for arm, records in theirs.items() if arm.startswith("unstructured ")}
+    if "S+T" not in ours or not rungs:
+        raise NotTestable(f"no records of S+T and of paper B's method on {data or f'a data set for {CIFAR10_DVS}'}")
+    parts = []
+    for what, column in (("weights", "sparsity"), ("connections", "connections")):
+        for rung, records in rungs.items():
+            left = {r.seed: AXES[column].of(r.metrics) for r in records}
+            gain = difference(
+                {r.seed: _accuracy_at(r, column, left[r.seed]) for r in ours["S+T"] if r.seed in left},
+                by_seed(records, "top1"),
+            )
+            where = f"{np.mean(list(left.values())):.1f} % of the {what}"
+            parts.append(quantity(f"accuracy at {where}, S+T minus paper B's {rung} (points)", gain, "> 0"))
+    used = [*ours["S+T"], *(r for records in rungs.values() for r in records)]
+    notes = ["On the 4Conv2FC network, not VGGSNN; S+T was trained for many more epochs"]
+    return conclude("A-10", [replace(part, data=data) for part in parts], used, notes)
+
+
+def _accuracy_at(record: RecordLike, column: str, left: float) -> float:
+    """Accuracy of a run of rounds where `left` per cent of the weights or connections are left, between its rounds."""
+    rounds = record.metrics.get("log", {}).get("rounds", ())
+    spent = [100 - number(r["sparsity"]) if column == "sparsity" else number(r["connections"]) for r in rounds]
+    return interpolate(spent, [number(r["top1"]) for r in rounds], left)
+
+
+TESTS["A-10"] = _against_paper_b
+READ.update(("A.rounds", "A.matched"))
