@@ -187,3 +187,20 @@ def test_a_loss_that_is_not_finite_stops(data):
 def test_recipes_out_of_range(bad):
     with pytest.raises(UserError):
         Recipe(**bad)
+
+
+def test_every_round_is_watched_as_it_ends(data):
+    """Two cuts of a half: 0, 50 and 75 % are gone as the rounds end, and watching changes nothing."""
+    seen, recipe = [], Recipe(epochs=2, batch_size=20)
+
+    def watch(c):
+        seen.append((c.round, len(c.log["loss"]), round(c.masks.sparsity, 3)))
+        outputs(c.model, data, c.T)
+
+    def trained(**kw):
+        method = create("imp", cuts=2, share=0.5, rewind=1)
+        return train(_network(), data, recipe, method, torch.Generator().manual_seed(0), T=2, **kw).model.state_dict()
+
+    watched, alone = trained(watch=watch), trained()
+    assert seen == [(1, 2, 0.0), (2, 3, 0.5), (2, 4, 0.75)]
+    assert all(torch.equal(v, alone[k]) for k, v in watched.items())

@@ -10,7 +10,7 @@ from measure_by_hand import Fold, crossings, prune_
 from torch import nn
 
 from snnbook.errors import UserError
-from snnbook.measure import connections, sops, weights
+from snnbook.measure import MAGNITUDES, connections, magnitudes, sops, weights
 from snnbook.neurons import LIF
 
 
@@ -159,3 +159,17 @@ def test_weights_of_a_network_without_any_left():
     counted = weights(net, k=1)
     assert counted.sparsity == 100
     assert all(map(math.isnan, (counted.mean_abs, counted.median_abs, counted.top_abs_mean)))
+
+
+def test_magnitudes_counts_every_live_weight_once():
+    net = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Linear(2, 2))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[0.0, 1e-9, -0.5], [0.5, 100.0, 0.0]]))
+        net[1].weight.copy_(torch.tensor([[2e-6, 10.0], [-0.55, 0.0]]))
+    counts = magnitudes(net)
+    assert len(counts) == len(MAGNITUDES) - 1
+    # 1e-9 lies below the scale, 10 and 100 at its end and beyond. A tenfold is 20 bins: log10(2) * 20 = 6.02,
+    # log10(0.5 / 1e-6) * 20 = 113.98 and log10(0.55 / 1e-6) * 20 = 114.8, each one more behind the first bin.
+    assert {i: n for i, n in enumerate(counts.tolist()) if n} == {0: 1, 7: 1, 114: 2, 115: 1, 141: 2}
+    with pytest.raises(UserError, match="no convolution"):
+        magnitudes(nn.ReLU())

@@ -14,7 +14,7 @@ from measure_by_hand import Fold
 from torch import nn
 
 from snnbook.errors import UserError
-from snnbook.measure import decision_timestep, fisher_trace, kl_curve, normalise
+from snnbook.measure import decision_timestep, fisher_trace, kl_curve, normalise, taylor
 from snnbook.neurons import LIF
 
 curves = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20)
@@ -185,3 +185,47 @@ def test_fisher_trace_errors():
         fisher_trace(net, torch.ones(3, 4), torch.tensor([0, 1, 2]))
     with pytest.raises(UserError, match="no trainable"):
         fisher_trace(net.requires_grad_(False), torch.ones(2, 3, 4), torch.tensor([0, 1, 2]))
+
+
+def spiking(*behind):
+    """A small network with spikes in front of its last layer, and `behind` after it."""
+    torch.manual_seed(0)
+    return nn.Sequential(Fold(nn.Linear(5, 8)), LIF(v_threshold=0.1), Fold(nn.Linear(8, 3)), *behind)
+
+
+def test_taylor_is_half_the_quadratic_form_of_the_fisher_matrix():
+    """F = mean over samples of J' (diag(p) - p p') J, J the Jacobian of the mean outputs, built entry by entry."""
+    net, x = spiking(), torch.randn(3, 4, 5)
+    kept = {k: v.clone() for k, v in net.state_dict().items()}
+    sizes = (0.5, 0.1)
+    kl, form = taylor(net, x, torch.Generator().manual_seed(1), sizes)
+    assert all(torch.equal(v, kept[k]) for k, v in net.state_dict().items())
+    d = torch.randn(3, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    d *= net[2][0].weight.detach().double().norm() / d.norm()
+    with torch.no_grad():
+        spikes = net[1](net[0](x)).double()
+        for t in range(3):
+            s = spikes[: t + 1].mean(0)
+            w, b = net[2][0].weight.double(), net[2][0].bias.double()
+            for i, size in enumerate(sizes):
+                exact, quadratic = 0.0, 0.0
+                for n in range(4):
+                    p = (s[n] @ w.T + b).softmax(-1)
+                    q = (s[n] @ (w + size * d).T + b).softmax(-1)
+                    exact += float((p * (p / q).log()).sum()) / 4
+                    jacobian = torch.stack([torch.outer(torch.eye(3).double()[k], s[n]).flatten() for k in range(3)])
+                    fisher = jacobian.T @ (p.diag() - torch.outer(p, p)) @ jacobian
+                    quadratic += 0.5 * size**2 * float(d.flatten() @ fisher @ d.flatten()) / 4
+                assert kl[i, t].item() == pytest.approx(exact, rel=1e-4)
+                assert form[i, t].item() == pytest.approx(quadratic, rel=1e-4)
+
+
+def test_taylor_closes_as_the_change_shrinks():
+    kl, form = taylor(spiking(), torch.randn(4, 20, 5), torch.Generator().manual_seed(0), (1.0, 0.1, 0.01, 0.001))
+    gap = (1 - form / kl).abs().amax(1)
+    assert (gap[1:] < 0.2 * gap[:-1]).all(), "third order: ten times smaller, ten times closer"
+
+
+def test_taylor_needs_a_read_out_that_is_linear():
+    with pytest.raises(UserError, match="not linear"):
+        taylor(spiking(LIF(v_threshold=0.05)), torch.randn(3, 4, 5), torch.Generator().manual_seed(0))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from snnbook.errors import UserError
 from snnbook.pruning import global_masks
-from snnbook.pruning.scores import lamp, magnitude, random
+from snnbook.pruning.scores import lamp, lamp_printed, magnitude, random
 
 
 def test_lamp_by_hand():
@@ -15,6 +15,14 @@ def test_lamp_by_hand():
     w = torch.tensor([0.5, -0.1, 2.0, 0.2, -1.0])
     expected = torch.tensor([0.25 / 5.25, 0.01 / 5.3, 1.0, 0.04 / 5.29, 1 / 5], dtype=torch.float64)
     torch.testing.assert_close(lamp({"w": w})["w"], expected, rtol=1e-6, atol=0)
+
+
+def test_lamp_as_printed_keeps_the_smallest():
+    # Squares .01 .04 .25 1 4; sums of those at most as large: .01 .05 .30 1.30 5.30. The largest goes first.
+    w = torch.tensor([0.5, -0.1, 2.0, 0.2, -1.0])
+    expected = torch.tensor([0.25 / 0.30, 1.0, 4 / 5.30, 0.04 / 0.05, 1 / 1.30], dtype=torch.float64)
+    torch.testing.assert_close(lamp_printed({"w": w})["w"], expected, rtol=1e-6, atol=0)
+    assert global_masks(lamp_printed({"w": w}), 0.2)["w"].tolist() == [True, True, False, True, True]
 
 
 @given(st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=30))
