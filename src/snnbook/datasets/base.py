@@ -26,7 +26,8 @@ class Info:
     """What is known of a data set before anything is read or generated.
 
     shape: of one sample, `[C, H, W]` or `[T, 2, H, W]` at the default T. options: the keywords that `load`
-    takes, with their defaults; the value None marks one that must be given.
+    takes, with their defaults; the value None marks one that must be given. published: samples for training and for
+    testing that a set came with, before a validation split; (0, 0) for those that are generated here.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Info:
     classes: tuple[str, ...] | int
     shape: tuple[int, ...]
     options: Mapping[str, Any]
+    published: tuple[int, int] = (0, 0)
 
     @property
     def num_classes(self) -> int:

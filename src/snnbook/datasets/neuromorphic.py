@@ -60,6 +60,7 @@ SETS = {
             11,
             (20, 2, *SENSOR),
             _OPTIONS,
+            (1176, 288),
         ),
         Info(
             "cifar10_dvs",
@@ -68,6 +69,7 @@ SETS = {
             10,
             (10, 2, *SENSOR),
             {**_OPTIONS, "T": 10},
+            (9000, 1000),  # published as 10,000 without a split; see `_cifar10_dvs`
         ),
     )
 }

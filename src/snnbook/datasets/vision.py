@@ -30,8 +30,24 @@ _FOLDER_OPTIONS = {"root": None, "validation": 0.1}
 SETS = {
     i.name: i
     for i in (
-        Info("cifar10", "CIFAR-10, 32x32 colour, 10 classes; needs root=", True, 10, (3, 32, 32), _OPTIONS),
-        Info("cifar100", "CIFAR-100, 32x32 colour, 100 classes; needs root=", True, 100, (3, 32, 32), _OPTIONS),
+        Info(
+            "cifar10",
+            "CIFAR-10, 32x32 colour, 10 classes; needs root=",
+            True,
+            10,
+            (3, 32, 32),
+            _OPTIONS,
+            (50_000, 10_000),
+        ),
+        Info(
+            "cifar100",
+            "CIFAR-100, 32x32 colour, 100 classes; needs root=",
+            True,
+            100,
+            (3, 32, 32),
+            _OPTIONS,
+            (50_000, 10_000),
+        ),
         Info(
             "tiny_imagenet",
             "Tiny-ImageNet, 64x64 colour, 200 classes; needs root=",
@@ -39,6 +55,7 @@ SETS = {
             200,
             (3, 64, 64),
             _FOLDER_OPTIONS,
+            (100_000, 10_000),
         ),
         Info(
             "imagenet",
@@ -47,6 +64,7 @@ SETS = {
             1000,
             (3, 224, 224),
             _FOLDER_OPTIONS,
+            (1_281_167, 50_000),
         ),
     )
 }
