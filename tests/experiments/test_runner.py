@@ -54,6 +54,26 @@ def test_a_record_adds_up(done):
             assert bits.sum() == layer["weights_alive"]
 
 
+def test_details_are_added_and_leave_the_rest_as_it_is():
+    """The end of the last round is the network of the record, and no detail changes what is trained."""
+    trial = study("A.rounds", "smoke", seeds=(0,)).trials["digits-dvs", "S"]
+    trial = replace(trial, details=("rounds", "weights", "outputs", "taylor"))
+    found, plain = run(trial, 0), run(replace(trial, details=()), 0)
+    assert trial.id != replace(trial, details=()).id
+    assert "details" not in plain.trial, "records from before there were details stay valid"
+    last = found.metrics["log"]["rounds"][-1]
+    for key in ("T", "sparsity", "sops", "top1", "epochs"):
+        assert last[key] == found.metrics[key] == plain.metrics[key], key
+    share = 100 * found.metrics["connections_alive"] / found.metrics["connections_total"]
+    assert last["connections"] == pytest.approx(share)
+    assert [r["sparsity"] for r in found.metrics["log"]["rounds"]] == pytest.approx([0, 25, 43.75], abs=0.1)
+    assert found.curves["magnitudes"].sum() == found.metrics["weights_alive"]
+    assert found.curves["outputs"].shape == (found.metrics["T"], 16, 10)
+    assert found.curves["taylor_kl"].shape == found.curves["taylor_fisher"].shape == (6, found.metrics["T"])
+    with pytest.raises(UserError, match="unknown detail 'weight'; did you mean weights"):
+        replace(trial, details=("weight",))
+
+
 def test_the_same_seed_gives_the_same_record_and_another_does_not(done):
     stored = done[1].get(BOTH.id, 0)
     assert run(BOTH, 0).digest == stored.digest

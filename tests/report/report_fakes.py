@@ -13,15 +13,23 @@ SEEDS = range(5)
 
 
 def record(data="digits-dvs", arm="none", seed=0, profile="laptop", curves=None, layers=(), **metrics):
-    """One record; `layers` are the shares of weights left."""
+    """One record; `layers` are the shares of weights and of connections left, or pairs of these and firing rates."""
     return Record(
         id=f"{arm}-{data}-00000000",
         seed=seed,
         trial={"data": data, "method": arm},
         metrics=metrics,
         layers=[
-            {"name": f"layer{i}", "weights_alive": share * 1000, "weights_total": 1000}
-            for i, share in enumerate(layers)
+            {
+                "name": f"layer{i}",
+                "kind": "conv" if i < len(layers) / 2 else "linear",
+                "weights_alive": share * 1000,
+                "weights_total": 1000,
+                "connections_alive": share * 9000,
+                "connections_total": 9000,
+                "rate": rate,
+            }
+            for i, (share, rate) in enumerate(s if isinstance(s, tuple) else (s, None) for s in layers)
         ],
         curves=curves or {},
         environment={
@@ -66,3 +74,32 @@ def ablation(accuracy=(90, 91, 91.5, 92), sops=(100, 10, 60, 6), steps=(10, 10, 
 def falling_kl(seed, T=10):
     """A KL curve that falls with time."""
     return np.exp(-np.arange(T) / 2) + 0.01 * seed
+
+
+ALL_SETS = ("digits-clutter", *SETS)
+
+
+def rounds(gain=None, layers=None, sets=ALL_SETS, cuts=14, noise=0.1, seeds=SEEDS):
+    """A study like A.rounds: the dense network has 90 + seed per cent, `gain` is arm → what each cut adds to that."""
+    gain = {"IMP": -1.0, "S": -0.5, "S+T": 0.1} | (gain or {})
+
+    def arm(i, name):
+        def make(data, seed):
+            rng = np.random.default_rng([seed, i, len(data)])
+            each = [
+                {
+                    "T": 10,
+                    "sparsity": 100 * (1 - 0.75**n),
+                    "connections": 100 * 0.8**n,
+                    "sops": 1e5 * 0.85**n,
+                    "top1": 90 + seed + n * gain[name] + (noise * rng.standard_normal() if n else 0.0),
+                    "epochs": 10 * (n + 1),
+                }
+                for n in range(cuts + 1)
+            ]
+            shares = (layers or {}).get(name, (0.5, 0.4, 0.1, 0.2))
+            return {"log": {"rounds": each}, "layers": shares, "top1": each[-1]["top1"], "samples_test": 440}
+
+        return make
+
+    return study({name: arm(i, name) for i, name in enumerate(gain)}, sets, seeds)
