@@ -9,9 +9,9 @@
 # %% [markdown]
 # # Where paper A's sparsities come from
 #
-# **The paper never says how much it prunes in a round or how many rounds there are. Its sparsities say it: 96.72,
-# 97.51 and 98.11 % are what is left after twelve, thirteen and fourteen cuts of a quarter.** This page computes them
-# from the networks alone; nothing is trained.
+# **The paper never says how much it prunes in a round or how many rounds there are. Its sparsities say it: they are
+# what twelve, thirteen and fourteen cuts of a quarter leave.** This page computes them from the networks alone;
+# nothing is trained.
 
 
 # %% tags=["parameters", "hide-input"]

@@ -11,9 +11,11 @@ import numpy as np
 # The embedded and the real data sets, and the paper's data set whose part each plays.
 ROLES = {
     "digits-clutter": "CIFAR10",
+    "digits-100": "CIFAR100",
     "digits-dvs": "CIFAR10-DVS",
     "arms-dvs": "DVS128-Gesture",
     "cifar10": "CIFAR10",
+    "cifar100": "CIFAR100",
     "cifar10_dvs": "CIFAR10-DVS",
     "dvs128_gesture": "DVS128-Gesture",
 }

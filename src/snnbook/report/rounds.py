@@ -117,20 +117,25 @@ def rounds_table(study: ResultsLike, role: str, cuts: Sequence[int] = (12, 13, 1
     return table(pd.DataFrame(rows, columns=columns), f"{caption} {scale_note(used)}".strip(), 2)
 
 
-def _ladder(study: ResultsLike, matched: ResultsLike, role: str, method: str, axis: str) -> tuple[list[Point], dict]:
+def _ladder(study: ResultsLike, matched: ResultsLike | None, role: str, method: str, axis: str) -> tuple[list[Point], dict]:
     """The ladder of a printed method and the dense accuracies that it is compared with."""
     if method in ARMS and (rounds := points(study.records.get((role, method), ()), axis)):
         return rounds, _dense(rounds)
+    if matched is None:
+        return [], {}
     dense = ladders.point(matched.records.get((role, ladders.DENSE, ""), ()), axis).y
     name = NAMES.get(method, "")
     return (ladders.ladder(matched, role, name, axis) if name else []), dict(dense)
 
 
-def printed_table(study: ResultsLike, matched: ResultsLike, number_: str, dataset: str) -> Table:
+def printed_table(
+    study: ResultsLike, matched: ResultsLike | None, number_: str, dataset: str, network: str = ""
+) -> Table:
     """The rows of a printed table on one data set, and ours on its stand-in: at as many weights as each row has, and at
-    as many connections as S has there. A row without a number of ours is quoted only.
+    as many connections as S has there. A row without a number of ours is quoted only. network: only its rows.
     """
     print_ = papers.table("A", number_)
+    print_ = print_[print_["architecture"] == network] if network else print_
     role = next((r for r in roles(study) if ROLES.get(r) == dataset), "")
     weights, connections = (points(study.records.get((role, "S"), ()), axis) for axis in ("sparsity", "connections"))
     rows = []
@@ -158,8 +163,8 @@ def printed_table(study: ResultsLike, matched: ResultsLike, number_: str, datase
                 "Row": "quoted" if quoted else "run again",
             }
         )
-    used = [*_of(study, role), *_of(matched, role)]
-    caption = f"Paper A, Table {number_}, {dataset}" + (f" → {role}" if role else "")
+    used = [*_of(study, role), *(_of(matched, role) if matched else ())]
+    caption = f"Paper A, Table {number_}, {' '.join(filter(None, (network, dataset)))}" + (f" → {role}" if role else "")
     caption += ": changes of accuracy from the dense network, in points; ours paired over the seeds, 95 % interval."
     return table(pd.DataFrame(rows), f"{caption} {scale_note(used)}".strip(), 3)
 

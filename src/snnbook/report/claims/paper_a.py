@@ -33,7 +33,7 @@ from snnbook.report.ladders import AXES, interpolate
 from snnbook.report.records import RecordLike, by_seed, number, unique
 from snnbook.report.stats import mean_sd, wilson
 
-GESTURE, CIFAR10_DVS, CIFAR10 = "DVS128-Gesture", "CIFAR10-DVS", "CIFAR10"
+GESTURE, CIFAR10_DVS, CIFAR10, CIFAR100 = "DVS128-Gesture", "CIFAR10-DVS", "CIFAR10", "CIFAR100"
 EVENT_SETS = (GESTURE, CIFAR10_DVS)
 LAMBDA_DEFAULT, LAMBDAS_BELOW = 0.01, (0.0, 0.001, 0.003)
 
@@ -127,6 +127,16 @@ def _against(arm: Arms, a: str, b: str, lines: Mapping[int, str]) -> Iterator[Pa
 @claim("A-01", ["A.rounds"], (CIFAR10,), ("S", "IMP"), "Both begin with the same dense network")
 def _loses_less(arm: Arms, role: str) -> Iterator[Part]:
     yield from _against(arm, "S", "IMP", {14: "> 0"})
+
+
+@claim("A-02", ["A.vgg16"], (CIFAR100,), ("S", "IMP"), "On a plain network of six convolutions, not VGG16")
+def _loses_less_everywhere(arm: Arms, role: str) -> Iterator[Part]:
+    yield from _against(arm, "S", "IMP", dict.fromkeys(ROUNDS, "> 0"))
+
+
+@claim("A-03", ["A.resnet19"], (CIFAR100,), ("S", "IMP"), "On a ResNet19 that adds spikes, and an eighth as wide")
+def _a_point_less(arm: Arms, role: str) -> Iterator[Part]:
+    yield from _against(arm, "S", "IMP", {14: "> 1"})
 
 
 @claim("A-04", ["A.rounds"], (CIFAR10,), ("S",))
