@@ -159,8 +159,9 @@ plots.show(
 # ## Verdict
 #
 # The paper says that LAMP prevents the over-pruning of any one layer. The check compares the emptiest layers after
-# fourteen rounds ({doc}`../stp/table2`, {doc}`../stp/table3`): is LAMP's fuller than that of global magnitude? No layer is ever empty under LAMP, but that is less than the claim says: weights
-# that are kept in the early layers are missing elsewhere.
+# fourteen rounds ({doc}`../stp/table2`, {doc}`../stp/table3`): is LAMP's fuller than that of global magnitude? No layer
+# is ever empty under LAMP, but that is less than the claim says: weights that are kept in the early layers are missing
+# elsewhere.
 
 # %% tags=["remove-input"]
 in_rounds = experiments.results("A.rounds", **parameters)

@@ -107,8 +107,12 @@ rounds.printed_table(study, matched, "2", "CIFAR10")
 # wide and adds spikes instead of currents (paper B's variant), which trains in fewer epochs.
 
 # %% tags=["remove-input"]
-for name, found in hundred.items():
-    rounds.rounds_table(found, "digits-100", title=name).show()
+both = rounds.together({f"digits-100, {name}": found for name, found in hundred.items()})
+rounds.picture(both, rounds.roles(both), "sparsity")
+
+# %% tags=["remove-input"]
+for name in rounds.roles(both):
+    rounds.rounds_table(both, name).show()
 
 # %% tags=["remove-input"]
 for name, found in hundred.items():

@@ -202,13 +202,17 @@ def _in_rounds(role: str, data: str, arms: tuple[str, ...], rewind: int, profile
     The arms share the dense network of their first round and what they go back to. Every round is a whole training, so
     its end is a point of its own; see the detail "rounds" of a trial.
     """
-    common = {
+    common: dict[str, Any] = {
         "cuts": 2 if profile == "smoke" else 14,
         "share": 0.25,
         "rewind": {"smoke": 1, "laptop": rewind, "paper": 20}[profile],
     }
     lam = 0.01 if profile == "paper" else 0.05
-    what = {"IMP": ("imp", {}), "S": ("stp", {"temporal": False}), "S+T": ("stp", {"lam": lam})}
+    what: dict[str, tuple[str, dict[str, Any]]] = {
+        "IMP": ("imp", {}),
+        "S": ("stp", {"temporal": False}),
+        "S+T": ("stp", {"lam": lam}),
+    }
     return {
         (data, arm): replace(
             dense(role, profile),

@@ -122,6 +122,7 @@ def taylor(
     Raises UserError where the outputs are not linear in these weights.
     """
     last = list(passes.layers(model).values())[-1].weight
+    assert isinstance(last, Tensor)
     with passes.measuring(model):
 
         def logits() -> Tensor:
