@@ -202,17 +202,9 @@ def test_rounds_against_each_other_and_against_dense(claim, gain, wanted):
     assert outcome(claim, rounds(gain), "A.rounds") == wanted
 
 
-@pytest.mark.parametrize(
-    ("claim", "study", "gain", "wanted"),
-    [
-        ("A-02", "A.vgg16", {}, HOLDS),
-        ("A-02", "A.vgg16", {"IMP": -0.4}, FAILS),
-        ("A-03", "A.resnet19", {}, HOLDS),
-        ("A-03", "A.resnet19", {"IMP": -0.55}, FAILS),  # 0.7 points more, but not one
-    ],
-)
-def test_rounds_of_a_hundred_classes(claim, study, gain, wanted):
-    assert outcome(claim, rounds(gain, sets=("digits-100",), noise=0.01), study) == wanted
+@pytest.mark.parametrize(("gain", "wanted"), [({}, HOLDS), ({"IMP": -0.4}, FAILS)])
+def test_rounds_of_a_hundred_classes(gain, wanted):
+    assert outcome("A-02", rounds(gain, sets=("digits-100",), noise=0.01), "A.vgg16") == wanted
 
 
 def test_a_run_of_fewer_rounds_decides_nothing():
@@ -380,6 +372,7 @@ def test_every_other_claim_says_what_is_missing():
 
 
 def test_methods_that_were_not_run_are_named():
+    assert "IMP" in verdict("A-03", {}).reason
     assert "joint" in verdict("B-01", {}).reason
     assert "SLAMP" in verdict("D-02", {}).reason
 

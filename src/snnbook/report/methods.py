@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from snnbook.errors import unknown
 from snnbook.report import ladders, plots
 from snnbook.report.blocks import Block, escape
 from snnbook.report.ladders import DENSE, REFERENCE, Label
-from snnbook.report.records import RecordLike, Records, ResultsLike, scale_note, unique
+from snnbook.report.records import RecordLike, ResultsLike, scale_note, unique
 from snnbook.report.stats import Interval, mean_sd
 from snnbook.report.tables import NONE, Table, change_text, format_number, mean_sd_text
 
@@ -49,12 +51,20 @@ def noted(caption: str, study: ResultsLike) -> str:
     return f"{caption} {scale_note(unique([study]))}".strip()
 
 
-def of(study: ResultsLike, name: str) -> Records:
+@dataclass(frozen=True)
+class Part:
+    """Some of a study's records."""
+
+    records: Mapping[Any, Sequence[Any]]
+    study: Any = None
+
+
+def of(study: ResultsLike, name: str) -> Part:
     """What a method's page stands on: its own records, the dense network's and the reference's."""
     _known(study, name)
     wanted = (name, DENSE, REFERENCE)
     records = {label: found for label, found in study.records.items() if label[1] in wanted}
-    return Records(records, getattr(study, "study", None))
+    return Part(records, getattr(study, "study", None))
 
 
 def _known(study: ResultsLike, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,14 +47,6 @@ class ResultsLike(Protocol):
 
     @property
     def records(self) -> Mapping[Any, Sequence[Any]]: ...
-
-
-@dataclass(frozen=True)
-class Records:
-    """Some of a study's records, or those of several together."""
-
-    records: Mapping[Any, Sequence[Any]]
-    study: Any = None
 
 
 def number(value: Any) -> float:

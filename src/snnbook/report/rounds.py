@@ -15,7 +15,7 @@ import pandas as pd
 
 from snnbook.report import ladders, papers, plots
 from snnbook.report.ladders import Point
-from snnbook.report.records import ROLES, RecordLike, Records, ResultsLike, number, scale_note
+from snnbook.report.records import ROLES, RecordLike, ResultsLike, number, scale_note
 from snnbook.report.tables import NONE, Table, change_text, format_number, mean_sd_text, table
 
 SHARE = 0.25  # of the survivors, that each cut of paper A takes
@@ -60,13 +60,6 @@ def _dense(found: Sequence[Point]) -> dict[int, float]:
 def roles(study: ResultsLike) -> list[str]:
     """The data sets of a study of rounds, in its order."""
     return list(dict.fromkeys(label[0] for label in study.records))
-
-
-def together(studies: Mapping[str, ResultsLike]) -> Records:
-    """Studies of one data set each as one study, in which their data sets have the names given."""
-    return Records(
-        {(name, label[1]): found for name, study in studies.items() for label, found in study.records.items()}
-    )
 
 
 def picture(study: ResultsLike, chosen: Sequence[str], axis: str) -> plots.Picture:

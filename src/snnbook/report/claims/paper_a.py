@@ -134,11 +134,6 @@ def _loses_less_everywhere(arm: Arms, role: str) -> Iterator[Part]:
     yield from _against(arm, "S", "IMP", dict.fromkeys(ROUNDS, "> 0"))
 
 
-@claim("A-03", ["A.resnet19"], (CIFAR100,), ("S", "IMP"), "On a ResNet19 that adds spikes, and an eighth as wide")
-def _a_point_less(arm: Arms, role: str) -> Iterator[Part]:
-    yield from _against(arm, "S", "IMP", {14: "> 1"})
-
-
 @claim("A-04", ["A.rounds"], (CIFAR10,), ("S",))
 def _better_than_dense(arm: Arms, role: str) -> Iterator[Part]:
     yield from _against(arm, "S", "dense", {12: "> 0", 13: "> 0"})
