@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.rounds, A.dense]}
+#   snnbook: {reproduces: [A.dense]}
 # ---
 
 # %% [markdown]
@@ -43,14 +43,23 @@ page.opening("A", "Fig. 1, the framework, filled with one recording", 3)
 # %% [markdown]
 # ## 1. Events become frames
 #
-# One test recording of `arms-dvs`, cut into frames of equal event number (Eq. 2 to 4).
+# One test recording of `arms-dvs`, cut into frames of equal event number (Eq. 2 to 4): of the first test recordings,
+# the one for which the network takes longest to be sure, and is right.
 
 # %% tags=["remove-input"]
 test = datasets.load(ROLE, "test", T=T)
 classes = test.info.classes
 kept = record.curves["outputs"].shape[1]
-right = np.flatnonzero(record.curves["predictions"][:kept] == test.y[:kept].numpy())
-shown = int(right[0]) if len(right) else 0  # the first that the network gets right
+labels = test.y[:kept].numpy()
+outputs = record.curves["outputs"].astype(float)
+mean = np.cumsum(outputs, 0) / np.arange(1, T + 1)[:, None, None]
+belief = np.exp(mean - mean.max(2, keepdims=True))
+belief /= belief.sum(2, keepdims=True)
+# Most recordings are clear at once. Shown is the one that the network gets right and takes longest for.
+right = np.flatnonzero(belief[-1].argmax(1) == labels)
+sure = belief[:, right, labels[right]].mean(0)
+shown = int(right[sure.argmin()]) if len(right) else 0
+belief = belief[:, shown]
 frames, label = test[shown]
 picked = np.unique(np.linspace(0, T - 1, 8).astype(int))
 fig, axes = plots.subplots(1, len(picked), figsize=(10, 1.7), layout="constrained")
@@ -76,10 +85,6 @@ plots.show(
 # softmax is the network's belief.
 
 # %% tags=["remove-input"]
-outputs = record.curves["outputs"][:, shown].astype(float)
-mean = np.cumsum(outputs, 0) / np.arange(1, T + 1)[:, None]
-belief = np.exp(mean - mean.max(1, keepdims=True))
-belief /= belief.sum(1, keepdims=True)
 fig, ax = plots.subplots(figsize=(7, 3.4))
 steps = np.arange(1, T + 1)
 order = np.argsort(-belief[-1])

@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.rounds]}
+#   snnbook: {reproduces: []}
 # ---
 
 # %% [markdown]
@@ -131,10 +131,8 @@ for seed in sorted(final):
             "Difference, recordings": f"{round((final[seed] - first[seed]) / 100 * tested):+d}".replace("-", "−"),
         }
     )
-caption = (
-    f"Five seeds on {tested} test recordings of {ROLE}; mean difference {tables.change_text(final, first)} points."
-)
-tables.table(pd.DataFrame(rows), caption.replace("Five", str(len(rows))).replace("1 seeds", "1 seed"))
+caption = f"S+T after {len(ladder) - 1} cuts on {tested} test recordings of {ROLE}; mean difference "
+tables.table(pd.DataFrame(rows), f"{caption}{tables.change_text(final, first)} points.")
 
 # %% tags=["remove-input"]
 fig, ax = plots.subplots(figsize=(7, 3))
@@ -144,10 +142,11 @@ for y, hits in enumerate(right.values()):
     ax.plot(100 * hits / SAMPLES, y, marker=plots.MARKERS[y], color=plots.PALETTE[y])
 for i, seed in enumerate(sorted(final)):
     low, high = stats.wilson(round(final[seed] / 100 * tested), tested)
-    ax.plot([100 * low, 100 * high], [2 + i / 2] * 2, marker="|", color=plots.PALETTE[2], linestyle="-")
-    ax.plot(final[seed], 2 + i / 2, marker=plots.MARKERS[2], color=plots.PALETTE[2])
-ax.set_yticks([0, 1, 2], ["paper, dense", "paper, S+T", "ours, S+T, by seed"])
-ax.set(xlabel="test accuracy, %", ylim=(-0.6, 2 + len(final) / 2))
+    ax.plot([100 * low, 100 * high], [2 + i] * 2, marker="|", color=plots.PALETTE[2], linestyle="-")
+    ax.plot(final[seed], 2 + i, marker=plots.MARKERS[2], color=plots.PALETTE[2])
+names = ["paper, dense", "paper, S+T", *(f"ours, S+T, seed {seed}" for seed in sorted(final))]
+ax.set_yticks(range(len(names)), names)
+ax.set(xlabel="test accuracy, %", ylim=(-0.6, len(names) - 0.4))
 plots.show(
     fig,
     alt="Accuracies with their binomial intervals: the two printed ones overlap over most of their length; ours stand "
