@@ -229,18 +229,16 @@ def _dense(profile: str) -> dict[Label, Trial]:
 def _matched(profile: str) -> dict[Label, Trial]:
     """Paper A Tables 2 and 3: the methods that they name, each over its ladder, with the same epochs in total.
 
-    On the third set those that Table 3 names for it; a run there takes three times as long.
+    On arms-dvs those that Table 3 names for its data; a run there takes three times as long.
     """
-    named = ("imp", "stds", "sccd")
+    of_both, of_one = ("imp", "stds", "sccd"), ("deepr", "gradr", "unstructured")
     spatial = replace(ARMS["stp"], fixed={**ARMS["stp"].fixed, "temporal": False}, on={})
     trials: dict[Label, Trial] = {}
     for role in ("digits-clutter", *EVENT_SETS):
         trials[role, "dense", ""] = _arm(role, "dense", ARMS["dense"], {}, profile)
         ours = {"S": spatial} | ({"S+T": ARMS["stp"]} if role in EVENT_SETS else {})
-        rivals = {
-            name: ARMS[name] for name in (*named, *(() if role == "arms-dvs" else ("deepr", "gradr", "unstructured")))
-        }
-        for name, arm in (ours | rivals).items():
+        rivals = of_both if role == "arms-dvs" else of_both + of_one
+        for name, arm in (ours | {name: ARMS[name] for name in rivals}).items():
             for rung, settings in list(arm.ladder.items())[: 2 if profile == "smoke" else None]:
                 trials[role, name, rung] = _arm(role, "stp" if name in ours else name, arm, settings, profile)
     return trials
