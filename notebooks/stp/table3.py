@@ -132,7 +132,7 @@ rounds.matched_table(matched, "arms-dvs", "connections")
 
 # %% tags=["remove-input"]
 studies = {"A.rounds": study, "A.matched": matched}
-verdicts = claims.verdicts(studies, claims=("A-06", "A-07", "A-09", "A-10", "A-11"))
+verdicts = claims.verdicts(studies, claims=("A-06", "A-07", "A-08", "A-09", "A-10", "A-11", "A-27"))
 tables.verdict_table(verdicts, "Claims that rest on this table")
 
 # %% [markdown]

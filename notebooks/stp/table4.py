@@ -155,7 +155,7 @@ plots.show(
 # ## Verdicts
 
 # %% tags=["remove-input"]
-names = ("A-08", "A-12", "A-13", "A-14", "A-19", "A-24", "A-27")
+names = ("A-12", "A-13", "A-14", "A-19", "A-24")
 verdicts = claims.verdicts({"A.table4": ablation}, claims=names)
 tables.verdict_table(verdicts, "Claims that rest on this table")
 

@@ -79,8 +79,11 @@ def falling_kl(seed, T=10):
 ALL_SETS = ("digits-clutter", *SETS)
 
 
-def rounds(gain=None, layers=None, sets=ALL_SETS, cuts=14, noise=0.1, seeds=SEEDS):
-    """A study like A.rounds: the dense network has 90 + seed per cent, `gain` is arm → what each cut adds to that."""
+def rounds(gain=None, layers=None, sets=ALL_SETS, cuts=14, noise=0.1, seeds=SEEDS, steps=10):
+    """A study like A.rounds: the dense network has 90 + seed per cent, `gain` is arm → what each cut adds to that.
+
+    The dense network has 10 steps, the others `steps`.
+    """
     gain = {"IMP": -1.0, "S": -0.5, "S+T": 0.1} | (gain or {})
 
     def arm(i, name):
@@ -88,7 +91,7 @@ def rounds(gain=None, layers=None, sets=ALL_SETS, cuts=14, noise=0.1, seeds=SEED
             rng = np.random.default_rng([seed, i, len(data)])
             each = [
                 {
-                    "T": 10,
+                    "T": steps if n else 10,
                     "sparsity": 100 * (1 - 0.75**n),
                     "connections": 100 * 0.8**n,
                     "sops": 1e5 * 0.85**n,
