@@ -168,9 +168,8 @@ tables.verdict_table(verdicts, "Claims that rest on this table")
 # leaves open what "no loss" refers to.
 #
 # Nor is the length of training: the public code trains 280 epochs in each round and rewinds, here a round before
-# the last is one or two epochs. Longer rounds might narrow the gap between the pruned networks and the dense one.
-# Whether they would close it, as the paper says, this profile cannot show; the `paper` profile keeps the paper's
-# rounds.
+# the last is one or two epochs. The runs of {doc}`table3` do rewind, and their rounds are longer: how much of the gap
+# between the pruned networks and the dense one that closes is shown there.
 #
 # ```{exercise}
 # :label: ex-table4-lambda
