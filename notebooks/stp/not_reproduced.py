@@ -54,8 +54,8 @@ tables.verdict_table(failed, "Claims of paper A that fail on the data at hand")
 #   so that their divergence from the label levels off where ours keeps falling; that moves the decision step.
 #
 # Runs at the paper's scale would tell these apart. Everything for them is here, and none of it has been run: the
-# recordings cannot be shipped with a book, and a run takes GPU days. `snnbook book --profile paper --device cuda`
-# with `SNNBOOK_ROOT` pointing at the data is the command.
+# recordings cannot be shipped with a book, and a run takes GPU days: `snnbook run NAME --profile paper --root FOLDER
+# --device cuda` for every table, and then `make book PROFILE=paper`.
 #
 # ## What nobody could decide here
 #

@@ -53,7 +53,8 @@ from IPython.display import Markdown
 lines = []
 for role in ROLES:
     found = [study.records[role, arm][0].metrics["log"]["rounds"][-1]["epochs"] for arm in ("IMP", "S")]
-    equal = matched.study.trials[role, "dense", ""].epochs
+    trial = matched.study.trials[role, "dense", ""]
+    equal = trial.epochs + trial.start.epochs
     lines.append(f"- {role}: rounds take {found[0]} epochs in total, the other comparison {equal}.")
 Markdown("\n".join(lines))
 
