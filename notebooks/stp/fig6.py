@@ -142,19 +142,27 @@ tables.table(pd.DataFrame(rows), "What is left of each curve's range at four ste
 
 # %% tags=["remove-input"]
 TAYLOR_ROLES = tuple(role for role, _ in closer.records)
-fig, axes = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-for role in TAYLOR_ROLES:
+
+
+def apart(role):
+    """The divergence at the last step and how far, in per cent, the form is from it: both `[seeds, sizes]`."""
     kl, form = (closer.curves((role, "dense"), name)[:, :, -1] for name in ("taylor_kl", "taylor_fisher"))
-    plots.curve_with_band(axes[0], TAYLOR, kl, role)
-    plots.curve_with_band(axes[1], TAYLOR, 100 * np.abs(1 - form / kl), role)
-for ax, title in zip(axes, ("divergence at the last step, nats", "distance of the form from it, %"), strict=True):
-    ax.set(xscale="log", yscale="log", xlabel="size of the change, share of the weights' norm", ylabel=title)
-axes[0].legend()
+    return kl, 100 * np.abs(1 - np.divide(form, kl, out=np.full_like(kl, np.nan), where=kl > 0))
+
+
+fig, axes = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 told = []
 for role in TAYLOR_ROLES:
-    kl, form = (closer.curves((role, "dense"), name)[:, :, -1] for name in ("taylor_kl", "taylor_fisher"))
-    gap = 100 * np.abs(1 - form / kl).mean(0)
-    told += [f"{role}: {gap[i]:.2g} per cent apart for a change of {100 * TAYLOR[i]:g} per cent" for i in (0, 2, 4)]
+    kl, gap = apart(role)
+    plots.curve_with_band(axes[0], TAYLOR, kl, role)
+    plots.curve_with_band(axes[1], TAYLOR, gap, role)
+    mean = gap.mean(0)
+    told += [f"{role}: {mean[i]:.2g} per cent apart for a change of {100 * TAYLOR[i]:g} per cent" for i in (0, 2, 4)]
+for ax, title in zip(axes, ("divergence at the last step, nats", "distance of the form from it, %"), strict=True):
+    found = any((np.asarray(line.get_ydata()) > 0).any() for line in ax.lines)  # not where a network is silent
+    ax.set(xlim=(min(TAYLOR) / 1.2, max(TAYLOR) * 1.2), xscale="log", yscale="log" if found else "linear")
+    ax.set(xlabel="size of the change, share of the weights' norm", ylabel=title)
+axes[0].legend()
 plots.show(
     fig,
     alt="Divergence against the size of the change, and how far half the quadratic form is from it. "
