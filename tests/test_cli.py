@@ -92,7 +92,7 @@ def test_every_command_has_help(command):
         (["run", "lamp", "--profile", "paper", "--seeds", "0", "--jobs", "1"], "root"),
         (["run", "lamp", "--profile", "smoke", "--seeds", "9", "--jobs", "1", "--device", "gpu"], "device 'gpu'"),
         (["show", "nothing"], "unknown trial"),
-        (["book", "--only", "stp/table5"], "did you mean stp/table4"),
+        (["book", "--only", "stp/tabel4"], "did you mean stp/table4"),
         (["book", "--options", "lamb=1"], "unknown option"),
         (["bench", "lifs"], "lifs"),
         (["bench", "lif", "--rounds", "0"], "rounds"),
