@@ -49,15 +49,7 @@ page.opening("A", "Table 2, static images", 6)
 #   {doc}`../compare/methods`, and IMP and S have fewer, larger cuts.
 
 # %% tags=["remove-input"]
-from IPython.display import Markdown
-
-lines = []
-for role in ROLES:
-    found = [study.records[role, arm][0].metrics["log"]["rounds"][-1]["epochs"] for arm in ("IMP", "S")]
-    trial = matched.study.trials[role, "dense", ""]
-    equal = trial.epochs + trial.start.epochs
-    lines.append(f"- {role}: rounds take {found[0]} epochs in total, the other comparison {equal}.")
-Markdown("\n".join(lines))
+rounds.epochs(study, matched, ROLES)
 
 # %% [markdown]
 # ## Rounds: accuracy as the weights go
@@ -129,10 +121,10 @@ plots.show(
 )
 
 # %% tags=["remove-input"]
-rounds.printed_table(hundred, None, "2", "CIFAR100", "VGG16")
+rounds.printed_table(hundred, matched, "2", "CIFAR100", "VGG16")
 
 # %% tags=["remove-input"]
-rounds.printed_table(study, None, "2", "CIFAR100", "ResNet19")
+rounds.printed_table(study, matched, "2", "CIFAR100", "ResNet19")
 
 # %% [markdown]
 # ## The same epochs for all

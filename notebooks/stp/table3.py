@@ -36,27 +36,11 @@ page.opening("A", "Table 3, event data", 6)
 # %% [markdown]
 # ## How it was run
 #
-# Two protocols answer two questions.
-#
-# - **Rounds.** IMP, S (LAMP) and S+T (LAMP on the frames up to the decision step) cut a quarter of the surviving
-#   weights fourteen times. Every round goes back to the weights of an early epoch and trains for a whole schedule, as
-#   the paper and IMP's public code do. The three share one dense network for each seed, their epochs and their
-#   learning rate; nothing but the score and the number of frames differs. Each round's end is a network of its own,
-#   so the run is a ladder.
-# - **The same epochs for all.** Rounds cost many epochs, which the other methods of the table do not get. In the
-#   second comparison every method trains for as many epochs as the dense network that it is compared with, as in
-#   {doc}`../compare/methods`, and IMP and S have fewer, larger cuts.
+# By the two protocols of {doc}`table2`: in rounds that rewind, where IMP, S (LAMP) and S+T (LAMP on the frames up to
+# the decision step) share one dense network for each seed, and with the same epochs for all methods.
 
 # %% tags=["remove-input"]
-from IPython.display import Markdown
-
-lines = []
-for role in ROLES:
-    found = [study.records[role, arm][0].metrics["log"]["rounds"][-1]["epochs"] for arm in ("IMP", "S")]
-    trial = matched.study.trials[role, "dense", ""]
-    equal = trial.epochs + trial.start.epochs
-    lines.append(f"- {role}: rounds take {found[0]} epochs in total, the other comparison {equal}.")
-Markdown("\n".join(lines))
+rounds.epochs(study, matched, ROLES)
 
 # %% [markdown]
 # ## Rounds: accuracy as the weights go
@@ -74,8 +58,7 @@ rounds.rounds_table(study, "digits-dvs")
 rounds.rounds_table(study, "arms-dvs")
 
 # %% [markdown]
-# The same networks by connections. LAMP keeps more of the early layers, whose weights are used at many places, so at
-# as many weights it has more connections left, and its curve moves to the left.
+# The same networks by connections and by operations:
 
 # %% tags=["remove-input"]
 rounds.picture(study, ROLES, "connections")
@@ -86,11 +69,7 @@ rounds.picture(study, ROLES, "sops")
 # %% [markdown]
 # ## The printed rows, and ours
 #
-# For every printed row: the change of accuracy that the paper gives, and ours with as many weights left, or with as
-# many connections left as S has there. IMP, S and S+T are read off their rounds, the others off ladders with equal
-# epochs. The accuracies themselves belong to other data and cannot be compared; the changes can be, in sign and in
-# order. A row is *quoted* where our ladder of that method does not reach its sparsity or where no such data are at
-# hand.
+# Read as in {doc}`table2`: changes of accuracy, at as many weights and at as many connections.
 
 # %% tags=["remove-input"]
 rounds.printed_table(study, matched, "3", "DVS128-Gesture")

@@ -53,12 +53,20 @@ def test_the_table_of_rounds_pairs_by_seed():
     assert row["Weights left, %"] == "1.78"
 
 
+def test_epochs_count_the_dense_start():
+    study = matched()
+    study.study.trials["digits-dvs", "dense", ""] = SimpleNamespace(start=SimpleNamespace(epochs=12), epochs=8)
+    assert "digits-dvs: rounds take 150 epochs in total, the other comparison 20." in str(
+        rounds.epochs(fake(), study, ["digits-dvs"])
+    )
+
+
 def test_rows_of_one_network_and_rows_without_data_of_ours():
     run = fake(sets=("digits-100",), noise=0.0)
-    frame = rounds.printed_table(run, None, "2", "CIFAR100", "VGG16").frame
+    frame = rounds.printed_table(run, matched(), "2", "CIFAR100", "VGG16").frame
     assert set(frame["Network (paper)"]) == {"VGG16"}
     assert set(frame["Row"]) == {"run again"}
-    assert set(rounds.printed_table(run, None, "2", "CIFAR100").frame["Row"]) == {"run again", "quoted"}
+    assert set(rounds.printed_table(run, matched(), "2", "CIFAR100").frame["Row"]) == {"run again", "quoted"}
     elsewhere = rounds.printed_table(fake(), matched(), "2", "CIFAR100", "ResNet19").frame
     assert set(elsewhere["Row"]) == {"quoted"}
 

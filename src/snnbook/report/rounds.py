@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from snnbook.report import ladders, papers, plots
+from snnbook.report.blocks import Block
 from snnbook.report.ladders import Point
+from snnbook.report.methods import sentences
 from snnbook.report.records import ROLES, RecordLike, ResultsLike, number, scale_note
 from snnbook.report.tables import NONE, Table, change_text, format_number, mean_sd_text, table
 
@@ -60,6 +62,17 @@ def _dense(found: Sequence[Point]) -> dict[int, float]:
 def roles(study: ResultsLike) -> list[str]:
     """The data sets of a study of rounds, in its order."""
     return list(dict.fromkeys(label[0] for label in study.records))
+
+
+def epochs(study: ResultsLike, matched: ResultsLike, chosen: Sequence[str]) -> Block:
+    """For how many epochs the runs in rounds train on each set, and those of a matched study with their dense start."""
+    lines = []
+    for role in chosen:
+        last = study.records[role, ARMS[0]][0].metrics["log"]["rounds"][-1]
+        trial = matched.study.trials[role, ladders.DENSE, ""]  # type: ignore[attr-defined]
+        equal = trial.epochs + (trial.start.epochs if trial.start else 0)
+        lines.append(f"{role}: rounds take {last['epochs']} epochs in total, the other comparison {equal}.")
+    return sentences(lines)
 
 
 def picture(study: ResultsLike, chosen: Sequence[str], axis: str) -> plots.Picture:
@@ -117,22 +130,16 @@ def rounds_table(study: ResultsLike, role: str, cuts: Sequence[int] = (12, 13, 1
     return table(pd.DataFrame(rows, columns=columns), f"{caption} {scale_note(used)}".strip(), 2)
 
 
-def _ladder(
-    study: ResultsLike, matched: ResultsLike | None, role: str, method: str, axis: str
-) -> tuple[list[Point], dict]:
+def _ladder(study: ResultsLike, matched: ResultsLike, role: str, method: str, axis: str) -> tuple[list[Point], dict]:
     """The ladder of a printed method and the dense accuracies that it is compared with."""
     if method in ARMS and (rounds := points(study.records.get((role, method), ()), axis)):
         return rounds, _dense(rounds)
-    if matched is None:
-        return [], {}
     dense = ladders.point(matched.records.get((role, ladders.DENSE, ""), ()), axis).y
     name = NAMES.get(method, "")
     return (ladders.ladder(matched, role, name, axis) if name else []), dict(dense)
 
 
-def printed_table(
-    study: ResultsLike, matched: ResultsLike | None, number_: str, dataset: str, network: str = ""
-) -> Table:
+def printed_table(study: ResultsLike, matched: ResultsLike, number_: str, dataset: str, network: str = "") -> Table:
     """The rows of a printed table on one data set, and ours on its stand-in: at as many weights as each row has, and at
     as many connections as S has there. A row without a number of ours is quoted only. network: only its rows.
     """
@@ -165,7 +172,7 @@ def printed_table(
                 "Row": "quoted" if quoted else "run again",
             }
         )
-    used = [*_of(study, role), *(_of(matched, role) if matched else ())]
+    used = [*_of(study, role), *_of(matched, role)]
     caption = f"Paper A, Table {number_}, {' '.join(filter(None, (network, dataset)))}" + (f" → {role}" if role else "")
     caption += ": changes of accuracy from the dense network, in points; ours paired over the seeds, 95 % interval."
     return table(pd.DataFrame(rows), f"{caption} {scale_note(used)}".strip(), 3)
