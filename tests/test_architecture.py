@@ -22,8 +22,9 @@ FLOORS = (
     ("snnbook.native",),
     ("snnbook.neurons",),
     ("snnbook.tracing",),
-    ("snnbook.pruning", "snnbook.sparse"),
+    ("snnbook.pruning",),
     ("snnbook.measure", "snnbook.networks", "snnbook.datasets", "snnbook.training"),
+    ("snnbook.sparse",),
     (
         "snnbook.experiments.compared",
         "snnbook.experiments.store",

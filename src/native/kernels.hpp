@@ -2,7 +2,7 @@
 //
 // The body is an ALWAYS_INLINE function on a range of items. KERNEL stamps out one exported version of it for each
 // instruction set, `snnbook_<name>_<level>(args, begin, end)`; `snnbook_level` names the best one this processor runs
-// and `snnbook_run` calls a version on all items, on one thread or on several. Bodies have no intrinsics: loops over
+// and `snnbook_run` calls a version on all items, on one thread or on several. Its bodies have no intrinsics: loops over
 // L1-sized arrays that any compiler vectorises.
 #pragma once
 #include <cstdint>

@@ -3,10 +3,11 @@
 
 namespace {
 using Kernel = void (*)(const void* args, int64_t begin, int64_t end);
-// The two entry points of the OpenMP library that torch has loaded: its own threads do the work, so there is no second
-// pool that competes with them for the cores.
+// Entry points of the OpenMP library that torch has loaded: its own threads do the work, so there is no second pool that
+// competes with them for the cores.
 void (*parallel)(void (*)(void*), void*, unsigned, unsigned) = nullptr;
 int (*thread_number)() = nullptr;
+int (*threads_there)() = nullptr;
 
 struct Task {
     Kernel kernel;
@@ -16,15 +17,15 @@ struct Task {
 
 void part(void* p) {
     const Task& task = *static_cast<Task*>(p);
-    const int64_t begin = thread_number() * task.share;
-    const int64_t end = begin + task.share < task.n ? begin + task.share : task.n;
-    if (begin < end) task.kernel(task.args, begin, end);
+    const int64_t step = threads_there() * task.share;  // OpenMP may give fewer threads than it was asked for
+    for (int64_t begin = thread_number() * task.share; begin < task.n; begin += step)
+        task.kernel(task.args, begin, begin + task.share < task.n ? begin + task.share : task.n);
 }
 }  // namespace
 
 extern "C" {
 
-int32_t snnbook_abi() { return 2; }
+int32_t snnbook_abi() { return 3; }
 
 const char* snnbook_level() {
 #ifdef SNNBOOK_X86
@@ -35,9 +36,10 @@ const char* snnbook_level() {
     return "portable";
 }
 
-void snnbook_use_openmp(void* gomp_parallel, void* omp_get_thread_num) {
+void snnbook_use_openmp(void* gomp_parallel, void* omp_get_thread_num, void* omp_get_num_threads) {
     parallel = reinterpret_cast<decltype(parallel)>(gomp_parallel);
     thread_number = reinterpret_cast<decltype(thread_number)>(omp_get_thread_num);
+    threads_there = reinterpret_cast<decltype(threads_there)>(omp_get_num_threads);
 }
 
 // Calls `kernel` on [0, n) in `threads` parts, each but the last a multiple of `grain` items.
@@ -46,5 +48,16 @@ void snnbook_run(Kernel kernel, const void* args, int64_t n, int64_t grain, int3
     if (!parallel || threads < 2 || grains < 2) return kernel(args, 0, n);
     Task task{kernel, args, n, (grains + threads - 1) / threads * grain};
     parallel(part, &task, static_cast<unsigned>(threads), 0);
+}
+
+struct Item {  // native.py has the same fields
+    Kernel kernel;
+    const void* args;
+    int64_t n, grain;
+};
+
+// A program: kernels one after the other.
+void snnbook_program(const Item* items, int64_t n, int32_t threads) {
+    for (int64_t i = 0; i < n; ++i) snnbook_run(items[i].kernel, items[i].args, items[i].n, items[i].grain, threads);
 }
 }

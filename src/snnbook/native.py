@@ -19,7 +19,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from snnbook.neurons import LIFParameters
 
-_ABI = 2
+_ABI = 3
 _GRAIN = 1024  # neurons of a LIF kernel's block; threads share out whole blocks
 _PAGE, _HUGE, _MADV_HUGEPAGE = 4096, 4 << 20, 14
 _madvise = getattr(ctypes.CDLL(None), "madvise", None) if sys.platform == "linux" else None
@@ -60,7 +60,7 @@ def _threads(lib: ctypes.CDLL) -> str:
     for path in sorted((Path(torch.__file__).parent / "lib").glob("lib*omp*")):
         try:
             openmp = ctypes.CDLL(str(path))
-            lib.snnbook_use_openmp(openmp.GOMP_parallel, openmp.omp_get_thread_num)
+            lib.snnbook_use_openmp(openmp.GOMP_parallel, openmp.omp_get_thread_num, openmp.omp_get_num_threads)
             return "on the threads of torch"
         except (OSError, AttributeError):
             continue
@@ -77,6 +77,40 @@ def run(kernel: str, args: ctypes.Structure, n: int, grain: int) -> None:
     threads = min(torch.get_num_threads(), 1 + n // _WORTH_A_THREAD)
     sizes = ctypes.c_int64(n), ctypes.c_int64(grain), ctypes.c_int32(threads)
     _lib.snnbook_run(function, ctypes.byref(args), *sizes)
+
+
+def has_tables() -> bool:
+    """Whether the processor can run the sums by table of sparse inference, and may."""
+    return _lib is not None and level == "avx512" and bool(_lib.snnbook_sparse_has_tables())
+
+
+class _Item(ctypes.Structure):
+    """A step of a program, field by field as in run.cpp."""
+
+    _fields_ = (
+        ("kernel", ctypes.c_void_p),
+        ("args", ctypes.c_void_p),
+        ("n", ctypes.c_int64),
+        ("grain", ctypes.c_int64),
+    )
+
+
+class Program:
+    """Kernels that run one after the other in a single call: each a name, its arguments, the items and their grain."""
+
+    def __init__(self, steps: list[tuple[str, ctypes.Structure, int, int]]):
+        assert _lib is not None
+        self._args = [args for _, args, _, _ in steps]
+        self._items = (_Item * len(steps))()
+        for item, (kernel, args, n, grain) in zip(self._items, steps, strict=True):
+            function = getattr(_lib, f"snnbook_{kernel}_{level}")
+            item.kernel, item.args = ctypes.cast(function, ctypes.c_void_p), ctypes.addressof(args)
+            item.n, item.grain = n, grain
+        self._run = _lib.snnbook_program
+
+    def run(self) -> None:
+        """Run all steps, each on as many threads as torch uses."""
+        self._run(self._items, ctypes.c_int64(len(self._items)), ctypes.c_int32(torch.get_num_threads()))
 
 
 def keep_memory() -> None:

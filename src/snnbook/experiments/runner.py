@@ -55,9 +55,16 @@ def run(
     return found if found is not None else _run(trial, seed, store, profile, progress)[0]
 
 
+def trained(trial: Trial, seed: int, store: Store) -> tuple[Record, nn.Module]:
+    """The record of a trial and its network, in evaluation mode; trained even where the store has the record."""
+    record, _, model = _run(trial, seed, store, "", lambda samples: None)
+    return record, model
+
+
 def _run(
     trial: Trial, seed: int, store: Store | None, profile: str, progress: Callable[[int], None]
-) -> tuple[Record, State]:
+) -> tuple[Record, State, nn.Module]:
+    """The record, the weights of the network as it was built, and the network that is left: a smaller one for some."""
     began, threads = time.perf_counter(), torch.get_num_threads()
     native.keep_memory()
     device = check_device(os.environ.get("SNNBOOK_DEVICE", "cpu"))
@@ -65,7 +72,7 @@ def _run(
     try:
         sets = _load(trial)
         torch.manual_seed(seed)
-        model = _network(trial, sets["train"]).to(device)
+        model = network(trial, sets["train"]).to(device)
         start = _start(trial, seed, store, profile, progress)
         if start is not None:
             model.load_state_dict(start)
@@ -92,7 +99,7 @@ def _run(
                 store.save_weights(trial.id, seed, state)
             store.put(record)  # after the weights: a record says that all of its trial is there
             unfinished.unlink(missing_ok=True)
-        return record, state
+        return record, state, context.model.eval()
     finally:
         torch.set_num_threads(threads)
 
@@ -116,7 +123,8 @@ def _load(trial: Trial) -> dict[str, datasets.FrameSet]:
     return {split: data.subset(trial.train_size) for split, data in sets.items()} if trial.train_size else sets
 
 
-def _network(trial: Trial, data: datasets.FrameSet) -> nn.Module:
+def network(trial: Trial, data: datasets.FrameSet) -> nn.Module:
+    """The network of a trial before training, for samples like those of `data`."""
     channels, height, width = data[0][0].shape[-3:]
     settings = dict(trial.network_settings)
     return networks.build(trial.network, data.num_classes, channels, (height, width), trial.width, trial.T, **settings)
