@@ -10,12 +10,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from snnbook import bench, networks
-from snnbook.bench import lamp, lif, peers, timing, train
+from snnbook import bench, native, networks
+from snnbook.bench import lamp, lif, peers, sparse, timing, train, trained
 from snnbook.cli import main
 from snnbook.errors import UserError
 from snnbook.neurons import LIF, LIFParameters, lif_reference
 from snnbook.report import speed
+from snnbook.sparse import graph, reference
 
 TINY = {"convolutions": (4, "M", 4, "M"), "hidden": (8,), "vote": 0, "norm_hidden": True, "gain": 2.0}
 
@@ -213,6 +214,58 @@ def test_lamp_sizes():
     assert sum(s.numel() for s in lamp.shapes(lamp.LARGE)) / 1e6 == pytest.approx(100, rel=0.01)
 
 
+needs_kernels = pytest.mark.skipif(not native.available(), reason="there are no compiled kernels")
+
+
+@needs_kernels
+def test_sparse_without_peers(alone):
+    result = sparse.bench(rounds=1, quick=True)
+    variants = {cell.variant for cell in result.cells}
+    assert {sparse.FP32, sparse.LAST, sparse.BF16, sparse.CSR, "masked", "event", sparse.AUTO} <= variants
+    assert sparse.JELLY not in variants
+    assert result.ratio("layer, 98 %, firing 10 %", sparse.FP32, "masked") > 0
+    assert {line.limit for line in result.checks} == {sparse.CURRENTS, sparse.MISMATCH}
+
+
+def test_sparse_layer_is_as_it_is_asked_for():
+    g, spikes = sparse.layer(0.95, 0.1, channels=64)
+    weight = g.nodes[1].synapses[0].weight
+    assert weight.count_nonzero() / weight.numel() == pytest.approx(0.05, rel=0.05)
+    assert spikes.mean() == pytest.approx(0.1, rel=0.05)
+    assert torch.equal(reference.signals_of(g, spikes)[1], spikes)
+
+
+def test_sparse_network_fires_as_it_is_asked_to():
+    net = sparse.Net("small", "cifarnet", (3, 16), 4, 0.9, 1.0, width=0.1, channels=0.5)
+    g, x = sparse.prepared(net, 0.2)
+    signals = reference.signals_of(g, x)
+    spiking = [i for i, n in enumerate(g.nodes) if isinstance(n, graph.Layer) and n.neurons]
+    for i in spiking:
+        node, fires = g.nodes[i], signals[i + 1]
+        assert node.mask is None or not fires[:, :, ~node.mask].any()
+        alive = torch.ones(node.shape, dtype=torch.bool) if node.mask is None else node.mask
+        if alive.any():
+            assert fires[:, :, alive].mean() == pytest.approx(0.2, abs=0.03)
+    torch.testing.assert_close(sparse.Dense(g)(x), reference.run(g, x))
+    torch.testing.assert_close(sparse.Dense(g, True, plain=True)(x), reference.run(g, x))
+
+
+def test_sparse_counts_the_work_of_the_dense_network():
+    g, _ = sparse.layer(0.98, 0.1)
+    assert sparse.macs(g) == pytest.approx(9 * 256**2 * 1024 * 8 + 256**2 * 1024 * 8)
+
+
+@needs_kernels
+def test_trained_networks_are_compared_with_their_records(alone, monkeypatch):
+    result = trained.bench(rounds=1, quick=True)
+    assert len([c for c in result.cells if c.variant == sparse.AUTO]) == 3
+    assert [line.found for line in result.checks] == [0.0]
+    compiled = trained.predictions
+    monkeypatch.setattr(trained, "predictions", lambda *args: (compiled(*args)[0] + 1, compiled(*args)[1]))
+    with pytest.raises(bench.WrongResult, match="decides otherwise"):
+        trained.bench(rounds=1, quick=True)
+
+
 def test_the_command_and_its_page(alone, monkeypatch, tmp_path):
     monkeypatch.setattr(lif, "QUICK_STEPS", (2, 4))
     monkeypatch.setattr(lif, "QUICK_SIZES", (4000,))
@@ -233,7 +286,7 @@ def test_the_page_without_any_result(tmp_path):
     blocks = ("verdict", "machine", "neurons", "neuron_ratios", "neuron_memory", "steps", "step_ratios", "lamp",
               "lamp_memory", "goals", "checks")  # fmt: skip
     for name in blocks:
-        assert "make bench" in getattr(speed, name)(speed.load(tmp_path)).markdown
+        assert "`snnbook bench " in getattr(speed, name)(speed.load(tmp_path)).markdown
 
 
 def test_the_page_says_what_is_not_reached():

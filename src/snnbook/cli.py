@@ -167,15 +167,16 @@ def verify(sample: int, seed: int, results: str, profile: str) -> None:
 
 
 @main.command()
-@click.argument("what", type=click.Choice(["lif", "train", "lamp", "all"]), default="all")
+@click.argument("what", type=click.Choice(["lif", "train", "lamp", "sparse", "trained", "all"]), default="all")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Interleaved rounds.")
 @click.option("--quick", is_flag=True, help="Small sizes only; kept in build/bench.")
 @click.option("--large", is_flag=True, help="LAMP for 100 million weights as well.")
 @click.option("--output", default="", metavar="FOLDER", help="Where the results go; default: data/bench.")
 def bench(what: str, rounds: int, quick: bool, large: bool, output: str) -> None:
-    """Time the neurons, the training step and LAMP on one thread, against the peers that are installed.
+    """Time the neurons, the training step, LAMP and sparse inference on one thread, against the peers that are there.
 
-    `make bench` makes an environment with the peers and runs all three.
+    `trained` times trained networks of every method, compiled; it trains those that data/compiled lacks, about an
+    hour for all. `make bench` makes an environment with the peers and runs everything.
     """
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Benchmarks of the parts that the time goes into, against what else there is: `snnbook bench lif|train|lamp`."""
+"""Benchmarks of the parts that the time goes into, and what else there is: `snnbook bench NAME`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from snnbook.bench import lamp, lif, peers, train
+from snnbook.bench import lamp, lif, peers, sparse, train, trained
 from snnbook.bench.timing import Line, Result, WrongResult
 from snnbook.errors import unknown
 
 __all__ = ["BENCHES", "HOW", "Line", "Result", "WrongResult", "folder", "installed", "report", "run"]
 
-BENCHES = {"lif": lif.bench, "train": train.bench, "lamp": lamp.bench}
+BENCHES = {"lif": lif.bench, "train": train.bench, "lamp": lamp.bench, "sparse": sparse.bench, "trained": trained.bench}
 HOW, installed = peers.HOW, peers.installed
 
 

@@ -152,6 +152,8 @@ def _counterpart(ours: nn.Module) -> nn.Module:
             return layer.Flatten(step_mode="m")
         case nn.MaxPool2d():
             return layer.MaxPool2d(ours.kernel_size, step_mode="m")
+        case nn.AvgPool2d():
+            return layer.AvgPool2d(ours.kernel_size, step_mode="m")
         case TimeDropout():
             return layer.Dropout(ours.p, step_mode="m")
         case nn.Conv2d():

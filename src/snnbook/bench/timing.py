@@ -187,6 +187,18 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
     return time.thread_time() - start, result
 
 
+def repeated(run: Callable[[], Any], least: float = 0.03) -> tuple[float, Any]:
+    """Thread CPU seconds of a run, the mean of as many as take `least` together, and what the last returned.
+
+    What runs for a few milliseconds is otherwise timed with its memory not yet in the caches, as no second run has it.
+    """
+    spent, n = 0.0, 0
+    while spent < least:
+        seconds, result = timed(run)
+        spent, n = spent + seconds, n + 1
+    return spent / n, result
+
+
 def elsewhere(run: Callable[[], float]) -> tuple[float, None]:
     """Seconds of a run that takes its own time: one of a `Process`."""
     return run(), None

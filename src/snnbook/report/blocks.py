@@ -47,6 +47,16 @@ def required(kind: str, text: str) -> str:
     return str(text).strip()
 
 
+def paragraph(text: str) -> Block:
+    """Text by itself."""
+    return Block(f"<p>{text}</p>", text)
+
+
+def stacked(*blocks: Block) -> Block:
+    """Blocks one below the other."""
+    return Block("".join(b.html for b in blocks), "\n\n".join(b.markdown for b in blocks))
+
+
 def definitions(items: Iterable[tuple[str, str]]) -> str:
     """A `<dl>` of (term, HTML)."""
     rows = "".join(f"<dt>{escape(term)}</dt><dd>{text}</dd>" for term, text in items)

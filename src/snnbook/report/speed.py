@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from snnbook.errors import UserError
 from snnbook.report import papers, plots
-from snnbook.report.blocks import Block
+from snnbook.report.blocks import Block, paragraph
 from snnbook.report.page import duration
 from snnbook.report.records import RecordLike
 from snnbook.report.tables import Table, format_number
@@ -39,14 +39,14 @@ MILLION = 1 << 20  # elements are counted in binary
 Found = Mapping[str, Mapping[str, Any]]
 
 
-def load(folder: Path | None = None) -> dict[str, dict[str, Any]]:
+def load(folder: Path | None = None, names: Sequence[str] = NAMES) -> dict[str, dict[str, Any]]:
     """The results that are there, by benchmark (default: those of `data/bench`).
 
     Raises UserError for a file that is not one.
     """
     folder = folder or papers.data_folder() / "bench"
     found = {}
-    for name in NAMES:
+    for name in names:
         path = folder / f"{name}.json"
         if path.is_file():
             try:
@@ -56,15 +56,11 @@ def load(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _text(text: str) -> Block:
-    return Block(f"<p>{text}</p>", text)
-
-
 def _missing(name: str) -> Block:
-    return _text(f"There is no data/bench/{name}.json yet; `make bench` writes it.")
+    return paragraph(f"There is no data/bench/{name}.json yet; `snnbook bench {name}` writes it.")
 
 
-def _needs(name: str) -> Callable[[Callable[[Mapping[str, Any]], Block]], Callable[[Found], Block]]:
+def needs(name: str) -> Callable[[Callable[[Mapping[str, Any]], Block]], Callable[[Found], Block]]:
     """Hand a function the result of its benchmark, or say on the page how to get it."""
 
     def decorate(make: Callable[[Mapping[str, Any]], Block]) -> Callable[[Found], Block]:
@@ -93,10 +89,10 @@ def machine(found: Found) -> Block:
     return Table(pd.DataFrame(rows), "The machine and the versions, by benchmark.")
 
 
-def verdict(found: Found) -> Block:
+def verdict(found: Found, names: Sequence[str] = NAMES) -> Block:
     """In words: which goals are reached, and each that is not with its number."""
     goals = [goal for result in found.values() for goal in result["goals"]]
-    absent = [name for name in NAMES if name not in found]
+    absent = [name for name in names if name not in found]
     lines = []
     if goals:
         short = [goal for goal in goals if not goal["reached"]]
@@ -162,7 +158,7 @@ def _most_compared(lif: Mapping[str, Any], key: str) -> int:
     return max(sorted(set(values)), key=values.count)
 
 
-@_needs("lif")
+@needs("lif")
 def neurons(lif: Mapping[str, Any]) -> Block:
     """Time per element of the LIF neurons forwards and backwards, against T and against size."""
     elements, T = _most_compared(lif, "elements"), _most_compared(lif, "T")
@@ -201,7 +197,7 @@ def _y_ticks(ax: Axes, values: Sequence[float]) -> None:
     ax.minorticks_off()
 
 
-@_needs("lif")
+@needs("lif")
 def neuron_ratios(lif: Mapping[str, Any]) -> Block:
     """How many times our time each peer takes, over T."""
     at = _most_compared(lif, "elements")
@@ -221,7 +217,7 @@ def neuron_ratios(lif: Mapping[str, Any]) -> Block:
     return Table(pd.DataFrame(list(rows.values()), columns=columns), caption)
 
 
-@_needs("lif")
+@needs("lif")
 def neuron_ratios_together(lif: Mapping[str, Any]) -> Block:
     """The same ratios in one process, whose allocator keeps freed memory for all."""
     rows: dict[str, dict[str, str]] = {}
@@ -249,11 +245,11 @@ def _memory(result: Mapping[str, Any], caption: str) -> Block:
         for m in result["memory"]
     ]
     if not rows:
-        return _text("Peak memory was not measured: this system does not tell it.")
+        return paragraph("Peak memory was not measured: this system does not tell it.")
     return Table(pd.DataFrame(rows), caption, row_headers=2)
 
 
-@_needs("lif")
+@needs("lif")
 def neuron_memory(lif: Mapping[str, Any]) -> Block:
     """Extra peak memory of the LIF neurons, as multiples of the input."""
     return _memory(
@@ -263,7 +259,7 @@ def neuron_memory(lif: Mapping[str, Any]) -> Block:
     )
 
 
-@_needs("train")
+@needs("train")
 def steps(train: Mapping[str, Any]) -> Block:
     """Bars of the time of one training step, by network and variant."""
     cases = list(dict.fromkeys(c["case"] for c in train["cells"]))
@@ -290,7 +286,7 @@ def _network(train: Mapping[str, Any], case: str) -> str:
     return f"{case}\nT = {sizes['T']}, batch {sizes['batch']}"
 
 
-@_needs("train")
+@needs("train")
 def step_ratios(train: Mapping[str, Any]) -> Block:
     """SpikingJelly's step over ours by network, and what share of ours the neurons take."""
     ratio = {(r["case"], r["ours"]): r["ratio"] for r in train["ratios"]}
@@ -321,7 +317,7 @@ def work(records: Sequence[RecordLike], profile: str) -> Block:
         if (seconds := record.environment.get("wall_s")) is not None:
             spent.setdefault(record.trial["data"], []).append(seconds)
     if not spent:
-        return _text(f"There are no records of the profile {profile} yet.")
+        return paragraph(f"There are no records of the profile {profile} yet.")
     everything = [seconds for each in spent.values() for seconds in each]
     rows = [
         {
@@ -340,7 +336,7 @@ def work(records: Sequence[RecordLike], profile: str) -> Block:
     return Table(pd.DataFrame(rows), caption)
 
 
-@_needs("lamp")
+@needs("lamp")
 def lamp(lamp: Mapping[str, Any]) -> Block:
     """Times of the three ways to LAMP's masks, and where they decide otherwise."""
     ratio = {(r["case"], r["peer"]): r["ratio"] for r in lamp["ratios"]}
@@ -365,7 +361,7 @@ def lamp(lamp: Mapping[str, Any]) -> Block:
     return Table(pd.DataFrame(rows), caption, row_headers=2)
 
 
-@_needs("lamp")
+@needs("lamp")
 def lamp_memory(lamp: Mapping[str, Any]) -> Block:
     """Extra peak memory of LAMP, as multiples of the weights."""
     return _memory(lamp, "Extra peak memory of one LAMP cut, masks included, as multiples of the weights.")

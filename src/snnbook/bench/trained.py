@@ -1,0 +1,157 @@
+"""Trained networks of every method, compiled: does a synaptic operation predict a millisecond? `snnbook bench trained`.
+
+The networks are those of the comparison of all methods, one seed. Compiled they are a few dozen kB each and kept in
+`data/compiled`, so that timing them takes no training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnbook import datasets, sparse
+from snnbook.bench.sparse import AUTO, FP32, LAST, Dense
+from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, repeated, surroundings
+from snnbook.experiments import Trial, runner
+from snnbook.experiments.store import Record, Store
+from snnbook.experiments.studies import results_folder, study
+from snnbook.sparse import graph
+from snnbook.training import fetch, to_network
+
+SEED = 0
+SAMPLES = 8  # that a run has, one after the other
+BITS = 8
+
+
+def folder() -> Path:
+    """Where the compiled networks are kept: with the repository."""
+    return results_folder("laptop").parent / "compiled"
+
+
+def path_of(trial: Trial) -> Path:
+    """The file of a trial's network."""
+    return folder() / f"{trial.id}-seed-{SEED}.safetensors"
+
+
+def title(label: tuple[str, ...]) -> str:
+    """`("digits-dvs", "lamp", "98 %")` → `digits-dvs, lamp, 98 %`."""
+    return ", ".join(filter(None, label))
+
+
+def trials() -> dict[str, Trial]:
+    """The networks that are timed: title → trial."""
+    found = study("compare", "laptop").trials
+    return {title(label): trial for label, trial in found.items() if trial.method != "dense"}
+
+
+def compile_one(trial: Trial, store: Store) -> None:
+    """Train a network again, compile it for its test samples and keep it."""
+    _, model = runner.trained(trial, SEED, store)
+    record = Store(results_folder("laptop")).get(trial.id, SEED)
+    x = samples(trial, int(record.metrics["T"]) if record else trial.T, range(64))
+    sparse.compile(model, x).save(path_of(trial))
+
+
+def samples(trial: Trial, T: int, which: range) -> Tensor:
+    """Test samples of a trial as its network takes them."""
+    test = _test(trial)
+    indices = torch.arange(which.start, min(which.stop, len(test)))
+    return to_network(fetch(test, indices)[0], T).contiguous()
+
+
+def _test(trial: Trial) -> datasets.FrameSet:
+    options = {} if datasets.info(trial.data).static else {"T": trial.T}
+    return datasets.load(trial.data, "test", **options)
+
+
+def predictions(compiled: sparse.Compiled, trial: Trial) -> tuple[Tensor, Tensor]:
+    """What a network says of every test sample, and the labels."""
+    found, test = [], _test(trial)
+    for start in range(0, len(test), 100):
+        x = samples(trial, compiled.graph.T, range(start, start + 100))
+        found.append(compiled(x).mean(0).argmax(1))
+    return torch.cat(found), test.y
+
+
+def missing() -> list[Trial]:
+    """Trials whose compiled network is not there."""
+    return [trial for trial in trials().values() if not path_of(trial).exists()]
+
+
+def _cases(found: dict[str, Trial], result: Result, records: Store) -> Iterator[Case]:
+    dense: dict[str, dict[str, Callable[[], Any]]] = {}
+    for name, trial in found.items():
+        compiled = sparse.load(path_of(trial))
+        record = records.get(trial.id, SEED)
+        assert record is not None
+        x = samples(trial, compiled.graph.T, range(SAMPLES))
+        if trial.data not in dense:
+            dense[trial.data] = _dense(trial)
+        _check(name, compiled, trial, record, result)
+        sizes = {
+            "sops": round(record.metrics["sops"]),
+            "live": sum(row["live"] for row in compiled.layers()),
+            "connections": round(record.metrics["connections_alive"]),
+            "T": compiled.graph.T,
+            "bytes": path_of(trial).stat().st_size,
+        }
+        pairs = ((FP32, AUTO), (LAST, AUTO))
+        yield Case(name, sizes, 1e-3 * SAMPLES, dense[trial.data] | {AUTO: partial(compiled, x)}, pairs, clock=repeated)
+
+
+def _dense(trial: Trial) -> dict[str, Callable[[], Any]]:
+    """The network that a trial's was made from; how long it takes does not depend on what it has learnt."""
+    x = samples(trial, trial.T, range(SAMPLES))
+    full = graph.build(runner.network(trial, _test(trial)).eval(), x)
+    singles = x.split(1, 0 if full.static else 1)
+    return {name: partial(_each, Dense(full, last), singles) for name, last in ((FP32, False), (LAST, True))}
+
+
+def _each(run: Callable[[Tensor], Tensor], singles: Sequence[Tensor]) -> None:
+    for x in singles:
+        run(x)
+
+
+def _check(name: str, compiled: sparse.Compiled, trial: Trial, record: Record, result: Result) -> None:
+    """The compiled network decides as the masked one did, on the whole test set; with whole weights it may not."""
+    found, labels = predictions(compiled, trial)
+    masked = torch.from_numpy(record.curves["predictions"].astype("int64"))
+    result.check("test samples that a compiled network decides otherwise than the masked one", 0.0,
+                 float((found != masked).sum()))  # fmt: skip
+    whole = sparse.Compiled(graph.quantised(compiled.graph, BITS), compiled.paths)
+    accuracy = [100 * float((p == labels).double().mean()) for p in (found, predictions(whole, trial)[0])]
+    result.measures[f"{name}: accuracy, %"] = accuracy[0]
+    result.measures[f"{name}: change with weights of {BITS} bits, points"] = accuracy[1] - accuracy[0]
+
+
+def bench(rounds: int = 5, quick: bool = False) -> Result:
+    """Time every compiled network against the dense network that it was made from.
+
+    Trains first what `data/compiled` lacks, unless `quick`. Raises WrongResult where a compiled network decides
+    otherwise than the one it was made from.
+    """
+    result = Result("trained", "ms", rounds, quick, environment=surroundings())
+    if not quick:
+        store = Store(results_folder("smoke").parent / "trained")
+        left = missing()
+        with progress(len(left)) as bar:
+            for trial in left:
+                bar.set_description_str(trial.id, refresh=True)
+                compile_one(trial, store)
+                bar.update()
+    found = {name: trial for name, trial in trials().items() if path_of(trial).exists()}
+    if quick:
+        found = dict(islice(found.items(), 3))
+    with one_thread(), torch.no_grad():
+        cases = list(_cases(found, result, Store(results_folder("laptop"))))
+        result.cells, result.ratios = interleaved(cases, rounds)
+    least = [min(r for p in (FP32, LAST) if (r := result.ratio(name, p, AUTO)) is not None)
+             for name in found if ", 98 %" in name]  # fmt: skip
+    result.goal("trained networks at 98 %, dense over compiled, the least", "at least", 5.0, min(least, default=None))
+    return result
