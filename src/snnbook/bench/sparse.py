@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnbook import native, networks
@@ -89,7 +89,7 @@ def layer(
 
 
 @torch.no_grad()
-def pruned(net: Net) -> tuple[networks.Network, Tensor]:
+def pruned(net: Net) -> tuple[nn.Module, Tensor]:
     """A network whose weights are pruned at random, and an input."""
     torch.manual_seed(0)
     channels, side = net.shape
@@ -169,7 +169,7 @@ class Dense:
                 total = total.expand(g.T, *total.shape)
             neurons = self.neurons[i]
             signals.append(total if neurons is None else neurons(total))
-        out = sum(signals[i] for i in g.outputs)
+        out = torch.stack([signals[i] for i in g.outputs]).sum(0)
         return out.float().unflatten(2, (g.num_classes, -1)).mean(3)
 
     def _currents(self, i: int, j: int, s: graph.Synapses, signals: list[Tensor]) -> Tensor:
@@ -301,7 +301,12 @@ def network_case(net: Net, result: Result) -> Case:
     """A whole network, one sample: densely in every layout and type, by others, and compiled."""
     g, x = prepared(net)
     compiled = Compiled(g, choice.choose(g))
-    runs = {FP32: Dense(g), LAST: Dense(g, True), BF16: Dense(g, True, torch.bfloat16), AUTO: compiled}
+    runs: dict[str, Callable[[Tensor], Tensor]] = {
+        FP32: Dense(g),
+        LAST: Dense(g, True),
+        BF16: Dense(g, True, torch.bfloat16),
+        AUTO: compiled,
+    }
     variants: dict[str, Callable[[], Any]] = {name: partial(run, x) for name, run in runs.items()}
     others = {FUSED: None if result.quick else _inductor(g, x), JELLY: _spikingjelly(net)}
     variants |= {name: run for name, run in others.items() if run is not None}

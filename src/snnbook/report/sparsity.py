@@ -157,7 +157,8 @@ def roofline(bench: Bench) -> Block:
     times, cases = _times(bench), _layers(bench)
     full = {name: s for name, s in cases.items() if (name, OTHERS[0]) in times}
     fig, ax = plots.subplots(figsize=(7.4, 4.2))
-    told, peak, xs = [], 0.0, []
+    told, peak = [], 0.0
+    xs: list[float] = []
     styles = [(plots.INK, marker) for marker in plots.MARKERS[:3]] + list(
         zip(plots.PALETTE, plots.MARKERS, strict=True)
     )

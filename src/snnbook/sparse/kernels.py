@@ -10,7 +10,7 @@ import ctypes
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from itertools import groupby
 from typing import Any
 
@@ -80,7 +80,12 @@ def _neurons(p: LIFParameters | None) -> ctypes.Structure:
     return _Neurons(1 / p.tau, p.v_threshold, p.v_rest, p.v_reset is None, p.decay_input)
 
 
-_ARENAS = {"words": np.uint64, "trains": np.uint16, "floats": np.float32, "counts": np.int32}
+_ARENAS: dict[str, type[np.generic]] = {
+    "words": np.uint64,
+    "trains": np.uint16,
+    "floats": np.float32,
+    "counts": np.int32,
+}
 PATHS = ("masked", "table", "event", "dense")  # how a layer's sums are made; see `choose`
 
 
@@ -100,7 +105,7 @@ class _String:
     """Spikes of a map; they count `scale` each."""
 
     at: _At
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     scale: float = 1.0
 
 
@@ -213,9 +218,9 @@ class Program:
         parts = [(s, part) for s in node.synapses for part in signals[s.source]]
         tile, B = self._tile(node), _blocks(math.prod(node.shape[1:]))
         *taps, expand = zip(*(self._taps(node, s, part, tile) for s, part in parts), strict=True)
-        k, rank, place, weight = map(np.concatenate, taps)
+        k, rank, place, weight = (np.concatenate(each) for each in taps)
         (_, place, weight), start = _by_output(node, k, rank, place, weight)
-        unit = min((abs(part.scale) for _, part in parts), default=1.0)
+        unit = min((abs(part.scale) for _, part in parts if isinstance(part, _String)), default=1.0)
         told: dict[str, Any] = {"strings": _At("words", 0)}
         if path == "table" and node.scale is not None and _whole(weight / unit):
             start, place, told["bytes"], told["most"] = _in_sevens(start, place, weight / unit)
@@ -270,7 +275,10 @@ class Program:
         capacity = _blocks(Ho * Wo) * BITS * each + LANES  # whole vectors are written
         parts = [(s, part) for s in node.synapses for part in signals[s.source]]
         lists = 0
-        k, place, offset, weight = [], [], [], []
+        k: list[NDArray] = []
+        place: list[NDArray] = []
+        offset: list[NDArray] = []
+        weight: list[NDArray] = []
         waiting: list[tuple[_At, int, NDArray]] = []
         for s, part in parts:
             assert isinstance(part, _String)
@@ -302,7 +310,9 @@ class Program:
                 count=count + first, at=at, channels=used, capacity=capacity, B=_blocks(Ho * Wo), T=self.T,
                 spare=(around.corner - 1) * each,
             )  # fmt: skip
-        (places, offsets, weights), start = _by_output(node, *map(np.concatenate, (k, place, offset, weight)))
+        (places, offsets, weights), start = _by_output(
+            node, *(np.concatenate(each) for each in (k, place, offset, weight))
+        )
         fields = self._outputs(node, to, start, places, weights)
         self._op(
             "sparse_scatter", _Scatter, K, sum=fields, events=events, count=count, offset=offsets.astype(np.int32),
@@ -343,7 +353,7 @@ class Program:
         shape = self.graph.shapes[signal]
         if signal == 0:
             return np.broadcast_to(self._x.reshape(-1, *shape), (self.T, *shape)).copy()
-        return sum(self._read(part) for part in parts).reshape(self.T, *shape)
+        return reduce(np.add, map(self._read, parts)).reshape(self.T, *shape)
 
     def _analog(self, node: Layer, to: _At | None) -> None:
         """Sums over an input of numbers."""
@@ -458,7 +468,7 @@ class Program:
             planes = 1 if largest else math.ceil(math.log2(node.size**2 + 1))
             copy = K * _blocks(Ho * Wo) * self.T
             to = self._place("words", planes * copy)
-            taps = np.stack(np.mgrid[: node.size, : node.size], -1).reshape(-1, 2)
+            taps = np.argwhere(np.ones((node.size, node.size)))
             self._gather(
                 part, to, taps, np.arange(K, dtype=np.int32), copy, copy // K, (Ho, Wo), node.stride, node.padding,
                 LARGEST if largest else NUMBER, planes,
@@ -481,22 +491,24 @@ class Program:
         K, T = node.shape[0], self.T
         parts = [(s, part) for s in node.synapses for part in signals[s.source]]
         source, firsts = self._features([part for _, part in parts])
-        k, place, weight = [], [], []
+        k: list[NDArray] = []
+        place: list[NDArray] = []
+        weight: list[NDArray] = []
         for (s, part), first in zip(parts, firsts, strict=True):
             w = s.weight.numpy()
             rows, columns = np.nonzero(w)
             k.append(rows)
             place.append(first + columns * (self.chunks if isinstance(part, _Values) else 1))
             weight.append(w[rows, columns] * (part.scale if isinstance(part, _String) else 1.0))
-        (place, weight), start = _by_output(node, *map(np.concatenate, (k, place, weight)))
+        (places, weights), start = _by_output(node, *(np.concatenate(each) for each in (k, place, weight)))
         to = self._place("trains", self.chunks * K) if node.neurons is not None else None
         currents = None
         if self.keep or node.neurons is None:
             currents = self._place("floats", K * self.chunks * LANES)
             self._kept[node.name] = (currents, (K, self.chunks * LANES))
         self._op(
-            "sparse_linear", _Linear, K, 16, **source, start=start.astype(np.int32), place=place.astype(np.int32),
-            weight=weight.astype(np.float32), scale=_scale(node), bias=node.bias.numpy().astype(np.float32),
+            "sparse_linear", _Linear, K, 16, **source, start=start.astype(np.int32), place=places.astype(np.int32),
+            weight=weights.astype(np.float32), scale=_scale(node), bias=node.bias.numpy().astype(np.float32),
             alive=None if node.mask is None else node.mask.numpy().astype(np.uint8),
             to=to, currents=currents, neurons=_neurons(node.neurons), T=T, K=K,
         )  # fmt: skip
@@ -511,10 +523,10 @@ class Program:
             return {"trains": parts[0].at, "values": None, "features": parts[0].features}, [0]
         sizes = [math.prod(p.shape) if isinstance(p, _String) else p.features for p in parts]
         firsts = [sum(sizes[:i]) for i in range(len(sizes))]
+        at = parts[0].at
         if all(isinstance(p, _Values) for p in parts):  # behind the first one: places are multiples of 32 floats
-            first = parts[0].at  # type: ignore[union-attr]
-            firsts = [(p.at.offset - first.offset) // LANES for p in parts]  # type: ignore[union-attr]
-            return {"trains": None, "values": first, "features": sum(sizes)}, firsts
+            firsts = [(p.at.offset - at.offset) // LANES for p in parts]
+            return {"trains": None, "values": at, "features": sum(sizes)}, firsts
         to = self._place("trains", self.chunks * sum(sizes))
         for part, first in zip(parts, firsts, strict=True):
             assert isinstance(part, _String)
@@ -531,7 +543,7 @@ class Program:
         """One sample `[T, C, H, W]` or `[C, H, W]` → logits `[T, K]`."""
         self._x[:] = x.reshape(-1)
         self._run(self._parts)
-        out = sum(self._read(part) for parts in self.outputs for part in parts)
+        out = reduce(np.add, (self._read(part) for parts in self.outputs for part in parts))
         return out.reshape(self.T, self.graph.num_classes, -1).mean(2)
 
     def part(self, name: str) -> Callable[[], None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,12 +11,14 @@ from torch.nn import functional as F
 from snnbook.neurons import LIF
 from snnbook.sparse.graph import Graph, Layer, Pool, Synapses
 
+Signals = Sequence[Tensor] | Mapping[int, Tensor]  # by number
+
 
 @torch.no_grad()
 def run(graph: Graph, x: Tensor) -> Tensor:
     """Input `[T, N, C, H, W]` or, for a static one, `[N, C, H, W]` → logits `[T, N, K]`."""
     signals = signals_of(graph, x)
-    out = sum(signals[i] for i in graph.outputs)
+    out = torch.stack([signals[i] for i in graph.outputs]).sum(0)
     return out.unflatten(2, (graph.num_classes, -1)).mean(3)
 
 
@@ -32,7 +36,7 @@ def signal(node: Layer | Pool, signals: list[Tensor]) -> Tensor:
     return _pool(node, signals) if isinstance(node, Pool) else layer(node, signals)
 
 
-def layer(node: Layer, signals: list[Tensor]) -> Tensor:
+def layer(node: Layer, signals: Signals) -> Tensor:
     """The spikes of a layer, or its currents where it has no neurons."""
     x = currents(node, signals)
     if node.neurons is None:
@@ -42,7 +46,7 @@ def layer(node: Layer, signals: list[Tensor]) -> Tensor:
     return neurons(x)
 
 
-def currents(node: Layer, signals: list[Tensor]) -> Tensor:
+def currents(node: Layer, signals: Signals) -> Tensor:
     """The currents of a layer `[T, N, *]`: a sum over its synapses, and the bias.
 
     Where weights are whole numbers and inputs are spikes, so are the sums, and single precision is exact up to 2^24.
