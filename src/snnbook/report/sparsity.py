@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 from scipy import stats as scipy_stats
 
@@ -42,6 +43,14 @@ def _best_dense(times: Mapping[tuple[str, str], float], case: str) -> float:
     return min((times[case, v] for v in DENSE if (case, v) in times), default=math.nan)
 
 
+def _logarithmic(ax: Axes, x: str, y: str) -> None:
+    """Logarithmic axes with plain numbers, and the legend beside them."""
+    ax.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PLAIN)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
 @needs("sparse")
 def layer(bench: Bench) -> Block:
     """Time of one layer against the weights that are left, on every path, and what dense layers take."""
@@ -58,16 +67,13 @@ def layer(bench: Bench) -> Block:
             style = {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": plots.LINES[i]}
             ax.plot(x, y, label=variant, **style)
             told.append(f"{variant} {y[0]:.2g} to {y[-1]:.2g}")
-    ax.set(xscale="log", yscale="log", xlabel="weights left, %", ylabel="ms")
     ax.invert_xaxis()
     for j, variant in enumerate((DENSE[1], *OTHERS[:2])):
         found = [times[name, variant] for name in full if (name, variant) in times]
         if found:
             ax.axhline(min(found), color=plots.INK, linestyle=plots.LINES[1 + j], linewidth=1, label=variant)
             told.append(f"{variant} {min(found):.3g}")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PLAIN)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    _logarithmic(ax, "weights left, %", "ms")
     return plots.picture(
         fig,
         f"Milliseconds of a layer against the share of weights left, on logarithmic axes: {'; '.join(told)}.",
@@ -180,10 +186,7 @@ def roofline(bench: Bench) -> Block:
     if speed is not None and xs:
         low, high = min(xs) / 2, max(xs) * 2
         ax.plot([low, peak / speed, high], [low * speed, peak, peak], color=plots.INK, linewidth=1, marker="none")
-    ax.set(xscale="log", yscale="log", xlabel="operations for each byte", ylabel="thousand million operations a second")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PLAIN)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    _logarithmic(ax, "operations for each byte", "thousand million operations a second")
     return plots.picture(
         fig,
         f"Operations a second against operations for each byte. Thousand millions a second: {'; '.join(told)}.",
