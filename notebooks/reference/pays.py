@@ -106,7 +106,7 @@ sparsity.networks(bench)
 sparsity.predict(bench)
 
 # %% [markdown]
-# Among networks of one shape, whose methods take out single weights, fewer SOPs are less time nearly in order. Between
+# Among networks of one shape, whose methods take out single weights, fewer SOPs are less time, roughly in order. Between
 # shapes they are not: a network with fewer channels is faster at the same number of SOPs, because neurons cost time
 # as well, for their potentials and for packing their spikes, and here they are a large share of it. Nor is a SOP a
 # fixed number of nanoseconds. It is counted where an input fires; the masked and the table path add whether it fires
