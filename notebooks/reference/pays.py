@@ -106,14 +106,14 @@ sparsity.networks(bench)
 sparsity.predict(bench)
 
 # %% [markdown]
-# Among networks of one shape, whose methods take out single weights, fewer SOPs are less time, roughly in order. Between
-# shapes they are not: a network with fewer channels is faster at the same number of SOPs, because neurons cost time
-# as well, for their potentials and for packing their spikes, and here they are a large share of it. Nor is a SOP a
-# fixed number of nanoseconds. It is counted where an input fires; the masked and the table path add whether it fires
-# or not, eight weights or sixteen neurons at a time, so that a silent input saves little until its whole
+# Among networks of one shape, whose methods take out single weights, fewer SOPs are less time, roughly in order.
+# Between shapes they are not: a network with fewer channels is faster at the same number of SOPs, because neurons
+# cost time as well, for their potentials and for packing their spikes, and here they are a large share of it. Nor is
+# a SOP a fixed number of nanoseconds. It is counted where an input fires; the masked and the table path add whether
+# it fires or not, eight weights or sixteen neurons at a time, so that a silent input saves little until its whole
 # neighbourhood is silent. Farthest above the others are networks of {doc}`../methods/unstructured` at low strength:
-# most of their neurons are masked, one by one, and a weight is still read for whole words of them. Hardware that works
-# by events would give another picture, and none of it is here.
+# most of their neurons are masked, one by one, and a weight is still read for whole words of them. Hardware that
+# works by events would give another picture, and none of it is here.
 
 # %% tags=["remove-input"]
 sparsity.methods(bench)
