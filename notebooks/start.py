@@ -24,7 +24,8 @@ options = ""  # settings of the study, as pairs of key and value
 from IPython.display import Markdown, display
 
 from snnbook import experiments
-from snnbook.report import claims, page, papers, plots, scoreboard, tables
+from snnbook.report import claims, page, papers, plots, tables
+from snnbook.report.pages import scoreboard
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 studies = {name: experiments.results(name, **parameters) for name in claims.studies_read()}

@@ -22,7 +22,9 @@ FLOORS = (
     ("snnbook.native",),
     ("snnbook.neurons",),
     ("snnbook.tracing",),
-    ("snnbook.pruning",),
+    ("snnbook.pruning.budgets", "snnbook.pruning.pruner", "snnbook.pruning.schedules", "snnbook.pruning.scores"),
+    ("snnbook.pruning.parts",),
+    ("snnbook.pruning", "snnbook.pruning.methods"),
     ("snnbook.measure", "snnbook.networks", "snnbook.datasets", "snnbook.training"),
     ("snnbook.sparse",),
     (
@@ -36,14 +38,7 @@ FLOORS = (
     ("snnbook.bench", "snnbook.book", "snnbook.cli"),
 )
 REPORT_MAY_USE = ("snnbook", "snnbook.errors", "snnbook.report", "snnbook.experiments.store")
-SHARED_BY_METHODS = {"__init__", "pruner", "scores", "schedules", "budgets", "channels", "passes", "thresholds"} | {
-    "criticality_score",
-    "rewiring",
-    "costs",
-    "gates",
-    "traces",
-}
-METHODS = sorted(f for f in (PACKAGE / "pruning").glob("*.py") if f.stem not in SHARED_BY_METHODS)
+METHODS = sorted((PACKAGE / "pruning" / "methods").glob("[!_]*.py"))
 
 
 def module_name(path: Path) -> str:

@@ -15,7 +15,7 @@ from snnbook.bench import lamp, lif, peers, sparse, timing, train, trained
 from snnbook.cli import main
 from snnbook.errors import UserError
 from snnbook.neurons import LIF, LIFParameters, lif_reference
-from snnbook.report import speed
+from snnbook.report.pages import speed
 from snnbook.sparse import graph, reference
 
 TINY = {"convolutions": (4, "M", 4, "M"), "hidden": (8,), "vote": 0, "norm_hidden": True, "gain": 2.0}

@@ -21,7 +21,8 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments
-from snnbook.report import comparison, page
+from snnbook.report import page
+from snnbook.report.pages import compare
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 study = experiments.results("compare", **parameters)
@@ -30,7 +31,7 @@ study = experiments.results("compare", **parameters)
 # ## Are the epochs equal?
 
 # %% tags=["remove-input"]
-comparison.cost_sentences(study)
+compare.cost_sentences(study)
 
 # %% [markdown]
 # Rounds of their own divide the same epochs among them, and may leave a few over.
@@ -44,10 +45,10 @@ comparison.cost_sentences(study)
 # another one.
 
 # %% tags=["remove-input"]
-comparison.cost_picture(study)
+compare.cost_picture(study)
 
 # %% tags=["remove-input"]
-comparison.cost_table(study)
+compare.cost_table(study)
 
 # %% [markdown]
 # ## Does time buy accuracy?
@@ -55,7 +56,7 @@ comparison.cost_table(study)
 # The arms that train far longer than the others, beside the same method with the usual epochs:
 
 # %% tags=["remove-input"]
-comparison.apart_table(study)
+compare.apart_table(study)
 
 # %% [markdown]
 # ## What is to be read with care?

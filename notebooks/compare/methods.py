@@ -23,7 +23,8 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments
-from snnbook.report import comparison, ladders, page
+from snnbook.report import ladders, page
+from snnbook.report.pages import compare
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 study = experiments.results("compare", **parameters)
@@ -39,7 +40,7 @@ study = experiments.results("compare", **parameters)
 # scratch.
 
 # %% tags=["remove-input"]
-comparison.cost_sentences(study)
+compare.cost_sentences(study)
 
 # %% [markdown]
 # Settings were chosen on the validation split, from four candidates for each method or fewer ({doc}`tuning`); what is
@@ -51,7 +52,7 @@ comparison.cost_sentences(study)
 # This is the axis of most papers. Each row shows one family of methods in colour, with all others in grey behind it.
 
 # %% tags=["remove-input"]
-comparison.by_family(study, "sparsity")
+compare.by_family(study, "sparsity")
 
 # %% [markdown]
 # A method can be read off at any number of weights between two of its rungs: accuracy is interpolated for each seed,
@@ -60,7 +61,7 @@ comparison.by_family(study, "sparsity")
 # includes zero.
 
 # %% tags=["remove-input"]
-comparison.leaders(study, "sparsity")
+compare.leaders(study, "sparsity")
 
 # %% [markdown]
 # ## And at equal connections?
@@ -70,10 +71,10 @@ comparison.leaders(study, "sparsity")
 # which moves their ladders to the left here.
 
 # %% tags=["remove-input"]
-comparison.by_family(study, "connections")
+compare.by_family(study, "connections")
 
 # %% tags=["remove-input"]
-comparison.leaders(study, "connections")
+compare.leaders(study, "connections")
 
 # %% [markdown]
 # ## And at equal synaptic operations?
@@ -82,10 +83,10 @@ comparison.leaders(study, "connections")
 # how often the neurons fire too, and pruning changes that.
 
 # %% tags=["remove-input"]
-comparison.by_family(study, "sops")
+compare.by_family(study, "sops")
 
 # %% tags=["remove-input"]
-comparison.leaders(study, "sops")
+compare.leaders(study, "sops")
 
 # %% [markdown]
 # ## Does the order of the methods change?
@@ -95,13 +96,13 @@ comparison.leaders(study, "sops")
 # more there and half spend less.
 
 # %% tags=["remove-input"]
-comparison.slopes(study)
+compare.slopes(study)
 
 # %% tags=["remove-input"]
-comparison.order_sentences(study)
+compare.order_sentences(study)
 
 # %% tags=["remove-input"]
-comparison.order_table(study)
+compare.order_table(study)
 
 # %% [markdown]
 # A pair that changes places need not be a finding: two methods that are equally good do so by chance. The intervals
@@ -114,10 +115,10 @@ comparison.order_table(study)
 # one beside it.
 
 # %% tags=["remove-input"]
-comparison.fronts(study)
+compare.fronts(study)
 
 # %% tags=["remove-input"]
-comparison.front_table(study)
+compare.front_table(study)
 
 # %% [markdown]
 # The front is made of means over the seeds, and by a maximum, so it flatters: where methods are close, other seeds
@@ -129,10 +130,10 @@ comparison.front_table(study)
 # method and axis. Its interval comes from drawing the seeds anew, the same ones for all methods.
 
 # %% tags=["remove-input"]
-comparison.rank_picture(study)
+compare.rank_picture(study)
 
 # %% tags=["remove-input"]
-comparison.rank_table(study)
+compare.rank_table(study)
 
 # %% [markdown]
 # ## What do more epochs bring?
@@ -141,7 +142,7 @@ comparison.rank_table(study)
 # all. Such arms are left out of everything above and shown here.
 
 # %% tags=["remove-input"]
-comparison.apart_table(study)
+compare.apart_table(study)
 
 # %% [markdown]
 # ## Every arm
@@ -149,13 +150,13 @@ comparison.apart_table(study)
 # The tables are grouped by set and folded; the file has one line for each seed, to sort and plot at will.
 
 # %% tags=["remove-input"]
-comparison.everything(study)
+compare.everything(study)
 
 # %% [markdown]
 # ## What is to be read with care?
 
 # %% tags=["remove-input"]
-comparison.limits(study)
+compare.limits(study)
 
 # %% [markdown]
 # - **Equal epochs are not equal to what the papers did.** Most of the sources train for hundreds of epochs. Methods

@@ -23,7 +23,8 @@ options = ""  # settings of the study, as pairs of key and value
 # %% tags=["hide-input"]
 from snnbook import experiments, pruning
 from snnbook.experiments import runner
-from snnbook.report import page, tuning
+from snnbook.report import page
+from snnbook.report.pages import tuning
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 study = experiments.results("compare.tuning", **parameters)

@@ -25,8 +25,9 @@ import inspect
 from dataclasses import replace
 
 from snnbook import experiments
-from snnbook.pruning import admm
-from snnbook.report import methods, page, plots
+from snnbook.pruning.methods import admm
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 

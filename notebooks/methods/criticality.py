@@ -27,8 +27,10 @@ from dataclasses import replace
 import torch
 
 from snnbook import experiments
-from snnbook.pruning import criticality, criticality_score
-from snnbook.report import methods, page, plots
+from snnbook.pruning.methods import criticality
+from snnbook.pruning.parts import criticality_score
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 from snnbook.surrogates import ATan
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}

@@ -24,8 +24,10 @@ options = ""  # settings of the study, as pairs of key and value
 import inspect
 
 from snnbook import experiments
-from snnbook.pruning import criticality_score, criticality_structured
-from snnbook.report import methods, page, plots
+from snnbook.pruning.methods import criticality_structured
+from snnbook.pruning.parts import criticality_score
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 

@@ -28,7 +28,7 @@ import pandas as pd
 import torch
 
 from snnbook import experiments, measure
-from snnbook.pruning import stp
+from snnbook.pruning.methods import stp
 from snnbook.report import page, plots, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}

@@ -27,8 +27,10 @@ import torch
 from torch import nn
 
 from snnbook import experiments
-from snnbook.pruning import Context, Masks, create, deepr
-from snnbook.report import methods, page, plots
+from snnbook.pruning import Context, Masks, create
+from snnbook.pruning.methods import deepr
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 

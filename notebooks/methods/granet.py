@@ -26,8 +26,11 @@ import inspect
 import numpy as np
 
 from snnbook import experiments
-from snnbook.pruning import granet, rewiring, schedules
-from snnbook.report import methods, page, plots
+from snnbook.pruning import schedules
+from snnbook.pruning.methods import granet
+from snnbook.pruning.parts import drop_and_grow
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -76,7 +79,7 @@ display(Code(inspect.getsource(granet.GraNet), language="python"))
 # The step that the sparse training methods share, from the same package:
 
 # %% tags=["remove-input"]
-display(Code(inspect.getsource(rewiring.regrow), language="python"))
+display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 
 # %% [markdown]
 # ## A minimal run

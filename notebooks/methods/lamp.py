@@ -26,8 +26,10 @@ import inspect
 import torch
 
 from snnbook import experiments
-from snnbook.pruning import global_masks, gradual, scores
-from snnbook.report import claims, methods, page, plots, tables
+from snnbook.pruning import global_masks, scores
+from snnbook.pruning.methods import gradual
+from snnbook.report import claims, page, plots, tables
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 

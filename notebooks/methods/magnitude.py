@@ -24,8 +24,10 @@ options = ""  # settings of the study, as pairs of key and value
 import inspect
 
 from snnbook import experiments
-from snnbook.pruning import gradual, schedules
-from snnbook.report import methods, page, plots
+from snnbook.pruning import schedules
+from snnbook.pruning.methods import gradual
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 

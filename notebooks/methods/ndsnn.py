@@ -25,8 +25,11 @@ import inspect
 import numpy as np
 
 from snnbook import experiments
-from snnbook.pruning import ndsnn, rewiring, schedules
-from snnbook.report import methods, page, plots
+from snnbook.pruning import schedules
+from snnbook.pruning.methods import ndsnn
+from snnbook.pruning.parts import drop_and_grow
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -80,7 +83,7 @@ display(Code(inspect.getsource(ndsnn.NDSNN), language="python"))
 # The step that the sparse training methods share, from the same package:
 
 # %% tags=["remove-input"]
-display(Code(inspect.getsource(rewiring.regrow), language="python"))
+display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 
 # %% [markdown]
 # ## A minimal run

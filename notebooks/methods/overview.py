@@ -31,8 +31,9 @@ from torch import nn
 from snnbook import book, datasets, pruning
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.report import methods, page, tables
+from snnbook.report import page, tables
 from snnbook.report.blocks import Block
+from snnbook.report.pages import method as methods
 from snnbook.training import Recipe, train
 
 NAMES = [name for name in pruning.available() if name != "dense"]

@@ -25,8 +25,10 @@ import inspect
 from dataclasses import replace
 
 from snnbook import experiments
-from snnbook.pruning import rewiring, rigl
-from snnbook.report import methods, page, plots
+from snnbook.pruning.methods import rigl
+from snnbook.pruning.parts import drop_and_grow
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -85,7 +87,7 @@ display(Code(inspect.getsource(rigl.RigL), language="python"))
 # The step that the sparse training methods share, from the same package:
 
 # %% tags=["remove-input"]
-display(Code(inspect.getsource(rewiring.regrow), language="python"))
+display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 
 # %% [markdown]
 # ## A minimal run

@@ -24,8 +24,9 @@ options = ""  # settings of the study, as pairs of key and value
 import inspect
 
 from snnbook import experiments
-from snnbook.pruning import sccd
-from snnbook.report import methods, page, plots
+from snnbook.pruning.methods import sccd
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 

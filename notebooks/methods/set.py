@@ -24,8 +24,10 @@ options = ""  # settings of the study, as pairs of key and value
 import inspect
 
 from snnbook import experiments
-from snnbook.pruning import rewiring, sparse_evolution
-from snnbook.report import methods, page, plots
+from snnbook.pruning.methods import set as sparse_evolution
+from snnbook.pruning.parts import drop_and_grow
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -78,7 +80,7 @@ display(Code(inspect.getsource(sparse_evolution.SET), language="python"))
 # The step that the sparse training methods share, from the same package:
 
 # %% tags=["remove-input"]
-display(Code(inspect.getsource(rewiring.regrow), language="python"))
+display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 
 # %% [markdown]
 # ## A minimal run

@@ -24,8 +24,10 @@ options = ""  # settings of the study, as pairs of key and value
 import inspect
 
 from snnbook import experiments
-from snnbook.pruning import slamp, traces
-from snnbook.report import methods, page, plots
+from snnbook.pruning.methods import slamp
+from snnbook.pruning.parts import amplification
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -85,7 +87,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(slamp.SLAMP) + "\n\n" + inspect.getsource(slamp.scores), language="python"))
-display(Code(inspect.getsource(traces.amplification), language="python"))
+display(Code(inspect.getsource(amplification.amplification), language="python"))
 
 # %% [markdown]
 # ## A minimal run

@@ -26,8 +26,10 @@ import inspect
 import numpy as np
 
 from snnbook import experiments
-from snnbook.pruning import costs, unstructured
-from snnbook.report import methods, page, plots
+from snnbook.pruning.methods import unstructured
+from snnbook.pruning.parts import sop_cost
+from snnbook.report import page, plots
+from snnbook.report.pages import method as methods
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -85,7 +87,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(unstructured.Unstructured), language="python"))
-display(Code(inspect.getsource(costs.geometry), language="python"))
+display(Code(inspect.getsource(sop_cost.geometry), language="python"))
 
 # %% [markdown]
 # ## A minimal run

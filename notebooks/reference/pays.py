@@ -21,10 +21,11 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook.report import page, sparsity, speed
+from snnbook.report import page
+from snnbook.report.pages import sparse_inference, speed
 
-bench = speed.load(names=sparsity.NAMES)
-speed.verdict(bench, sparsity.NAMES)
+bench = speed.load(names=sparse_inference.NAMES)
+speed.verdict(bench, sparse_inference.NAMES)
 
 # %% [markdown]
 # ## Compiling a network
@@ -71,10 +72,10 @@ with torch.no_grad():
 # ## One layer
 
 # %% tags=["remove-input"]
-sparsity.layer(bench)
+sparse_inference.layer(bench)
 
 # %% tags=["remove-input"]
-sparsity.break_even(bench)
+sparse_inference.break_even(bench)
 
 # %% [markdown]
 # Against `bfloat16` and 8-bit dense layers the bar is higher, since they halve and quarter the dense time. Compressed
@@ -85,13 +86,13 @@ sparsity.break_even(bench)
 # order, and a table of bytes serves seven weights at a time.
 
 # %% tags=["remove-input"]
-sparsity.grid(bench)
+sparse_inference.grid(bench)
 
 # %% [markdown]
 # ## Whole networks
 
 # %% tags=["remove-input"]
-sparsity.networks(bench)
+sparse_inference.networks(bench)
 
 # %% [markdown]
 # `torch.compile` fuses what lies between the convolutions and leaves the convolutions as they are. SpikingJelly runs in
@@ -103,7 +104,7 @@ sparsity.networks(bench)
 # over the whole test set are compared with those of the masked network that it was made from.
 
 # %% tags=["remove-input"]
-sparsity.predict(bench)
+sparse_inference.predict(bench)
 
 # %% [markdown]
 # Among networks of one shape, whose methods take out single weights, fewer SOPs are less time, roughly in order.
@@ -116,10 +117,10 @@ sparsity.predict(bench)
 # works by events would give another picture, and none of it is here.
 
 # %% tags=["remove-input"]
-sparsity.methods(bench)
+sparse_inference.methods(bench)
 
 # %% tags=["remove-input"]
-sparsity.rounding(bench)
+sparse_inference.rounding(bench)
 
 # %% [markdown]
 # ## How far from the limit?
@@ -129,14 +130,14 @@ sparsity.rounding(bench)
 # does not: it moves the unfolded input and is far below what the memory could give.
 
 # %% tags=["remove-input"]
-sparsity.roofline(bench)
+sparse_inference.roofline(bench)
 
 # %% [markdown]
 # A table stands for several additions, so that the flat part is not its limit. Time should grow with live weights,
 # neurons and steps and with nothing else, however large the layer:
 
 # %% tags=["remove-input"]
-sparsity.growth(bench)
+sparse_inference.growth(bench)
 
 # %% [markdown]
 # ## How it was measured

@@ -21,7 +21,8 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments
-from snnbook.report import page, speed
+from snnbook.report import page
+from snnbook.report.pages import speed
 
 store = experiments.open_store(profile, results)
 records = [store.get(*key) for key in store.stored()]

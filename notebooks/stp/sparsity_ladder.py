@@ -25,7 +25,8 @@ options = ""  # settings of the study, as pairs of key and value
 import pandas as pd
 
 from snnbook import networks, pruning
-from snnbook.report import page, papers, plots, rounds, tables
+from snnbook.report import page, papers, plots, tables
+from snnbook.report.pages import paper_a
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -79,7 +80,7 @@ for (dataset, name), built in BUILT.items():
     weights, total = counts(*built)
     found = printed[(printed["dataset"] == dataset) & (printed["architecture"] == name)]["sparsity"]
     for sparsity in sorted(found.unique()):
-        cuts = rounds.cuts_of(sparsity)
+        cuts = paper_a.cuts_of(sparsity)
         ours = after(weights, total, cuts)
         gaps.append(abs(sparsity - ours))
         rows.append(

@@ -23,7 +23,8 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments
-from snnbook.report import claims, page, rounds, tables
+from snnbook.report import claims, page, tables
+from snnbook.report.pages import paper_a
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 study = experiments.results("A.rounds", **parameters)
@@ -49,29 +50,29 @@ page.opening("A", "Table 2, static images", 6)
 #   {doc}`../compare/methods`, and IMP and S have fewer, larger cuts.
 
 # %% tags=["remove-input"]
-rounds.epochs(study, matched, ROLES)
+paper_a.epochs(study, matched, ROLES)
 
 # %% [markdown]
 # ## Rounds: accuracy as the weights go
 
 # %% tags=["remove-input"]
-rounds.picture(study, ROLES, "sparsity")
+paper_a.picture(study, ROLES, "sparsity")
 
 # %% [markdown]
 # At the three sparsities that the paper prints:
 
 # %% tags=["remove-input"]
-rounds.rounds_table(study, "digits-clutter")
+paper_a.rounds_table(study, "digits-clutter")
 
 # %% [markdown]
 # The same networks by connections. LAMP keeps more of the early layers, whose weights are used at many places, so at
 # as many weights it has more connections left, and its curve moves to the left.
 
 # %% tags=["remove-input"]
-rounds.picture(study, ROLES, "connections")
+paper_a.picture(study, ROLES, "connections")
 
 # %% tags=["remove-input"]
-rounds.picture(study, ROLES, "sops")
+paper_a.picture(study, ROLES, "sops")
 
 # %% [markdown]
 # ## The printed rows, and ours
@@ -83,7 +84,7 @@ rounds.picture(study, ROLES, "sops")
 # hand.
 
 # %% tags=["remove-input"]
-rounds.printed_table(study, matched, "2", "CIFAR10")
+paper_a.printed_table(study, matched, "2", "CIFAR10")
 
 # %% [markdown]
 # Two of the printed rows are not what they seem: the second row of Deep R repeats Grad R's to the last digit, with
@@ -100,10 +101,10 @@ rounds.printed_table(study, matched, "2", "CIFAR10")
 # became of ResNet19. The network is small for its task: here it shows what an emptied layer costs.
 
 # %% tags=["remove-input"]
-rounds.picture(hundred, ["digits-100"], "sparsity")
+paper_a.picture(hundred, ["digits-100"], "sparsity")
 
 # %% tags=["remove-input"]
-rounds.rounds_table(hundred, "digits-100", range(8, 15))
+paper_a.rounds_table(hundred, "digits-100", range(8, 15))
 
 # %% tags=["remove-input"]
 from snnbook.report import plots
@@ -121,22 +122,22 @@ plots.show(
 )
 
 # %% tags=["remove-input"]
-rounds.printed_table(hundred, matched, "2", "CIFAR100", "VGG16")
+paper_a.printed_table(hundred, matched, "2", "CIFAR100", "VGG16")
 
 # %% tags=["remove-input"]
-rounds.printed_table(study, matched, "2", "CIFAR100", "ResNet19")
+paper_a.printed_table(study, matched, "2", "CIFAR100", "ResNet19")
 
 # %% [markdown]
 # ## The same epochs for all
 
 # %% tags=["remove-input"]
-rounds.matched_picture(matched, "digits-clutter")
+paper_a.matched_picture(matched, "digits-clutter")
 
 # %% tags=["remove-input"]
-rounds.matched_table(matched, "digits-clutter", "sparsity")
+paper_a.matched_table(matched, "digits-clutter", "sparsity")
 
 # %% tags=["remove-input"]
-rounds.matched_table(matched, "digits-clutter", "connections")
+paper_a.matched_table(matched, "digits-clutter", "connections")
 
 # %% [markdown]
 # ## Verdicts

@@ -23,7 +23,8 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments
-from snnbook.report import claims, page, rounds, tables
+from snnbook.report import claims, page, tables
+from snnbook.report.pages import paper_a
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 study = experiments.results("A.rounds", **parameters)
@@ -40,31 +41,31 @@ page.opening("A", "Table 3, event data", 6)
 # the decision step) share one dense network for each seed, and with the same epochs for all methods.
 
 # %% tags=["remove-input"]
-rounds.epochs(study, matched, ROLES)
+paper_a.epochs(study, matched, ROLES)
 
 # %% [markdown]
 # ## Rounds: accuracy as the weights go
 
 # %% tags=["remove-input"]
-rounds.picture(study, ROLES, "sparsity")
+paper_a.picture(study, ROLES, "sparsity")
 
 # %% [markdown]
 # At the three sparsities that the paper prints:
 
 # %% tags=["remove-input"]
-rounds.rounds_table(study, "digits-dvs")
+paper_a.rounds_table(study, "digits-dvs")
 
 # %% tags=["remove-input"]
-rounds.rounds_table(study, "arms-dvs")
+paper_a.rounds_table(study, "arms-dvs")
 
 # %% [markdown]
 # The same networks by connections and by operations:
 
 # %% tags=["remove-input"]
-rounds.picture(study, ROLES, "connections")
+paper_a.picture(study, ROLES, "connections")
 
 # %% tags=["remove-input"]
-rounds.picture(study, ROLES, "sops")
+paper_a.picture(study, ROLES, "sops")
 
 # %% [markdown]
 # ## The printed rows, and ours
@@ -72,10 +73,10 @@ rounds.picture(study, ROLES, "sops")
 # Read as in {doc}`table2`: changes of accuracy, at as many weights and at as many connections.
 
 # %% tags=["remove-input"]
-rounds.printed_table(study, matched, "3", "DVS128-Gesture")
+paper_a.printed_table(study, matched, "3", "DVS128-Gesture")
 
 # %% tags=["remove-input"]
-rounds.printed_table(study, matched, "3", "CIFAR10-DVS")
+paper_a.printed_table(study, matched, "3", "CIFAR10-DVS")
 
 # %% [markdown]
 # The rows of TEE-SNN, which is paper B's method, are given with a *sparsity* that is 100 minus paper B's share of
@@ -90,22 +91,22 @@ rounds.printed_table(study, matched, "3", "CIFAR10-DVS")
 # for DVS128 Gesture.
 
 # %% tags=["remove-input"]
-rounds.matched_picture(matched, "digits-dvs")
+paper_a.matched_picture(matched, "digits-dvs")
 
 # %% tags=["remove-input"]
-rounds.matched_table(matched, "digits-dvs", "sparsity")
+paper_a.matched_table(matched, "digits-dvs", "sparsity")
 
 # %% tags=["remove-input"]
-rounds.matched_table(matched, "digits-dvs", "connections")
+paper_a.matched_table(matched, "digits-dvs", "connections")
 
 # %% tags=["remove-input"]
-rounds.matched_picture(matched, "arms-dvs")
+paper_a.matched_picture(matched, "arms-dvs")
 
 # %% tags=["remove-input"]
-rounds.matched_table(matched, "arms-dvs", "sparsity")
+paper_a.matched_table(matched, "arms-dvs", "sparsity")
 
 # %% tags=["remove-input"]
-rounds.matched_table(matched, "arms-dvs", "connections")
+paper_a.matched_table(matched, "arms-dvs", "connections")
 
 # %% [markdown]
 # ## Verdicts

@@ -27,7 +27,8 @@ import pandas as pd
 from scipy import stats as scipy_stats
 
 from snnbook import datasets, experiments
-from snnbook.report import page, papers, plots, rounds, stats, tables
+from snnbook.report import page, papers, plots, stats, tables
+from snnbook.report.pages import paper_a
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 study = experiments.results("A.rounds", **parameters)
@@ -116,7 +117,7 @@ Markdown(
 # interval that includes what a test set cannot show: how much luck there was in the training. Ours, on the stand-in:
 
 # %% tags=["remove-input"]
-ladder = rounds.points(study.records[ROLE, "S+T"], "sparsity")
+ladder = paper_a.points(study.records[ROLE, "S+T"], "sparsity")
 final, first = ladder[-1].y, ladder[0].y
 tested = study.records[ROLE, "S+T"][0].metrics["samples_test"]
 rows = []

@@ -7,8 +7,8 @@ from torch import nn
 from snnbook.errors import UserError
 from snnbook.measure.timesteps import VARIANTS
 from snnbook.pruning import Context, Masks, available, create, prunable, settings
+from snnbook.pruning.methods.stp import KL_VARIANTS
 from snnbook.pruning.schedules import rounds
-from snnbook.pruning.stp import KL_VARIANTS
 
 
 def _context(model, **kw):

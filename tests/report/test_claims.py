@@ -9,7 +9,7 @@ from report_fakes import ALL_SETS, SETS, ablation, falling_kl, record, rounds, s
 
 from snnbook import measure
 from snnbook.errors import UserError
-from snnbook.report import claims, papers, scoreboard
+from snnbook.report import claims, papers
 from snnbook.report.claims import (
     FAILS,
     HOLDS,
@@ -21,6 +21,7 @@ from snnbook.report.claims import (
     quantity,
     verdict,
 )
+from snnbook.report.pages import scoreboard
 from snnbook.report.stats import Interval
 
 HOLDING = {"A-12", "A-13", "A-14", "A-19", "A-24"}

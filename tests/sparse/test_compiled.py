@@ -23,7 +23,7 @@ from snnbook import native, networks, sparse
 from snnbook.errors import UserError
 from snnbook.neurons import LIF, LIFParameters
 from snnbook.pruning import Context, Masks
-from snnbook.pruning.channels import find_channels, lowest
+from snnbook.pruning.parts.channels import find_channels, lowest
 from snnbook.sparse import choice, graph, kernels, reference
 from snnbook.sparse import compiled as compiled_file
 

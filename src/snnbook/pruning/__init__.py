@@ -8,29 +8,29 @@ from typing import Any
 
 from snnbook.errors import unknown
 from snnbook.pruning import scores
-from snnbook.pruning.admm import ADMM
 from snnbook.pruning.budgets import global_masks
-from snnbook.pruning.criticality import CriticalityPruning
-from snnbook.pruning.criticality_structured import CriticalityStructured
-from snnbook.pruning.deepr import DeepR
-from snnbook.pruning.esl_snn import ESLSNN
-from snnbook.pruning.gradr import GradR
-from snnbook.pruning.gradual import Gradual
-from snnbook.pruning.granet import GraNet
-from snnbook.pruning.greg import GReg
-from snnbook.pruning.imp import IMP
-from snnbook.pruning.ndsnn import NDSNN
-from snnbook.pruning.nslim import NSlim
+from snnbook.pruning.methods.admm import ADMM
+from snnbook.pruning.methods.criticality import CriticalityPruning
+from snnbook.pruning.methods.criticality_structured import CriticalityStructured
+from snnbook.pruning.methods.deepr import DeepR
+from snnbook.pruning.methods.esl_snn import ESLSNN
+from snnbook.pruning.methods.gradr import GradR
+from snnbook.pruning.methods.gradual import Gradual
+from snnbook.pruning.methods.granet import GraNet
+from snnbook.pruning.methods.greg import GReg
+from snnbook.pruning.methods.imp import IMP
+from snnbook.pruning.methods.ndsnn import NDSNN
+from snnbook.pruning.methods.nslim import NSlim
+from snnbook.pruning.methods.rcmo import RCMO
+from snnbook.pruning.methods.rigl import RigL
+from snnbook.pruning.methods.sccd import SCCD
+from snnbook.pruning.methods.set import SET
+from snnbook.pruning.methods.slamp import SLAMP
+from snnbook.pruning.methods.stds import STDS
+from snnbook.pruning.methods.stp import STP
+from snnbook.pruning.methods.unstructured import Unstructured
+from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Masks, Pruner, prunable
-from snnbook.pruning.rcmo import RCMO
-from snnbook.pruning.rigl import RigL
-from snnbook.pruning.sccd import SCCD
-from snnbook.pruning.slamp import SLAMP
-from snnbook.pruning.sparse_evolution import SET
-from snnbook.pruning.stds import STDS
-from snnbook.pruning.stp import STP
-from snnbook.pruning.thresholds import cut
-from snnbook.pruning.unstructured import Unstructured
 
 __all__ = [
     "Context",

@@ -1,0 +1,65 @@
+"""Iterative magnitude pruning with late rewinding: lottery tickets in rounds.
+
+Ref: Kim et al. 2022 (spiking networks), after Frankle & Carbin 2019 and Frankle et al. 2020; a baseline of papers A, C.
+
+Algorithm: train the dense network and copy it after `rewind` epochs. Then, `cuts` times: remove the share `share` of
+the surviving weights that is smallest in magnitude, of all layers together, put all others back to the copy, and train
+for the epochs that are left, with a new optimiser and the learning rate from its start.
+
+Deviations: the public code copies after 21 epochs where 20 are meant. Its rewinding makes the stored biases (those of
+batch norm, too) the network's own, training overwrites them, and from the second rewinding on they stay as trained;
+here they go back each time. It leaves the running statistics of batch norm as trained; here they go back as well, which
+training never sees and evaluation forgets within some tens of steps. rewind=0 goes back to the initial weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from snnbook.errors import UserError, check_types
+from snnbook.pruning.budgets import check_sparsity
+from snnbook.pruning.parts.cut import cut
+from snnbook.pruning.pruner import Context, Pruner
+
+
+@dataclass
+class IMP(Pruner):
+    """cuts: rounds after the dense one; share: of the survivors, that each cut takes; rewind: in epochs of round 0.
+
+    A trial's epochs are those of round 0: the whole takes `epochs + cuts (epochs - rewind)`.
+    """
+
+    cuts: int = 14
+    share: float = 0.25
+    rewind: int = 1
+    snapshot: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    restarts = True
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_sparsity(self.share)
+        if self.cuts < 1 or self.rewind < 0:
+            raise UserError(f"need cuts >= 1 and rewind >= 0, got {self.cuts} and {self.rewind}")
+
+    def rounds(self, epochs: int) -> list[int]:
+        if self.rewind >= epochs:
+            raise UserError(f"cannot rewind to epoch {self.rewind} of a training of {epochs}")
+        return [epochs] + [epochs - self.rewind] * self.cuts
+
+    def start(self, c: Context) -> None:
+        if self.rewind == 0:
+            self._remember(c)
+
+    def after_step(self, c: Context) -> None:
+        if c.round == 0 and c.step + 1 == self.rewind * c.steps_per_epoch:
+            self._remember(c)
+
+    def between_rounds(self, c: Context) -> None:
+        c.set_masks(cut("magnitude", c.weights, c.generator, self.share, c.masks))
+        c.model.load_state_dict(self.snapshot)  # copies; the loop zeroes dead weights right after
+        c.masks.apply(c.weights)
+
+    def _remember(self, c: Context) -> None:
+        self.snapshot = {name: value.detach().clone() for name, value in c.model.state_dict().items()}

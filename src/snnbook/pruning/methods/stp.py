@@ -1,0 +1,98 @@
+"""Spatio-temporal pruning (paper A): rounds of LAMP on a sequence cut at the KL decision time step.
+
+Ref: Gou et al. 2025, Algorithm 1, Eq. 1 (LAMPS), Eq. 7-9 (decision step).
+
+| line | Algorithm 1 | here |
+|---|---|---|
+| 1 | train densely | round 0 if `rewind`, else the trial that this one starts from |
+| 2-8 | KL of the accumulated output at every step, normalised; first step below lambda | `_shorten` |
+| 10-14 | train on the first t' frames | `c.T` |
+| 15-25 | score, prune p % of the survivors, R times | `_cut` |
+
+Deviations: the printed score divides by the wrong running sum (it would cut the largest weights); Eq. 1 is used. The
+listing ends with a cut; here training follows the last one. p = 25 % is not printed but follows from every sparsity in
+the paper's tables. E_rewind is printed without a line that uses it: here rewinding restores all parameters as they were
+after that many dense epochs (the public code fails to restore biases after the first round) and every round restarts
+the learning rate. With `rewind=0` the rounds go on from a dense checkpoint under one learning-rate schedule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from torch import Tensor
+
+from snnbook.errors import UserError, check_types, unknown
+from snnbook.pruning.budgets import check_sparsity
+from snnbook.pruning.parts.cut import cut
+from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.scores import SCORES
+
+KL_VARIANTS = ("smoothed", "released", "reverse")
+
+
+@dataclass
+class STP(Pruner):
+    """cuts: rounds R; share: p, of the survivors, that each cut takes (0 prunes no weight); temporal: cut the sequence
+    at the decision step, with threshold `lam` and KL variant `kl`; rewind: E_rewind in epochs, 0 = no rewinding;
+    tail: share of the epochs that is trained after the last cut, without rewinding.
+    """
+
+    cuts: int = 14
+    share: float = 0.25
+    temporal: bool = True
+    lam: float = 0.01
+    kl: str = "smoothed"
+    score: str = "lamp"
+    rewind: int = 0
+    tail: float = 0.25
+    snapshot: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_sparsity(self.share)
+        if self.kl not in KL_VARIANTS:
+            raise unknown("KL variant", self.kl, KL_VARIANTS)
+        if self.score not in SCORES:
+            raise unknown("score", self.score, SCORES)
+        if self.lam < 0:
+            raise UserError(f"lambda must not be negative, got {self.lam}")
+        if self.cuts < 1 or not 0 < self.tail <= 1 or self.rewind < 0:
+            raise UserError(f"need cuts >= 1, tail in (0, 1], rewind >= 0; got {self.cuts}, {self.tail}, {self.rewind}")
+        self.restarts = self.rewind > 0
+
+    def rounds(self, epochs: int) -> list[int]:
+        if self.rewind:
+            if self.rewind >= epochs:
+                raise UserError(f"cannot rewind to epoch {self.rewind} of a training of {epochs}")
+            return [epochs] + [epochs - self.rewind] * self.cuts
+        last = max(1, round(self.tail * epochs))
+        before = epochs - last
+        if before < self.cuts - 1:
+            raise UserError(f"{self.cuts} cuts need at least {self.cuts - 1 + last} epochs, got {epochs}")
+        edges = [round(i * before / (self.cuts - 1)) for i in range(self.cuts)] if self.cuts > 1 else [0]
+        return [b - a for a, b in pairwise(edges)] + [epochs - edges[-1]]
+
+    def start(self, c: Context) -> None:
+        if not self.rewind:
+            self._shorten(c)
+            self._cut(c)
+
+    def after_step(self, c: Context) -> None:
+        if self.rewind and c.round == 0 and c.step + 1 == self.rewind * c.steps_per_epoch:
+            self.snapshot = {n: p.detach().clone() for n, p in c.model.named_parameters()}
+
+    def between_rounds(self, c: Context) -> None:
+        if self.rewind and c.round == 1:
+            self._shorten(c)
+        self._cut(c)
+        for name, p in c.model.named_parameters() if self.rewind else ():
+            p.data.copy_(self.snapshot[name])
+
+    def _shorten(self, c: Context) -> None:
+        if self.temporal:
+            c.T = c.log["decision_step"] = c.decision_step(self.lam, self.kl)
+
+    def _cut(self, c: Context) -> None:
+        c.set_masks(cut(self.score, c.weights, c.generator, self.share, c.masks))

@@ -1,0 +1,1 @@
+"""What several pruning methods share: the fast cut, channels, neuron masks, drop and grow, costs and scores."""

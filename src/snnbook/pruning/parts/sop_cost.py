@@ -1,0 +1,112 @@
+"""What a weight and a neuron cost in synaptic operations: the constants of paper B's penalty, for any network.
+
+Ref: Shi et al. 2024, Eq. 9-10. With s the spikes of a neuron, its cost e_n is s times its synapses, and the cost e_w
+of a weight is the sum of s over the synapses that use it. `geometry` takes s = 1, as the public code does; `spikes`
+counts.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snnbook.pruning.parts.neuron_masks import lifted, spiking, with_spikes
+from snnbook.pruning.scores import Tensors
+from snnbook.tracing import Block, Hook, blocks, layers, measuring, spikes_of, weight_of
+
+COSTS = ("geometry", "spikes")
+
+
+def geometry(model: nn.Module, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """From shapes alone, one value per layer and per neurons' module; `x` is a batch as the network takes it.
+
+    e_w, a number, is the positions of a layer's input over its stride, 1 for linear layers. e_n, filled into the shape
+    of the neurons `[C, H, W]` or `[F]`, is the sum over the layers that they feed, straight or through poolings and
+    additions, of the synapses of one input: C_out k^2 / (groups stride^2). Borders and poolings are ignored, as in
+    paper B's code. Neurons that stand behind no layer or feed none are left out.
+    """
+    named, plan = layers(model), blocks(model, x)
+    e_w, fan_out = {}, {}
+    for name, block in plan.items():
+        layer: Any = named[name]
+        stride = prod(getattr(layer, "stride", ()))
+        e_w[weight_of(name)] = torch.tensor(prod(block.entering[1:]) / stride, device=x.device)
+        fan_out[name] = prod(layer.weight.shape[:1] + layer.weight.shape[2:]) / getattr(layer, "groups", 1) / stride
+    feeds, shapes = _feeds(model, x)
+    e_n = {}
+    for block in plan.values():
+        if feeds.get(block.neuron):
+            e = sum(fan_out[layer] for layer in feeds[block.neuron])
+            e_n[block.neuron] = torch.full(shapes[block.neuron][-len(block.leaving) :], e, device=x.device)
+    return e_w, e_n
+
+
+def _feeds(model: nn.Module, x: Tensor) -> tuple[dict[str, set[str]], dict[str, torch.Size]]:
+    """Neurons → the layers that their spikes reach without crossing others, off the autograd graph; their shapes."""
+    feeds: dict[str, set[str]] = {}
+    shapes: dict[str, torch.Size] = {}
+    sent: list[tuple[str, Tensor]] = []
+    name_of = {m: name for name, m in model.named_modules()}
+
+    def neuron_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        s = torch.ones_like(spikes_of(output), requires_grad=True)
+        sent.append((name_of[m], s))
+        feeds.setdefault(name_of[m], set())
+        shapes[name_of[m]] = s.shape
+        return with_spikes(output, s * 1)
+
+    def layer_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+        if sent and args[0].requires_grad:
+            ways = torch.autograd.grad(args[0].sum(), [s for _, s in sent], allow_unused=True, retain_graph=True)
+            for (name, _), way in zip(sent, ways, strict=True):
+                if way is not None:
+                    feeds[name].add(name_of[m])
+
+    hooks: dict[nn.Module, Hook] = dict.fromkeys(layers(model).values(), layer_hook)
+    with measuring(model, hooks | dict.fromkeys(spiking(model).values(), neuron_hook)), torch.enable_grad():
+        model(x)
+    return feeds, shapes
+
+
+def spikes(model: nn.Module, x: Tensor, n: int, masks: Tensors) -> tuple[dict[str, Tensor], float]:
+    """Eq. 9 as printed, per sample: counted on the `n` samples of batch `x` under soft masks, borders exact.
+
+    `masks` holds those of all weights and of the neurons that have one, by name; e comes back likewise. The number is
+    the sum of e_w if nothing were masked. The network's weights are as they are. The sum of e_w times weight masks is
+    that of e_n times neuron masks where all neurons have one, but for the encoding layer: it gets no spikes, and each
+    of its inputs counts as 1 when it runs.
+    """
+    plan = blocks(model, x)
+    e = _counted(model, x, plan, masks)
+    free = _counted(model, x, plan, {name: torch.ones_like(m, dtype=torch.float32) for name, m in masks.items()})
+    kept = {weight_of(name) for name in layers(model)}
+    return {name: v / n for name, v in e.items()}, sum(float(v.sum()) for k, v in free.items() if k in kept) / n
+
+
+def _counted(model: nn.Module, x: Tensor, plan: dict[str, Block], masks: Tensors) -> dict[str, Tensor]:
+    encoder = next(iter(plan))
+    name_of = {m: name for name, m in model.named_modules()}
+    leaves = {k: v.detach().float().requires_grad_() for k, v in masks.items()}
+    total: list[Tensor] = []
+
+    def neuron_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        s = spikes_of(output).detach()
+        return with_spikes(output, s * leaves.get(name_of[m], 1))
+
+    def layer_hook(m: Any, args: tuple[Any, ...], output: Tensor) -> None:
+        block, synapses = plan[name_of[m]], leaves[weight_of(name_of[m])]
+        entering = torch.ones_like(args[0]) if block.layer == encoder else args[0].abs()
+        linear = isinstance(m, nn.Linear)
+        degree = nn.functional.linear(entering, synapses) if linear else m._conv_forward(entering, synapses, None)
+        behind = masks.get(block.neuron)
+        total.append((degree if behind is None or behind.shape != block.leaving else degree * behind.detach()).sum())
+
+    hooks: dict[nn.Module, Hook] = dict.fromkeys(layers(model).values(), layer_hook)
+    hooks |= dict.fromkeys(spiking(model).values(), neuron_hook)
+    with lifted(model), measuring(model, hooks), torch.enable_grad():
+        model(x)
+    grads = torch.autograd.grad(torch.stack(total).sum(), list(leaves.values()), allow_unused=True)
+    return {k: torch.zeros_like(v) if g is None else g for (k, v), g in zip(leaves.items(), grads, strict=True)}

@@ -1,0 +1,314 @@
+"""The page on sparse inference: what `snnbook bench sparse` and `trained` found, from their JSON files alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+from scipy import stats as scipy_stats
+
+from snnbook.report import plots
+from snnbook.report.blocks import Block, paragraph, stacked
+from snnbook.report.pages.speed import needs
+from snnbook.report.tables import NONE, Table, format_number
+
+NAMES = ("sparse", "trained")
+OURS = ("masked", "table", "event")  # in the order of the number that a case calls `chosen`
+WHOLE, AUTO = "table, 8 bits", "automatic"
+DENSE = ("dense", "dense, channels last")
+OTHERS = ("dense bfloat16", "dense int8", "CSR")
+FUSED, JELLY = "dense, torch.compile", "SpikingJelly"
+CHANGE = "change with weights of 8 bits, points"
+
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # no powers of ten
+
+Bench = Mapping[str, Any]
+
+
+def _times(bench: Bench) -> dict[tuple[str, str], float]:
+    return {(c["case"], c["variant"]): c["time"] for c in bench["cells"]}
+
+
+def _layers(bench: Bench) -> dict[str, dict[str, int]]:
+    """The cases of one layer: name → its sizes."""
+    return {c["case"]: c["sizes"] for c in bench["cells"] if c["case"].startswith("layer")}
+
+
+def _best_dense(times: Mapping[tuple[str, str], float], case: str) -> float:
+    return min((times[case, v] for v in DENSE if (case, v) in times), default=math.nan)
+
+
+def _logarithmic(ax: Axes, x: str, y: str) -> None:
+    """Logarithmic axes with plain numbers, and the legend beside them."""
+    ax.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PLAIN)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+@needs("sparse")
+def layer(bench: Bench) -> Block:
+    """Time of one layer against the weights that are left, on every path, and what dense layers take."""
+    times, cases = _times(bench), _layers(bench)
+    full = {name: s for name, s in cases.items() if (name, OTHERS[0]) in times}
+    fig, ax = plots.subplots(figsize=(7.4, 4.2))
+    told = []
+    for i, variant in enumerate((*OURS, WHOLE, "CSR")):
+        points = sorted(
+            (100 - s["sparsity"] / 10, times[name, variant]) for name, s in full.items() if (name, variant) in times
+        )
+        if points:
+            x, y = zip(*points, strict=True)
+            style = {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": plots.LINES[i]}
+            ax.plot(x, y, label=variant, **style)
+            told.append(f"{variant} {y[0]:.2g} to {y[-1]:.2g}")
+    ax.invert_xaxis()
+    for j, variant in enumerate((DENSE[1], *OTHERS[:2])):
+        found = [times[name, variant] for name in full if (name, variant) in times]
+        if found:
+            ax.axhline(min(found), color=plots.INK, linestyle=plots.LINES[1 + j], linewidth=1, label=variant)
+            told.append(f"{variant} {min(found):.3g}")
+    _logarithmic(ax, "weights left, %", "ms")
+    return plots.picture(
+        fig,
+        f"Milliseconds of a layer against the share of weights left, on logarithmic axes: {'; '.join(told)}.",
+        "One layer, 256 to 256 channels, 3x3, on 32x32 neurons and 8 steps; 10 % of the inputs fire. Ours includes the "
+        "neurons and the packing of their spikes, the dense lines are the convolution alone.",
+    )
+
+
+@needs("sparse")
+def break_even(bench: Bench) -> Block:
+    """The sparsity from which on each path is faster than each dense layer."""
+    times, cases = _times(bench), _layers(bench)
+    full = {name: s["sparsity"] / 10 for name, s in cases.items() if (name, OTHERS[0]) in times}
+    rows = []
+    for ours in (*OURS, WHOLE):
+        row: dict[str, Any] = {"Path": ours}
+        for dense in (DENSE[1], *OTHERS):
+            points = sorted(
+                (s, times[n, ours] / times[n, dense])
+                for n, s in full.items()
+                if {(n, ours), (n, dense)} <= times.keys()
+            )
+            row[dense] = _crossing(points)
+        rows.append(row)
+    caption = "Sparsity in per cent from which on a path is faster than a dense layer, interpolated; firing 10 %."
+    return Table(pd.DataFrame(rows), caption)
+
+
+def _crossing(points: Sequence[tuple[float, float]]) -> str:
+    """Where a ratio falls to 1, between points that it was measured at."""
+    if not points:
+        return NONE
+    if points[0][1] <= 1:
+        return f"below {points[0][0]:g}"
+    for (a, x), (b, y) in pairwise(points):
+        if y <= 1:
+            return f"{a + (b - a) * math.log(x) / (math.log(x) - math.log(y)):.0f}"
+    return f"above {points[-1][0]:g}"
+
+
+@needs("sparse")
+def grid(bench: Bench) -> Block:
+    """The paths over sparsity and firing: times, the fastest, and the one that the compiler chose."""
+    times, rows = _times(bench), []
+    for name, sizes in _layers(bench).items():
+        own = {path: times[name, path] for path in OURS if (name, path) in times}
+        chosen = OURS[sizes["chosen"]] if sizes["chosen"] < len(OURS) else "dense"
+        best = min(own, key=own.__getitem__)
+        rows.append(
+            {"Sparsity, %": f"{sizes['sparsity'] / 10:g}", "Firing, %": f"{sizes['rate'] / 10:g}"}
+            | {f"{path}, ms": format_number(own.get(path, math.nan)) for path in OURS}
+            | {
+                "Fastest": best,
+                "Chosen": chosen,
+                "Dense over it": format_number(_best_dense(times, name) / own.get(chosen, math.nan), 1),
+            }
+        )
+    rows.sort(key=lambda row: (float(row["Sparsity, %"]), float(row["Firing, %"])))
+    caption = "One layer on every path, and which the compiler chose from the weights left and the firing of a sample."
+    return Table(pd.DataFrame(rows), caption, row_headers=2)
+
+
+@needs("sparse")
+def networks(bench: Bench) -> Block:
+    """Whole networks, one sample: the time of the compiled one, and how many times that the others take."""
+    times = _times(bench)
+    cases = {c["case"]: c["sizes"] for c in bench["cells"] if c["variant"] == AUTO}
+    peers = {"dense": DENSE, "torch.compile": (FUSED,), "bfloat16": OTHERS[:1], JELLY: (JELLY,)}
+    rows = []
+    for name, sizes in cases.items():
+        row = {"Network": name, "Dense GMAC": format_number(sizes["dense MMAC"] / 1e3, 1)}
+        row["Compiled, ms"] = format_number(times[name, AUTO])
+        for peer, variants in peers.items():
+            found = min((times[name, v] for v in variants if (name, v) in times), default=math.nan)
+            row[peer] = format_number(found / times[name, AUTO], 1)
+        rows.append(row)
+    caption = (
+        "Networks pruned at random, whose neurons fire at 10 %; one sample, one thread, neurons included everywhere. "
+        "From the fourth column on: how many times as long others take. Dense is the better of both layouts in memory."
+    )
+    return Table(pd.DataFrame(rows), caption)
+
+
+@needs("sparse")
+def roofline(bench: Bench) -> Block:
+    """Operations a second of one layer against operations for each byte that it cannot but move."""
+    times, cases = _times(bench), _layers(bench)
+    full = {name: s for name, s in cases.items() if (name, OTHERS[0]) in times}
+    fig, ax = plots.subplots(figsize=(7.4, 4.2))
+    told, peak = [], 0.0
+    xs: list[float] = []
+    styles = [(plots.INK, marker) for marker in plots.MARKERS[:3]] + list(
+        zip(plots.PALETTE, plots.MARKERS, strict=True)
+    )
+    shown = (DENSE[1], *OTHERS[:2], *OURS, WHOLE, OTHERS[2])
+    for variant, (colour, marker) in zip(shown, styles, strict=False):
+        points = []
+        for name, s in full.items():
+            if (name, variant) in times:
+                work, moved = _work(s, variant)
+                points.append((work / moved, work / times[name, variant] / 1e6))
+        if not points:
+            continue
+        x, y = zip(*(points if variant in (*OURS, WHOLE, OTHERS[2]) else points[-1:]), strict=True)
+        ax.plot(x, y, label=variant, color=colour, marker=marker, linestyle="none")
+        told.append(f"{variant} {min(y):.3g} to {max(y):.3g}" if len(y) > 1 else f"{variant} {y[0]:.3g}")
+        peak = max(peak, *y) if variant in DENSE else peak
+        xs += x
+    speed = bench["measures"].get("GB/s of a copy")
+    if speed is not None and xs:
+        low, high = min(xs) / 2, max(xs) * 2
+        ax.plot([low, peak / speed, high], [low * speed, peak, peak], color=plots.INK, linewidth=1, marker="none")
+    _logarithmic(ax, "operations for each byte", "thousand million operations a second")
+    return plots.picture(
+        fig,
+        f"Operations a second against operations for each byte. Thousand millions a second: {'; '.join(told)}.",
+        "One layer at every sparsity from 50 %, firing 10 %. An operation is a multiplication of the dense layer, or "
+        "one live weight for one neuron and step. Bytes: inputs, weights and outputs once each, and for CSR the "
+        "unfolded input. The line: memory as fast as a copy, and the dense layer's own best.",
+    )
+
+
+def _work(sizes: Mapping[str, int], variant: str) -> tuple[float, float]:
+    """Operations of a layer and bytes that it has to move."""
+    C = sizes["channels"]
+    neurons = C * sizes["side"] ** 2 * sizes["T"]
+    dense = 9.0 * C * neurons
+    if variant in DENSE or variant in OTHERS[:2]:
+        each = {OTHERS[0]: 2, OTHERS[1]: 1}.get(variant, 4)
+        return dense, each * (2 * neurons + 9 * C * C)
+    live = (1 - sizes["sparsity"] / 1000) * 9 * C * C
+    work = live * neurons / C
+    if variant == OTHERS[2]:
+        return work, 4 * (2 * 9 * neurons + neurons) + 8 * live
+    weight = 41 if variant == WHOLE else 8  # place and value, or place and a share of a table of bytes
+    return work, 2 * neurons / 8 + weight * live
+
+
+@needs("trained")
+def predict(bench: Bench) -> Block:
+    """Time of trained networks against their synaptic operations, by what the method takes out."""
+    trained = [c for c in bench["cells"] if c["variant"] == AUTO]
+    cells = [c for c in trained if c["sizes"]["sops"]]
+    sets = list(dict.fromkeys(c["case"].split(", ")[0] for c in cells))
+    fig, axes = plots.subplots(1, len(sets), figsize=(9.4, 4), sharey=True, squeeze=False)
+    told = []
+    for ax, name in zip(axes[0], sets, strict=True):
+        of_set = [c for c in cells if c["case"].startswith(f"{name},")]
+        for i, kind in enumerate(("weights", "channels")):
+            own = [c for c in of_set if (", channels " in c["case"]) == (kind == "channels")]
+            if not own:
+                continue
+            x, y = [c["sizes"]["sops"] for c in own], [c["time"] for c in own]
+            ax.plot(x, y, plots.MARKERS[i], color=plots.PALETTE[i], label=kind, alpha=0.8, linestyle="none")
+            each = [1e6 * b / a for a, b in zip(x, y, strict=True)]
+            rho = f"rank correlation {scipy_stats.spearmanr(x, y).statistic:.2f}, " if len(own) > 2 else ""
+            told.append(f"{name}, {kind}: {rho}{_few(min(each))} to {_few(max(each))} ns for a SOP")
+        ax.set(xscale="log", yscale="log", xlabel="SOPs per sample", title=name)
+        ax.yaxis.set_major_formatter(PLAIN)
+        ax.yaxis.set_minor_formatter(PLAIN)
+    axes[0][0].set_ylabel("ms per sample")
+    axes[0][0].legend(title="taken out")
+    return plots.picture(
+        fig,
+        f"Milliseconds of a sample against SOPs, on logarithmic axes. {'; '.join(told)}.",
+        f"{len(trained)} trained networks of every method, compiled, without {len(trained) - len(cells)} in which no "
+        f"neuron fires. {'; '.join(told)}.",
+    )
+
+
+def _few(value: float) -> str:
+    """Two significant digits, without an exponent."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
+@needs("trained")
+def methods(bench: Bench) -> Block:
+    """One trained network of each method: what it costs and how fast it is."""
+    times = _times(bench)
+    found: dict[str, dict[str, list[tuple[str, Mapping[str, Any]]]]] = {}
+    sizes = []
+    for c in bench["cells"]:
+        if c["variant"] == AUTO:
+            data, method, rung = c["case"].split(", ", 2)
+            found.setdefault(data, {}).setdefault(method, []).append((rung, c))
+            sizes.append(c["sizes"]["bytes"] / 1e3)
+    tables = []
+    for data, of_method in found.items():
+        rows = []
+        for method, rungs in of_method.items():
+            rung, c = min(rungs, key=lambda each: (not each[0].startswith("98 %"), each[1]["sizes"]["live"]))
+            rows.append(
+                {
+                    "Method": method,
+                    "Rung": rung,
+                    "Weights": f"{c['sizes']['live']:,}",
+                    "kSOP": format_number(c["sizes"]["sops"] / 1e3, 1),
+                    "ms": format_number(c["time"], 3),
+                    "Dense over it": format_number(_best_dense(times, c["case"]) / c["time"], 1),
+                    "Accuracy, %": format_number(bench["measures"][f"{c['case']}: accuracy, %"], 1),
+                    "8 bits": format_number(bench["measures"][f"{c['case']}: {CHANGE}"], 1, signed=True),
+                }
+            )
+        caption = (
+            f"{data}: the compiled network of each method at 98 %, and where it has no such rung its smallest. Live "
+            "weights; thousand SOPs and milliseconds for a sample; the dense network's time over it; accuracy, and its "
+            "change in points with weights of eight bits."
+        )
+        tables.append(Table(pd.DataFrame(rows), caption))
+    files = paragraph(
+        f"The files have {min(sizes):.0f} to {max(sizes):.0f} kB. All numbers are in data/bench/trained.json."
+    )
+    return stacked(*tables, files)
+
+
+@needs("trained")
+def rounding(bench: Bench) -> Block:
+    """What weights of eight bits cost in accuracy."""
+    found = [value for what, value in bench["measures"].items() if what.endswith(CHANGE)]
+    changed = f"{sum(found) / len(found):+.2f} points in the mean, {min(found):+.1f} to {max(found):+.1f}"
+    return paragraph(
+        f"Weights of eight bits instead of floats change the accuracy of {len(found)} networks by {changed}."
+    )
+
+
+@needs("sparse")
+def growth(bench: Bench) -> Block:
+    """The cost of a unit of work as layers grow."""
+    rows = []
+    for what, value in bench["measures"].items():
+        grown, found, gmac = what.partition(":")[0].partition(", layer of ")
+        if found:
+            rows.append({"Growing": grown, "Layer": gmac, "ps for a weight, neuron and step": format_number(value)})
+    caption = (
+        "Time of a layer over its work: live weights times the neurons of a channel times steps. Layers are named by "
+        "the work of their dense form; each neuron has the same number of live weights."
+    )
+    return Table(pd.DataFrame(rows), caption)
