@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from snnbook import datasets, networks
+from snnbook.datasets import MemorySet
 from snnbook.errors import UserError
 from snnbook.pruning import Pruner, create
 from snnbook.training import (
@@ -12,6 +13,7 @@ from snnbook.training import (
     ahead,
     batches,
     every_step,
+    first,
     loss_on,
     mean_output,
     outputs,
@@ -24,7 +26,7 @@ from snnbook.training import (
 
 @pytest.fixture(scope="module")
 def data():
-    return datasets.load("digits-clutter", "validation").subset(60)
+    return datasets.load("digits-clutter", "validation").head(60)
 
 
 def _network(seed=0):
@@ -90,7 +92,7 @@ def test_pruned_weights_are_zero_after_training(data):
 
 
 def test_the_decision_step_is_lent(data):
-    events = datasets.load("digits-dvs", "validation", T=3).subset(20)
+    events = datasets.load("digits-dvs", "validation", T=3).head(20)
     net = networks.build("cifar10dvs", 10, 2, 16, width=1 / 16, T=3, bias=False, dropout=0.0)
     c = train(net, events, Recipe(epochs=1, batch_size=10), create("stp", cuts=1), torch.Generator(), T=3)
     assert c.log["decision_step"] == c.T
@@ -204,3 +206,18 @@ def test_every_round_is_watched_as_it_ends(data):
     watched, alone = trained(watch=watch), trained()
     assert seen == [(1, 2, 0.0), (2, 3, 0.5), (2, 4, 0.75)]
     assert all(torch.equal(v, alone[k]) for k, v in watched.items())
+
+
+def test_methods_are_lent_the_head_of_a_set_that_is_sorted_by_class(data):
+    order = data.y.argsort(stable=True)
+    by_class = MemorySet(data.info, "train", data.x[order], data.y[order], "", data._augmentation)
+    lent = []
+
+    class Looks(Pruner):
+        def finish(self, c):
+            lent.extend(c.samples(12))
+
+    _train(by_class, Looks(), epochs=1)
+    assert lent[1].tolist() == [*range(10), 0, 1]
+    assert torch.equal(lent[0], by_class.head(12).x)
+    assert torch.equal(lent[0], first(by_class, 12)[0])

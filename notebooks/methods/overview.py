@@ -98,8 +98,8 @@ class Tiny(nn.Module):
         return self.readout(self.pool(x.flatten(0, 1)).flatten(1)).unflatten(0, (T, N))
 
 
-EVENTS = datasets.load("digits-dvs", "train", T=4).subset(20)
-IMAGES = datasets.load("digits-clutter", "train").subset(20)
+EVENTS = datasets.load("digits-dvs", "train", T=4).head(20)
+IMAGES = datasets.load("digits-clutter", "train").head(20)
 RECIPE = Recipe(epochs=4, batch_size=10, lr=1e-2)
 WITHOUT = {
     "neurons": (EVENTS, {"neuron": nn.ReLU}),

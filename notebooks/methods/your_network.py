@@ -107,7 +107,7 @@ def prune(network, data, T, method, **settings):
 
 
 events = {split: datasets.load("digits-dvs", split, T=5) for split in ("train", "test")}
-events["train"] = events["train"].subset(SAMPLES)
+events["train"] = events["train"].head(SAMPLES)
 torch.manual_seed(0)
 network, accuracy, weights, connections, sops = prune(spikingjelly_network(), events, 5, "lamp", sparsity=0.8)
 print(f"{weights} weights, {connections.alive:.0f} of {connections.total:.0f} connections, {sops.total:.0f} SOPs")
@@ -138,7 +138,7 @@ SHOWN = {
     "nslim": {"channels": 0.3},
 }
 images = {split: datasets.load("digits-clutter", split) for split in ("train", "test")}
-images["train"] = images["train"].subset(SAMPLES)
+images["train"] = images["train"].head(SAMPLES)
 NETWORKS = {"SpikingJelly": (spikingjelly_network, events, 5), "snnTorch": (SnnTorchNetwork, images, 4)}
 
 rows = []
@@ -212,7 +212,7 @@ def attempt(network, method):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            train(network, events["train"].subset(10), recipe, pruner, torch.Generator().manual_seed(0), 5)
+            train(network, events["train"].head(10), recipe, pruner, torch.Generator().manual_seed(0), 5)
     except UserError as err:
         return str(err).split(":")[0].split(",")[0].split(" (")[0]
     return "yes"

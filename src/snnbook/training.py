@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnbook.datasets import FrameSet
+from snnbook.datasets import FrameSet, MemorySet
 from snnbook.errors import UserError, unknown
 from snnbook.files import whole
 from snnbook.measure import decision_timestep, kl_curve
@@ -113,11 +113,21 @@ def batches(n: int, size: int, generator: torch.Generator | None = None) -> Iter
 
 
 def fetch(data: FrameSet, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Samples and labels of a batch: from memory if the set is there, else one by one."""
-    if getattr(data, "x", None) is not None:
+    """The samples of a batch, float32 `[N, C, H, W]` or `[N, T, 2, H, W]`, and their labels, int64 `[N]`.
+
+    index: which samples, int64 `[N]`.
+    """
+    if isinstance(data, MemorySet):
         return data.x[index], data.y[index]
-    pairs = [data[int(i)] for i in index]
-    return torch.stack([x for x, _ in pairs]), torch.tensor([int(y) for _, y in pairs])
+    return torch.stack([data[i][0] for i in index.tolist()]), data.y[index]
+
+
+def first(data: FrameSet, n: int) -> tuple[Tensor, Tensor]:
+    """The samples and labels of `data.head(n)`, as `fetch` gives them: all if there are fewer than n.
+
+    Raises UserError for n < 1.
+    """
+    return fetch(data, data.head_indices(n))
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
@@ -253,7 +263,7 @@ def train(
 
 
 def _samples(data: FrameSet, n: int, T: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    x, y = fetch(data, torch.arange(min(n, len(data))))
+    x, y = first(data, n)
     return to_network(x, T, device), y.to(device)
 
 

@@ -65,10 +65,10 @@ def test_the_data_are_what_they_were(name, split):
     assert data.num_classes == CLASSES[name]
     assert len(data) == len(data.y)
     assert len(set(np.bincount(data.y))) == 1
-    small = data.subset(2 * data.num_classes)
+    small = data.head(2 * data.num_classes)
     assert np.bincount(small.y).tolist() == [2] * data.num_classes
     assert torch.equal(small[5][0], data[5][0])
-    assert len(data.subset(10**6)) == len(data)
+    assert len(data.head(10**6)) == len(data)
 
 
 def test_pictures_are_standardised_by_the_training_set():
@@ -209,5 +209,5 @@ def test_what_is_not_there_is_named():
         with pytest.raises(UserError, match="has no simulated events"):
             show("digits-100", "test", 0)
     with pytest.raises(UserError, match="at least 1 sample"):
-        datasets.load("digits-clutter", "test").subset(0)
+        datasets.load("digits-clutter", "test").head(0)
     assert set(embedded.SETS) < set(datasets.available())

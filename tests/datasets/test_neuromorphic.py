@@ -129,7 +129,7 @@ def test_cifar10_dvs(cifar10_dvs):
     assert frames.shape == (10, 2, 128, 128)
     assert frames.sum((1, 2, 3)).tolist() == [20] * 10
     assert frames[:, 0].sum() == frames[:, 1].sum() == 100
-    small = sets["train"].subset(20)
+    small = sets["train"].head(20)
     assert np.bincount(small.y).tolist() == [2] * 10
     assert torch.equal(small[0][0], frames)
 

@@ -78,7 +78,7 @@ def test_cifar(name, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"in \[0, 1\); got 1.5"):
         datasets.load(name, "train", root=tmp_path, validation=1.5)
 
-    small = train.subset(20)
+    small = train.head(20)
     assert len(set(small.y.tolist())) == min(20, len(set(train.y.tolist())))
     x = torch.stack([train[i][0] for i in range(8)])
     cut = datasets.load(name, "train", root=tmp_path, cutout=16)

@@ -113,7 +113,7 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def data():
-    return datasets.load("digits-dvs", "train", T=T).subset(12)
+    return datasets.load("digits-dvs", "train", T=T).head(12)
 
 
 def _run(name, network, data, **changes):

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from snnbook.datasets import embedded, neuromorphic, vision
-from snnbook.datasets.base import FileSet, FrameSet, Info
+from snnbook.datasets.base import FileSet, FrameSet, Info, MemorySet
 from snnbook.datasets.embedded import events, video
 from snnbook.datasets.frames import downsample, events_to_frames
 from snnbook.datasets.sensor import simulate
@@ -20,6 +20,7 @@ __all__ = [
     "FileSet",
     "FrameSet",
     "Info",
+    "MemorySet",
     "available",
     "downsample",
     "events",
@@ -59,7 +60,7 @@ def fingerprint(name: str, **kw: Any) -> str:
 def load(name: str, split: str, **kw: Any) -> FrameSet:
     """A split (train, validation, test) of a data set; `T=` for event sets, `root=` for those on disk.
 
-    Embedded sets come as FrameSet (in memory, `.x` and `.y`), the others as FileSet (sample by sample).
+    Embedded sets come as MemorySet (`.x` and `.y`), the others as FileSet (sample by sample).
     Raises UserError for an unknown name, split or option and for files that are not there.
     """
     return _module(name).load(name, split, **kw)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -60,30 +60,19 @@ class Info:
 
 
 class FrameSet(Dataset):
-    """Samples `.x`, float32 `[N, C, H, W]` (static) or `[N, T, 2, H, W]` (events); labels `.y`, int64 `[N]`.
+    """A split of a data set: samples float32 `[C, H, W]` (static) or `[T, 2, H, W]` (events), labels `.y` int64 `[N]`.
 
-    name, split, num_classes, static and fingerprint say what it is. A FileSet has everything but `.x`.
+    name, split, num_classes and static say what it is; fingerprint is the hash of what decides its samples.
+    A MemorySet holds all samples, a FileSet reads one when it is asked for.
     """
 
-    x: Tensor
-
-    def __init__(
-        self,
-        info: Info,
-        split: str,
-        x: Tensor | None,
-        y: np.ndarray | Tensor,
-        fingerprint: str,
-        augmentation: Augmentation,
-    ):
+    def __init__(self, info: Info, split: str, y: np.ndarray | Tensor, fingerprint: str, augmentation: Augmentation):
         self.info = info
         self.name = info.name
         self.split = split
         self.num_classes = info.num_classes
         self.static = info.static
         self.fingerprint = fingerprint
-        if x is not None:
-            self.x = x
         self.y = torch.as_tensor(y, dtype=torch.int64)
         self._augmentation = augmentation
 
@@ -91,16 +80,63 @@ class FrameSet(Dataset):
         return len(self.y)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.x[index], self.y[index]
+        """One sample and its label."""
+        raise NotImplementedError
 
     def augment(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """A randomly changed copy of a training batch `[N, ...]`, all randomness drawn from `generator`."""
         return self._augmentation(x, generator)
 
+    def head_indices(self, n: int) -> Tensor:
+        """Which samples `head(n)` takes, in its order: int64 `[min(n, N)]`. Raises UserError for n < 1."""
+        if n < 1:
+            raise UserError(f"a subset has at least 1 sample, got {n}")
+        return self._classes_in_turn[:n]
+
     def subset(self, n: int) -> FrameSet:
-        """The first n samples, or all if there are fewer; classes come in turn, so it is balanced."""
-        check_subset(n)
-        return FrameSet(self.info, self.split, self.x[:n], self.y[:n], self.fingerprint, self._augmentation)
+        """The former name of `head`."""
+        return self.head(n)
+
+    @cached_property
+    def _classes_in_turn(self) -> Tensor:
+        """All indices: the first sample of every class, then the second of every class, and so on."""
+        labels = self.y.numpy()
+        rank = np.empty(len(labels), np.int64)
+        for c in np.unique(labels):
+            members = np.flatnonzero(labels == c)
+            rank[members] = np.arange(len(members))
+        return torch.from_numpy(np.lexsort((labels, rank)))
+
+    def head(self, n: int) -> FrameSet:
+        """The first n samples, or all if there are fewer, with the classes in turn as far as they last.
+
+        Sets on disk are sorted by class: their first n samples as they lie would be of one class. The embedded sets
+        have their classes in turn already. Raises UserError for n < 1.
+        """
+        raise NotImplementedError
+
+
+class MemorySet(FrameSet):
+    """A data set in memory: samples `.x`, float32 `[N, C, H, W]` (static) or `[N, T, 2, H, W]` (events)."""
+
+    def __init__(
+        self,
+        info: Info,
+        split: str,
+        x: Tensor,
+        y: np.ndarray | Tensor,
+        fingerprint: str,
+        augmentation: Augmentation,
+    ):
+        super().__init__(info, split, y, fingerprint, augmentation)
+        self.x = x
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.x[index], self.y[index]
+
+    def head(self, n: int) -> MemorySet:
+        index = self.head_indices(n)
+        return MemorySet(self.info, self.split, self.x[index], self.y[index], self.fingerprint, self._augmentation)
 
 
 class FileSet(FrameSet):
@@ -115,34 +151,21 @@ class FileSet(FrameSet):
         augmentation: Augmentation,
         read: Callable[[int], Tensor],
     ):
-        super().__init__(info, split, None, y, fingerprint, augmentation)
+        super().__init__(info, split, y, fingerprint, augmentation)
         self._read = read
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         index = range(len(self))[index]
         return self._read(index), self.y[index]
 
-    def subset(self, n: int) -> FileSet:
-        """n samples, or all if there are fewer, the classes in turn as far as they last."""
-        check_subset(n)
-        labels = self.y.numpy()
-        rank = np.empty(len(labels), np.int64)
-        for c in np.unique(labels):
-            members = np.flatnonzero(labels == c)
-            rank[members] = np.arange(len(members))
-        chosen = np.lexsort((labels, rank))[:n]
-        read = partial(_picked, self._read, chosen)
-        return FileSet(self.info, self.split, labels[chosen], self.fingerprint, self._augmentation, read)
+    def head(self, n: int) -> FileSet:
+        index = self.head_indices(n)
+        read = partial(_read_chosen, self._read, index.numpy())
+        return FileSet(self.info, self.split, self.y[index], self.fingerprint, self._augmentation, read)
 
 
-def _picked(read: Callable[[int], Tensor], chosen: np.ndarray, index: int) -> Tensor:
+def _read_chosen(read: Callable[[int], Tensor], chosen: np.ndarray, index: int) -> Tensor:
     return read(int(chosen[index]))
-
-
-def check_subset(n: int) -> None:
-    """Raise UserError for a subset of no samples."""
-    if n < 1:
-        raise UserError(f"a subset has at least 1 sample, got {n}")
 
 
 def check_split(split: str) -> None:

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from snnbook.datasets import arms, digits
 from snnbook.datasets.augmentation import roll, shift_batch
-from snnbook.datasets.base import FrameSet, Info, check_split, digest
+from snnbook.datasets.base import Info, MemorySet, check_split, digest
 from snnbook.datasets.cache import cached
 from snnbook.datasets.frames import check_steps, downsample, events_to_frames
 from snnbook.datasets.sensor import simulate
@@ -200,7 +200,7 @@ def fingerprint(name: str, **kw: Any) -> str:
     return digest([name, VERSION, SEEDS, asdict(RECIPES[name]) | settings])
 
 
-def load(name: str, split: str, **kw: Any) -> FrameSet:
+def load(name: str, split: str, **kw: Any) -> MemorySet:
     """An embedded set: pictures `[N, 1, H, W]`, standardised by the training set, or frames."""
     arrays = raw(name, split, **kw)
     x = torch.from_numpy(arrays["x"]).float()
@@ -208,7 +208,7 @@ def load(name: str, split: str, **kw: Any) -> FrameSet:
         grey = arrays["x"] if split == "train" else raw(name, "train")["x"]
         x = ((x - float(grey.mean())) / float(grey.std())).unsqueeze(1)
     augmentation = shift_batch if SETS[name].static else roll
-    return FrameSet(SETS[name], split, x, arrays["y"], fingerprint(name, **kw), augmentation)
+    return MemorySet(SETS[name], split, x, arrays["y"], fingerprint(name, **kw), augmentation)
 
 
 def raw(name: str, split: str, **kw: Any) -> dict[str, np.ndarray]:

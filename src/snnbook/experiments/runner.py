@@ -120,7 +120,7 @@ def _load(trial: Trial) -> dict[str, datasets.FrameSet]:
     if "root" in info.options and "SNNBOOK_ROOT" in os.environ:
         options["root"] = os.environ["SNNBOOK_ROOT"]
     sets = {split: datasets.load(trial.data, split, **options) for split in ("train", "validation", "test")}
-    return {split: data.subset(trial.train_size) for split, data in sets.items()} if trial.train_size else sets
+    return {split: data.head(trial.train_size) for split, data in sets.items()} if trial.train_size else sets
 
 
 def network(trial: Trial, data: datasets.FrameSet) -> nn.Module:

@@ -163,7 +163,7 @@ def test_of_equal_scores_the_largest_weight_returns_first():
 
 @pytest.mark.parametrize("criterion", criticality.CRITERIA)
 def test_without_regeneration_it_is_magnitude_pruning_bit_for_bit(criterion):
-    data = datasets.load("digits-clutter", "train").subset(30)
+    data = datasets.load("digits-clutter", "train").head(30)
 
     def trained(name, **changes):
         torch.manual_seed(1)

@@ -27,7 +27,7 @@ EPOCHS = 4
 
 @pytest.fixture(scope="module")
 def data():
-    return datasets.load("digits-clutter", "train").subset(40)
+    return datasets.load("digits-clutter", "train").head(40)
 
 
 def network():
@@ -123,7 +123,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(name, epoch, data, tmp_p
 def test_a_checkpoint_of_another_training_is_refused(data, tmp_path):
     run("lamp", data, checkpoint=tmp_path / "state")
     with pytest.raises(UserError, match="another training"):
-        run("lamp", data.subset(20), checkpoint=tmp_path / "state")
+        run("lamp", data.head(20), checkpoint=tmp_path / "state")
     (tmp_path / "state").write_bytes(b"nonsense")
     with pytest.raises(UserError, match="remove it"):
         run("lamp", data, checkpoint=tmp_path / "state")

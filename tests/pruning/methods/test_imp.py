@@ -127,7 +127,7 @@ def test_rounds_start_anew():
     method = create("imp", cuts=2, rewind=1)
     assert method.rounds(4) == [4, 3, 3]
     assert method.restarts
-    data = datasets.load("digits-clutter", "train").subset(20)
+    data = datasets.load("digits-clutter", "train").head(20)
     lr = []
     method.before_step = lambda c: lr.append(c.lr)
 

@@ -170,7 +170,7 @@ def test_the_product_form_may_empty_a_layer_which_is_rescued():
 
 @pytest.fixture(scope="module")
 def data():
-    return datasets.load("digits-clutter", "train").subset(40)
+    return datasets.load("digits-clutter", "train").head(40)
 
 
 def run(method, data, T, **settings):

@@ -257,7 +257,7 @@ def test_neurons_of_other_libraries_keep_a_mask_of_their_own(pair):
 
 @pytest.fixture(scope="module")
 def data():
-    return datasets.load("digits-clutter", "train").subset(40)
+    return datasets.load("digits-clutter", "train").head(40)
 
 
 def run(data, progress=lambda n: None, checkpoint=None, **settings):
