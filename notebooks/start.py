@@ -25,11 +25,10 @@ from IPython.display import Markdown, display
 
 from snnbook import experiments
 from snnbook.report import claims, page, papers, plots, tables
-from snnbook.report.pages import scoreboard
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 studies = {name: experiments.results(name, **parameters) for name in claims.studies_read()}
-board = scoreboard.scoreboard(studies)
+board = claims.verdicts(studies)
 
 # %% [markdown]
 # ## In one minute
@@ -41,7 +40,7 @@ board = scoreboard.scoreboard(studies)
 # {doc}`page of its own <methods/overview>`, and for {doc}`your own network <methods/your_network>`.
 
 # %% tags=["remove-input"]
-tally = scoreboard.counts(board)
+tally = claims.counts(board)
 texts = papers.claim_texts(verdict.claim for verdict in board)
 tested = [verdict for verdict in board if verdict.outcome != claims.NOT_TESTABLE]
 lines = [

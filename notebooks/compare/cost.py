@@ -22,7 +22,7 @@ options = ""  # settings of the study, as pairs of key and value
 # %% tags=["hide-input"]
 from snnbook import experiments
 from snnbook.report import page
-from snnbook.report.pages import compare
+from snnbook.report.pages import cost
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 study = experiments.results("compare", **parameters)
@@ -31,7 +31,7 @@ study = experiments.results("compare", **parameters)
 # ## Are the epochs equal?
 
 # %% tags=["remove-input"]
-compare.cost_sentences(study)
+cost.summary(study)
 
 # %% [markdown]
 # Rounds of their own divide the same epochs among them, and may leave a few over.
@@ -45,10 +45,10 @@ compare.cost_sentences(study)
 # another one.
 
 # %% tags=["remove-input"]
-compare.cost_picture(study)
+cost.picture(study)
 
 # %% tags=["remove-input"]
-compare.cost_table(study)
+cost.table(study)
 
 # %% [markdown]
 # ## Does time buy accuracy?
@@ -56,7 +56,7 @@ compare.cost_table(study)
 # The arms that train far longer than the others, beside the same method with the usual epochs:
 
 # %% tags=["remove-input"]
-compare.apart_table(study)
+cost.trained_longer(study)
 
 # %% [markdown]
 # ## What is to be read with care?

@@ -24,7 +24,7 @@ options = ""  # settings of the study, as pairs of key and value
 # %% tags=["hide-input"]
 from snnbook import experiments
 from snnbook.report import ladders, page
-from snnbook.report.pages import compare
+from snnbook.report.pages import compare, cost
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 study = experiments.results("compare", **parameters)
@@ -40,7 +40,7 @@ study = experiments.results("compare", **parameters)
 # scratch.
 
 # %% tags=["remove-input"]
-compare.cost_sentences(study)
+cost.summary(study)
 
 # %% [markdown]
 # Settings were chosen on the validation split, from four candidates for each method or fewer ({doc}`tuning`); what is
@@ -142,7 +142,7 @@ compare.rank_table(study)
 # all. Such arms are left out of everything above and shown here.
 
 # %% tags=["remove-input"]
-compare.apart_table(study)
+cost.trained_longer(study)
 
 # %% [markdown]
 # ## Every arm

@@ -22,28 +22,15 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments
-from snnbook.report import claims, page, papers, plots, tables
+from snnbook.report import claims, page, tables
 from snnbook.report.pages import scoreboard
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 studies = {name: experiments.results(name, **parameters) for name in claims.studies_read()}
-board = scoreboard.scoreboard(studies)
+board = claims.verdicts(studies)
 
 # %% tags=["remove-input"]
-letters = sorted(papers.PAPERS)
-tally = {letter: scoreboard.counts(board, letter) for letter in letters}
-fig, ax = plots.subplots(figsize=(8, 2.4), layout="constrained")
-left = [0] * len(letters)
-for i, (outcome, hatch) in enumerate(zip(tally["A"], ("", "//", "..", "xx"), strict=True)):
-    widths = [tally[letter][outcome] for letter in letters]
-    colour = plots.PALETTE[i]
-    ax.barh(letters, widths, left=left, label=outcome, color=colour, hatch=hatch, edgecolor=plots.INK, alpha=0.7)
-    left = [a + b for a, b in zip(left, widths, strict=True)]
-ax.invert_yaxis()
-ax.set(xlabel="claims", ylabel="paper")
-ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-said = "; ".join(f"paper {a}: " + ", ".join(f"{n} {o}" for o, n in t.items() if n) for a, t in tally.items())
-plots.show(fig, alt=f"Stacked bars of the number of claims by verdict. {said}.", caption="Claims by verdict.")
+scoreboard.picture(board)
 
 # %% [markdown]
 # ## Claims that were tested

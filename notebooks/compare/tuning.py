@@ -56,7 +56,7 @@ used = {label for label in study.records if is_used(label)}
 tuning.picture(study, used)
 
 # %% tags=["remove-input"]
-tuning.said(study, used)
+tuning.summary(study, used)
 
 # %% tags=["remove-input"]
 tuning.candidates(study, used)

@@ -27,7 +27,7 @@ from dataclasses import replace
 from snnbook import experiments
 from snnbook.pruning.methods import admm
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -107,7 +107,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "admm")
+method.standing(study, "admm")
 
 # %% [markdown]
 # It is trained densely until its cut, so at equal epochs it has fewer for its sparse network than the gradual
@@ -140,4 +140,4 @@ methods.standing(study, "admm")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "admm"), notebook="methods/admm", parameters=parameters)
+page.box(study, notebook="methods/admm", parameters=parameters)

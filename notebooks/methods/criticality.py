@@ -30,7 +30,7 @@ from snnbook import experiments
 from snnbook.pruning.methods import criticality
 from snnbook.pruning.parts import criticality_score
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 from snnbook.surrogates import ATan
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
@@ -130,7 +130,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "criticality")
+method.standing(study, "criticality")
 
 # %% [markdown]
 # The row to compare with is `magnitude`: same schedule, same counts at every update, no regeneration.
@@ -173,4 +173,4 @@ methods.standing(study, "criticality")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "criticality"), notebook="methods/criticality", parameters=parameters)
+page.box(study, notebook="methods/criticality", parameters=parameters)

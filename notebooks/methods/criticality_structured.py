@@ -27,7 +27,7 @@ from snnbook import experiments
 from snnbook.pruning.methods import criticality_structured
 from snnbook.pruning.parts import criticality_score
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -119,7 +119,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "criticality_structured")
+method.standing(study, "criticality_structured")
 
 # %% [markdown]
 # Read it by what is left: a structured method is set to a share of channels, so its points lie where these shares
@@ -152,4 +152,4 @@ methods.standing(study, "criticality_structured")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "criticality_structured"), notebook="methods/criticality_structured", parameters=parameters)
+page.box(study, notebook="methods/criticality_structured", parameters=parameters)

@@ -30,7 +30,7 @@ from snnbook import experiments
 from snnbook.pruning import Context, Masks, create
 from snnbook.pruning.methods import deepr
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -177,7 +177,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "deepr")
+method.standing(study, "deepr")
 
 # %% [markdown]
 # Deep R keeps its number of weights from the first step to the last, so compare it with the methods that do the same,
@@ -200,4 +200,4 @@ methods.standing(study, "deepr")
 # - Soft Deep R, in which the number of connections is free, is not implemented.
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "deepr"), notebook="methods/deepr", parameters=parameters)
+page.box(study, notebook="methods/deepr", parameters=parameters)

@@ -28,7 +28,7 @@ from snnbook import experiments
 from snnbook.pruning.methods import esl_snn
 from snnbook.pruning.parts import drop_and_grow
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -127,7 +127,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "esl_snn")
+method.standing(study, "esl_snn")
 
 # %% [markdown]
 # Compare it with the rows of the other methods at the same share of weights; the same weights can be different
@@ -147,4 +147,4 @@ methods.standing(study, "esl_snn")
 # - The paper's start has each connection with a fixed probability; here the count is exact.
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "esl_snn"), notebook="methods/esl_snn", parameters=parameters)
+page.box(study, notebook="methods/esl_snn", parameters=parameters)

@@ -25,7 +25,7 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning.methods import gradr
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -106,7 +106,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "gradr")
+method.standing(study, "gradr")
 
 # %% [markdown]
 # Its points are a ladder of strengths, not of sparsities: read them where they fall, and compare along an axis.
@@ -143,4 +143,4 @@ methods.standing(study, "gradr")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "gradr"), notebook="methods/gradr", parameters=parameters)
+page.box(study, notebook="methods/gradr", parameters=parameters)

@@ -30,7 +30,7 @@ from snnbook.pruning import schedules
 from snnbook.pruning.methods import granet
 from snnbook.pruning.parts import drop_and_grow
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -119,7 +119,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "granet")
+method.standing(study, "granet")
 
 # %% [markdown]
 # Compare it with the rows of the other methods at the same share of weights; the same weights can be different
@@ -138,4 +138,4 @@ methods.standing(study, "granet")
 # - The densities of a sparse start are exact counts here, not probabilities.
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "granet"), notebook="methods/granet", parameters=parameters)
+page.box(study, notebook="methods/granet", parameters=parameters)

@@ -27,7 +27,7 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning.methods import imp
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -113,7 +113,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "imp")
+method.standing(study, "imp")
 
 # %% [markdown]
 # All methods have the same epochs in total here, so each round of IMP is short; the row with 25 % a round, on the
@@ -146,4 +146,4 @@ methods.standing(study, "imp")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "imp"), notebook="methods/imp", parameters=parameters)
+page.box(study, notebook="methods/imp", parameters=parameters)

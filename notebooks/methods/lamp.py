@@ -29,7 +29,7 @@ from snnbook import experiments
 from snnbook.pruning import global_masks, scores
 from snnbook.pruning.methods import gradual
 from snnbook.report import claims, page, plots, tables
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -118,17 +118,17 @@ import pandas as pd
 
 METHODS = ("dense", "random", "magnitude", "lamp")
 rows = []
-for method in METHODS:
-    label = ("digits-clutter", method)
+for name in METHODS:
+    label = ("digits-clutter", name)
     top1, dense = (
         dict(zip(study.study.seeds, study.values(x, "top1"), strict=True)) for x in (label, ("digits-clutter", "dense"))
     )
     left = 100 * study.values(label, "connections_alive") / study.values(label, "connections_total")
     rows.append(
         {
-            "Method": method,
+            "Method": name,
             "Accuracy, %": tables.mean_sd_text(list(top1.values())),
-            "minus dense [95 % interval]": "–" if method == "dense" else tables.change_text(top1, dense),
+            "minus dense [95 % interval]": "–" if name == "dense" else tables.change_text(top1, dense),
             "Weights pruned, %": f"{study.values(label, 'sparsity').mean():.2f}",
             "Connections left, %": tables.mean_sd_text(left.tolist()),
             "SOPs, thousand": tables.mean_sd_text((study.values(label, "sops") / 1e3).tolist(), 1),
@@ -138,11 +138,11 @@ tables.table(pd.DataFrame(rows), "Four methods at equal weight sparsity, mean ±
 
 # %% tags=["remove-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-plots.weights_left(ax, {method: study.records["digits-clutter", method] for method in METHODS[1:]})
+plots.weights_left(ax, {name: study.records["digits-clutter", name] for name in METHODS[1:]})
 ax.legend()
-for i, method in enumerate(METHODS):
-    x, y = (study.values(("digits-clutter", method), m) for m in ("sops", "top1"))
-    bx.plot(x / 1e3, y, plots.MARKERS[i], label=method, color=plots.PALETTE[i], alpha=0.85)
+for i, name in enumerate(METHODS):
+    x, y = (study.values(("digits-clutter", name), m) for m in ("sops", "top1"))
+    bx.plot(x / 1e3, y, plots.MARKERS[i], label=name, color=plots.PALETTE[i], alpha=0.85)
 bx.set(xscale="symlog", xlabel="thousand SOPs per sample", ylabel="test accuracy, %")
 bx.legend()
 plots.show(
@@ -176,7 +176,7 @@ tables.verdict_table(claims.verdicts({"A.rounds": in_rounds}, claims=("A-25",)),
 
 # %% tags=["remove-input"]
 compared = experiments.results("compare", **parameters)
-methods.standing(compared, "lamp")
+method.standing(compared, "lamp")
 
 # %% [markdown]
 # ## Deviations
@@ -215,4 +215,4 @@ methods.standing(compared, "lamp")
 # ````
 
 # %% tags=["remove-input"]
-page.box([study, in_rounds, methods.of(compared, "lamp")], notebook="methods/lamp", parameters=parameters)
+page.box([study, in_rounds, compared], notebook="methods/lamp", parameters=parameters)

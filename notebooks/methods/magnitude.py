@@ -27,7 +27,7 @@ from snnbook import experiments
 from snnbook.pruning import schedules
 from snnbook.pruning.methods import gradual
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -100,7 +100,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "magnitude")
+method.standing(study, "magnitude")
 
 # %% [markdown]
 # For this method the differences to itself are empty; on the other pages they are to this one.
@@ -124,4 +124,4 @@ methods.standing(study, "magnitude")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "magnitude"), notebook="methods/magnitude", parameters=parameters)
+page.box(study, notebook="methods/magnitude", parameters=parameters)

@@ -29,7 +29,7 @@ from snnbook.pruning import schedules
 from snnbook.pruning.methods import ndsnn
 from snnbook.pruning.parts import drop_and_grow
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -125,7 +125,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "ndsnn")
+method.standing(study, "ndsnn")
 
 # %% [markdown]
 # Compare it with the rows of the other methods at the same share of weights; the same weights can be different
@@ -143,4 +143,4 @@ methods.standing(study, "ndsnn")
 # - The last exchange lands on the exact count of every layer.
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "ndsnn"), notebook="methods/ndsnn", parameters=parameters)
+page.box(study, notebook="methods/ndsnn", parameters=parameters)

@@ -25,7 +25,7 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning.methods import nslim
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -102,7 +102,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "nslim")
+method.standing(study, "nslim")
 
 # %% [markdown]
 # Read it by what is left: a structured method is set to a share of channels, so its points lie where these shares
@@ -134,4 +134,4 @@ methods.standing(study, "nslim")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "nslim"), notebook="methods/nslim", parameters=parameters)
+page.box(study, notebook="methods/nslim", parameters=parameters)

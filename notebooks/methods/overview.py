@@ -31,9 +31,8 @@ from torch import nn
 from snnbook import book, datasets, pruning
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.report import page, tables
-from snnbook.report.blocks import Block
-from snnbook.report.pages import method as methods
+from snnbook.report import look, page, tables
+from snnbook.report.blocks import Fragment
 from snnbook.training import Recipe, train
 
 NAMES = [name for name in pruning.available() if name != "dense"]
@@ -54,7 +53,7 @@ NAMES = [name for name in pruning.available() if name != "dense"]
 # %% tags=["remove-input"]
 def link(name):
     there = (book.ROOT / "notebooks" / "methods" / f"{name}.py").is_file()
-    return Block(f'<a href="{name}.html">{name}</a>', f"[{name}]({name})") if there else name
+    return Fragment(f'<a href="{name}.html">{name}</a>', f"[{name}]({name})") if there else name
 
 
 rows = []
@@ -64,7 +63,7 @@ for name in NAMES:
         {
             "Method": link(name),
             "What it is": pruning.available()[name],
-            "Family": methods.family(name),
+            "Family": look.family(name),
             "Equations and code": f"{home}.py",
         }
     )

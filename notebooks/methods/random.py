@@ -26,7 +26,7 @@ from snnbook import experiments
 from snnbook.pruning import scores
 from snnbook.pruning.methods import gradual
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -91,7 +91,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "random")
+method.standing(study, "random")
 
 # %% [markdown]
 # All randomness comes from the seed of the run: the same seed gives the same masks.
@@ -113,4 +113,4 @@ methods.standing(study, "random")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "random"), notebook="methods/random", parameters=parameters)
+page.box(study, notebook="methods/random", parameters=parameters)

@@ -26,7 +26,7 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning.methods import rcmo
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -112,7 +112,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "rcmo")
+method.standing(study, "rcmo")
 
 # %% [markdown]
 # Compare it with the gradual methods, which cut by magnitude too, but fast at first and gently at the end.
@@ -147,4 +147,4 @@ methods.standing(study, "rcmo")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "rcmo"), notebook="methods/rcmo", parameters=parameters)
+page.box(study, notebook="methods/rcmo", parameters=parameters)

@@ -28,7 +28,7 @@ from snnbook import experiments
 from snnbook.pruning.methods import rigl
 from snnbook.pruning.parts import drop_and_grow
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -129,7 +129,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "rigl")
+method.standing(study, "rigl")
 
 # %% [markdown]
 # Compare it with the rows of the other methods at the same share of weights; the same weights can be different
@@ -162,4 +162,4 @@ methods.standing(study, "rigl")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "rigl"), notebook="methods/rigl", parameters=parameters)
+page.box(study, notebook="methods/rigl", parameters=parameters)

@@ -26,7 +26,7 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning.methods import sccd
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -113,7 +113,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "sccd")
+method.standing(study, "sccd")
 
 # %% [markdown]
 # Read it by what is left: a structured method is set to a share of channels, so its points lie where these shares
@@ -143,4 +143,4 @@ methods.standing(study, "sccd")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "sccd"), notebook="methods/sccd", parameters=parameters)
+page.box(study, notebook="methods/sccd", parameters=parameters)

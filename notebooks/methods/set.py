@@ -27,7 +27,7 @@ from snnbook import experiments
 from snnbook.pruning.methods import set as sparse_evolution
 from snnbook.pruning.parts import drop_and_grow
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -116,7 +116,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "set")
+method.standing(study, "set")
 
 # %% [markdown]
 # Compare it with the rows of the other methods at the same share of weights; the same weights can be different
@@ -148,4 +148,4 @@ methods.standing(study, "set")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "set"), notebook="methods/set", parameters=parameters)
+page.box(study, notebook="methods/set", parameters=parameters)

@@ -27,7 +27,7 @@ from snnbook import experiments
 from snnbook.pruning.methods import slamp
 from snnbook.pruning.parts import amplification
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -131,7 +131,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "slamp")
+method.standing(study, "slamp")
 
 # %% [markdown]
 # The row to compare with is that of LAMP; a difference within its interval says that time did not matter here.
@@ -161,4 +161,4 @@ methods.standing(study, "slamp")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "slamp"), notebook="methods/slamp", parameters=parameters)
+page.box(study, notebook="methods/slamp", parameters=parameters)

@@ -25,7 +25,7 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning.methods import stds
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -101,7 +101,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "stds")
+method.standing(study, "stds")
 
 # %% [markdown]
 # Its points are a ladder of thresholds, not of sparsities: read them where they fall, and compare along an axis.
@@ -136,4 +136,4 @@ methods.standing(study, "stds")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "stds"), notebook="methods/stds", parameters=parameters)
+page.box(study, notebook="methods/stds", parameters=parameters)

@@ -27,7 +27,7 @@ from snnbook import experiments
 from snnbook.pruning import schedules
 from snnbook.pruning.methods import stp
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -108,7 +108,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "stp")
+method.standing(study, "stp")
 
 # %% [markdown]
 # On the static set only weights are cut: every step of a static input is the same, and the method refuses to look for
@@ -135,4 +135,4 @@ methods.standing(study, "stp")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "stp"), notebook="methods/stp", parameters=parameters)
+page.box(study, notebook="methods/stp", parameters=parameters)

@@ -29,7 +29,7 @@ from snnbook import experiments
 from snnbook.pruning.methods import unstructured
 from snnbook.pruning.parts import sop_cost
 from snnbook.report import page, plots
-from snnbook.report.pages import method as methods
+from snnbook.report.pages import method
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 
@@ -134,7 +134,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 study = experiments.results("compare", **parameters)
-methods.standing(study, "unstructured")
+method.standing(study, "unstructured")
 
 # %% [markdown]
 # How much is pruned is an outcome of the penalty's strength, so compare at equal connections or operations, which is
@@ -175,4 +175,4 @@ methods.standing(study, "unstructured")
 # ````
 
 # %% tags=["remove-input"]
-page.box(methods.of(study, "unstructured"), notebook="methods/unstructured", parameters=parameters)
+page.box(study, notebook="methods/unstructured", parameters=parameters)

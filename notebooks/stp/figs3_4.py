@@ -122,7 +122,7 @@ tables.verdict_table(verdicts, "Claims that rest on these figures")
 
 # %% tags=["remove-input"]
 for verdict in verdicts:
-    tables.parts_table(verdict).show()
+    tables.comparisons_table(verdict).show()
 
 # %% [markdown]
 # ```{exercise}

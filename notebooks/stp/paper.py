@@ -77,7 +77,7 @@ tables.verdict_table(tested, "Claims of paper A that could be tested")
 
 # %% tags=["remove-input"]
 for verdict in tested:
-    tables.parts_table(verdict).show()
+    tables.comparisons_table(verdict).show()
 
 # %% [markdown]
 # ## Claims that wait for other runs

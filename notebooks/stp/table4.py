@@ -68,7 +68,7 @@ quantities = [
     tables.Quantity("SOPs, million", "sops", "sops_M", digits=3, scale=1e-6, relative=True),
 ]
 for role in ("digits-dvs", "arms-dvs"):
-    tables.comparison(ablation, quantities, "Paper A, Table 4, and ours.", role=role).show()
+    tables.beside_print(ablation, quantities, "Paper A, Table 4, and ours.", role=role).show()
 
 # %% [markdown]
 # ## The picture

@@ -106,3 +106,46 @@ def rounds(gain=None, layers=None, sets=ALL_SETS, cuts=14, noise=0.1, seeds=SEED
         return make
 
     return study({name: arm(i, name) for i, name in enumerate(gain)}, sets, seeds)
+
+
+COMPARED_SETS = ("digits-clutter", "digits-dvs")
+
+
+def compared(arms, sets=COMPARED_SETS, seeds=(0, 1, 2), parent=None):
+    """Records of `arms`: (method, rung) → metrics, which may depend on the seed; of all but those from scratch the
+    trials go on from a start of `parent` epochs."""
+    records, trials = {}, {}
+    start = SimpleNamespace(epochs=parent, start=None) if parent else None
+    for role in sets:
+        for (method, rung), make in arms.items():
+            found = [record(role, method, s, **(make(s) if callable(make) else make)) for s in seeds]
+            for r in found:
+                r.id = f"{method}-{role}-{rung}"
+                r.environment["train_cpu_s"] = r.metrics.pop("cpu", 10.0)
+            scratch = any(r.metrics.pop("scratch", False) for r in found)
+            records[role, method, rung] = found
+            trials[role, method, rung] = SimpleNamespace(start=None if scratch else start)
+    return SimpleNamespace(records=records, study=SimpleNamespace(trials=trials))
+
+
+def arm_metrics(top1, sparsity, sops=1e5, connections=0.5, epochs=8, **more):
+    return {
+        "top1": top1, "sparsity": sparsity, "sops": sops, "connections_alive": 1000 * connections,
+        "connections_total": 1000, "neurons_alive": 50, "neurons_total": 50, "epochs": epochs, "chance": 10.0,
+        "samples_test": 1000, "top1_validation": top1 - 1,
+    } | more  # fmt: skip
+
+
+def small(**changes):
+    """Dense, and two methods at 90 and 99 %; `b` is better by 2 points and costs twice the operations."""
+    return compared(
+        {
+            ("dense", ""): arm_metrics(97, 0.0, 1e6, 1.0),
+            ("magnitude", "90 %"): lambda s: arm_metrics(92 + s, 90.0, 1e5, 0.2),
+            ("magnitude", "99 %"): lambda s: arm_metrics(82 + s, 99.0, 1e4, 0.02),
+            ("lamp", "90 %"): lambda s: arm_metrics(94 + s, 90.0, 2e5, 0.4),
+            ("lamp", "99 %"): lambda s: arm_metrics(84 + s, 99.0, 2e4, 0.04),
+        }
+        | changes.pop("more", {}),
+        **changes,
+    )

@@ -78,7 +78,7 @@ def test_durations_and_seed_ranges():
 
 
 def test_report_needs_no_training_code():
-    rooms = ("claims", "page", "plots", "scoreboard", "tables")
+    rooms = ("claims", "page", "plots", "pages.scoreboard", "tables")
     heavy = ("torch", "snnbook.training", "snnbook.networks", "snnbook.experiments", "snnbook.pruning")
     code = f"import sys, {', '.join(f'snnbook.report.{room}' for room in rooms)};"
     code += f"print([m for m in {heavy} if m in sys.modules])"

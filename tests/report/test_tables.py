@@ -9,7 +9,7 @@ from report_fakes import ablation
 
 from snnbook.errors import UserError
 from snnbook.report import claims, papers, tables
-from snnbook.report.blocks import Block
+from snnbook.report.blocks import Fragment
 
 QUANTITIES = (
     tables.Quantity("Accuracy (%)", "top1", "acc"),
@@ -50,7 +50,7 @@ def test_a_table_is_accessible():
 
 def test_tables_set_no_colour():
     found = claims.verdicts({"A.table4": ablation()})
-    for html in (tables.verdict_table(found).html, tables.comparison(ablation(), QUANTITIES, "x").html):
+    for html in (tables.verdict_table(found).html, tables.beside_print(ablation(), QUANTITIES, "x").html):
         assert "color" not in html
         assert "#" not in html.replace("&#x27;", "")
 
@@ -62,7 +62,7 @@ def test_a_caption_is_required(caption):
 
 
 def test_print_stands_beside_ours():
-    frame = tables.comparison(ablation(noise=0), QUANTITIES, "Table 4").frame
+    frame = tables.beside_print(ablation(noise=0), QUANTITIES, "Table 4").frame
     assert len(frame) == len(QUANTITIES) * 8
     row = frame[(frame["Pruning"] == "S+T") & frame["Data (paper → ours)"].str.contains("arms")]
     assert row["Data (paper → ours)"].iloc[0] == "DVS128-Gesture → arms-dvs"
@@ -79,12 +79,12 @@ def test_print_stands_beside_ours():
 
 
 def test_the_baseline_has_no_change():
-    frame = tables.comparison(ablation(), QUANTITIES, "Table 4").frame
+    frame = tables.beside_print(ablation(), QUANTITIES, "Table 4").frame
     assert set(frame.loc[frame["Pruning"] == "none", "Ours, change"]) == {"–"}
 
 
 def test_reduced_scale_is_said_in_the_caption():
-    caption = tables.comparison(ablation(), QUANTITIES[:1], "Table 4").caption
+    caption = tables.beside_print(ablation(), QUANTITIES[:1], "Table 4").caption
     assert "Reduced scale, on our embedded data: digits-dvs, arms-dvs (laptop), 5 seeds." in caption
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_data_set_asks_for_the_row():
     results = ablation()
     results.records = {("my-dvs", "S"): results.records["arms-dvs", "S"]}
     with pytest.raises(UserError, match="where="):
-        tables.comparison(results, QUANTITIES[:1], "x")
+        tables.beside_print(results, QUANTITIES[:1], "x")
 
 
 def test_numbers_as_text():
@@ -117,14 +117,14 @@ def test_verdicts_are_told_by_word_and_symbol():
 
 def test_every_part_of_a_verdict_is_shown():
     found = claims.verdict("A-24", {"A.table4": ablation()})
-    frame = tables.parts_table(found).frame
-    assert len(frame) == len(found.details) == 8
+    frame = tables.comparisons_table(found).frame
+    assert len(frame) == len(found.comparisons) == 8
     assert (frame["Outcome"] == "control, does not count").sum() == 4
-    assert len(tables.parts_table(claims.verdict("B-01", {})).frame) == 0
+    assert len(tables.comparisons_table(claims.verdict("B-01", {})).frame) == 0
 
 
 def test_a_cell_may_be_a_link():
-    link = Block('<a href="lamp.html">lamp</a>', "[lamp](lamp)")
+    link = Fragment('<a href="lamp.html">lamp</a>', "[lamp](lamp)")
     found = tables.table(pd.DataFrame({"a": [link], "b": [link]}), "C")
     assert found.html.count('<a href="lamp.html">lamp</a>') == 2
     assert "| [lamp](lamp) | [lamp](lamp) |" in found.markdown

@@ -1,15 +1,15 @@
-"""A piece of a page that shows itself: HTML in a notebook or book, plain text elsewhere."""
+"""Fragments of a page, which show themselves: HTML in a notebook or book, plain text elsewhere."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from snnbook.errors import UserError
 
 
-class Block:
+class Fragment:
     """HTML for a page with the same content as Markdown."""
 
     def __init__(self, html: str, markdown: str):
@@ -47,14 +47,26 @@ def required(kind: str, text: str) -> str:
     return str(text).strip()
 
 
-def paragraph(text: str) -> Block:
+def paragraph(text: str) -> Fragment:
     """Text by itself."""
-    return Block(f"<p>{text}</p>", text)
+    return Fragment(f"<p>{text}</p>", text)
 
 
-def stacked(*blocks: Block) -> Block:
-    """Blocks one below the other."""
-    return Block("".join(b.html for b in blocks), "\n\n".join(b.markdown for b in blocks))
+def sentences(lines: Iterable[str]) -> Fragment:
+    """Sentences as a list, one item for each."""
+    lines = list(lines)
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return Fragment(f"<ul>{items}</ul>", "\n".join(f"- {line}" for line in lines))
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`; empty for no names."""
+    return ", ".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def stacked(*fragments: Fragment) -> Fragment:
+    """Fragments one below the other, as one."""
+    return Fragment("".join(f.html for f in fragments), "\n\n".join(f.markdown for f in fragments))
 
 
 def definitions(items: Iterable[tuple[str, str]]) -> str:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats as scipy_stats
 
 from snnbook.errors import unknown
 from snnbook.report.records import RecordLike, ResultsLike, number
@@ -222,7 +221,9 @@ def front(study: ResultsLike, role: str, name: str) -> list[tuple[str, Point]]:
 def ranks(values: Mapping[str, float]) -> dict[str, float]:
     """Rank by value, 1 = largest, ties share the mean; methods without a value have none."""
     known = {name: value for name, value in values.items() if math.isfinite(value)}
-    found = scipy_stats.rankdata([-v for v in known.values()]) if known else []
+    from scipy.stats import rankdata  # takes a second to import
+
+    found = rankdata([-v for v in known.values()]) if known else []
     return dict(zip(known, map(float, found), strict=True))
 
 
@@ -233,6 +234,8 @@ def mean_ranks(found: Scores, draws: int = DRAWS, seed: int = 0, level: float = 
     and the number of all methods the last of them, however many have one. A place with fewer than two counts for none.
     `n` is the number of places. The seeds of a draw are the same for all methods, as they are in a paired difference.
     """
+    from scipy.stats import rankdata  # takes a second to import
+
     names = list(found)
     values = np.stack([found[name] for name in names]) if names else np.empty((0, 0, 0))
     seeds = values.shape[2]
@@ -245,7 +248,7 @@ def mean_ranks(found: Scores, draws: int = DRAWS, seed: int = 0, level: float = 
         there = np.flatnonzero(np.isfinite(values[:, place]).all(1))
         if len(there) > 1:
             means = values[there, place][:, picks].mean(2).T.round(9)  # a tie is one whatever the order of summation
-            rank = scipy_stats.rankdata(-means, axis=1)
+            rank = rankdata(-means, axis=1)
             total[:, there] += 1 + (rank - 1) * (len(names) - 1) / (len(there) - 1)
             places[there] += 1
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -269,12 +272,14 @@ class Change:
 
 def change(before: Mapping[str, float], after: Mapping[str, float]) -> Change:
     """The change of order of the methods that both hold a value for; tau is NaN for fewer than two, or all tied."""
+    from scipy.stats import kendalltau  # takes a second to import
+
     common = [name for name in before if math.isfinite(before[name]) and math.isfinite(after.get(name, math.nan))]
     pairs = list(combinations(common, 2))
     turned = sum((before[a] - before[b]) * (after[a] - after[b]) < 0 for a, b in pairs)
     one, two = [before[name] for name in common], [after[name] for name in common]
     tied = len(set(one)) < 2 or len(set(two)) < 2
-    tau = math.nan if tied else float(scipy_stats.kendalltau(one, two).statistic)
+    tau = math.nan if tied else float(kendalltau(one, two).statistic)
     return Change(tau, turned, len(pairs))
 
 

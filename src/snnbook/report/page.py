@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from snnbook.report import papers
-from snnbook.report.blocks import Block, definitions, details, escape, required
+from snnbook.report.blocks import Fragment, definitions, details, escape, required
 from snnbook.report.records import RecordLike, ResultsLike, profiles, scale_note, unique
 
 PACKAGES = ("snnbook", "torch", "numpy", "scipy", "tonic")
@@ -107,7 +107,7 @@ def make_box(
     results: ResultsLike | Iterable[ResultsLike] | Mapping[str, ResultsLike] | None,
     notebook: str,
     parameters: Mapping[str, Any],
-) -> Block:
+) -> Fragment:
     """The box of a page, from the records that it shows (None: it shows none) and its parameters."""
     records = _records(results)
     lines: list[tuple[str, str]] = []
@@ -150,7 +150,7 @@ def make_box(
     text = [f"{term}: {value}" for term, value in lines] + [f"`{line}`" for line in typed]
     text += [f"{name} {then} (records), {now} (this page)" for name, then, now in rows] + names
     title = "How this page was made"
-    return Block(_aside(title, html), "\n".join([f"**{title}**\n", *(f"- {line}" for line in text)]))
+    return Fragment(_aside(title, html), "\n".join([f"**{title}**\n", *(f"- {line}" for line in text)]))
 
 
 def box(
@@ -162,7 +162,7 @@ def box(
     make_box(results, notebook, parameters).show()
 
 
-def make_opening(paper: str, what: str, minutes: float) -> Block:
+def make_opening(paper: str, what: str, minutes: float) -> Fragment:
     """At a glance: the paper, what of it this page reproduces, and how long it takes to read and run."""
     found = papers.paper(paper)
     what = required("what the page reproduces", what)
@@ -171,7 +171,7 @@ def make_opening(paper: str, what: str, minutes: float) -> Block:
     time = f"about {minutes:g} minute{'s' if minutes != 1 else ''}"
     html = definitions([("Paper", f"{found.letter}: {cited}"), ("Reproduces", escape(what)), ("Takes", time)])
     text = f"**At a glance**\n\n- Paper {found.letter}: {found.citation}\n- Reproduces: {what}\n- Takes: {time}"
-    return Block(_aside("At a glance", html), text)
+    return Fragment(_aside("At a glance", html), text)
 
 
 def opening(paper: str, what: str, minutes: float) -> None:

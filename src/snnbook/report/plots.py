@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from snnbook.errors import UserError, unknown
-from snnbook.report.blocks import Block, escape, required
+from snnbook.report.blocks import Fragment, escape, required
 from snnbook.report.records import RecordLike, scale_note
 
 INK = "#6b6b6b"
@@ -79,7 +79,7 @@ def subplots(rows: int = 1, columns: int = 1, **settings: Any) -> tuple[Figure, 
     return plt.subplots(rows, columns, **settings)
 
 
-class Picture(Block):
+class Picture(Fragment):
     """A figure as HTML with its alternative text."""
 
 

@@ -104,3 +104,8 @@ def scale_note(records: Iterable[RecordLike]) -> str:
         return ""
     seeds = sorted({r.seed for r in records})
     return f"Reduced scale, on our embedded data: {where}, {len(seeds)} seed{'s' if len(seeds) != 1 else ''}."
+
+
+def with_scale(caption: str, records: Iterable[RecordLike]) -> str:
+    """The caption, and behind it what must be said of records of reduced scale."""
+    return f"{caption} {scale_note(records)}".strip()

@@ -1,14 +1,13 @@
-"""The few statistics behind every verdict: mean and sd, Student-t intervals over seeds, Wilson's interval."""
+"""The few statistics behind every verdict: mean and sd, Student's interval over seeds, Wilson's interval."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from snnbook.errors import UserError
 
@@ -34,7 +33,9 @@ def mean_sd(values: ArrayLike) -> tuple[float, float]:
 
 
 def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
-    """Student-t interval of the mean of `values [n]`. NaN in gives NaN out."""
+    """Student's interval of the mean of `values [n]`. NaN in gives NaN out."""
+    from scipy import stats  # takes a second to import
+
     x = np.asarray(values, dtype=float)
     if x.size == 0:
         return Interval(math.nan, -math.inf, math.inf, 0)
@@ -43,8 +44,9 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
         return Interval(math.nan, math.nan, math.nan, int(x.size))
     if x.size == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    half = float(stats.t.ppf(0.5 + level / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size))
-    return Interval(mean, mean - half, mean + half, int(x.size))
+    error = float(x.std(ddof=1)) / math.sqrt(x.size)
+    low, high = stats.t.interval(level, x.size - 1, mean, error) if error else (mean, mean)
+    return Interval(mean, float(low), float(high), int(x.size))
 
 
 def paired(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[list[int], np.ndarray]:
@@ -53,21 +55,14 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[list[int], n
     return seeds, np.array([a[s] - b[s] for s in seeds], dtype=float)
 
 
-def paired_interval(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> Interval:
-    """Student-t interval of the mean of a - b, paired by position."""
-    if len(a) != len(b):
-        raise UserError(f"a paired difference needs equally many values; got {len(a)} and {len(b)}")
-    return mean_interval(np.asarray(a, dtype=float) - np.asarray(b, dtype=float), level)
-
-
 def wilson(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval of a proportion, in [0, 1]."""
+    """Wilson's score interval of a proportion, in [0, 1].
+
+    Raises UserError unless 0 <= successes <= trials and trials >= 1.
+    """
+    from scipy import stats  # takes a second to import
+
     if trials < 1 or not 0 <= successes <= trials:
         raise UserError(f"a proportion needs 0 <= successes <= trials and trials >= 1; got {successes}/{trials}")
-    z = float(stats.norm.ppf(0.5 + level / 2))
-    p = successes / trials
-    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == trials else centre + half
-    return low, high
+    found = stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
+    return float(found.low), float(found.high)

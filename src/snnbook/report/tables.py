@@ -15,8 +15,8 @@ import pandas as pd
 
 from snnbook.errors import UserError
 from snnbook.report import papers
-from snnbook.report.blocks import Block, escape, required
-from snnbook.report.claims import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Part, Verdict
+from snnbook.report.blocks import Fragment, escape, required
+from snnbook.report.claims import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Comparison, Verdict
 from snnbook.report.records import ROLES, RecordLike, ResultsLike, by_seed, scale_note
 from snnbook.report.stats import mean_interval, mean_sd, paired
 
@@ -24,7 +24,7 @@ MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", NOT_TESTABLE: "–"}
 NONE = "–"
 
 
-class Table(Block):
+class Table(Fragment):
     """A data frame as an accessible table; `frame` is what it shows."""
 
     def __init__(self, frame: pd.DataFrame, caption: str, row_headers: int = 1):
@@ -45,7 +45,7 @@ def _html(frame: pd.DataFrame, caption: str, row_headers: int) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in frame.columns)
     body = []
     for row in frame.itertuples(index=False):
-        cells = [(_text(value), value.html if isinstance(value, Block) else escape(_text(value))) for value in row]
+        cells = [(_text(value), value.html if isinstance(value, Fragment) else escape(_text(value))) for value in row]
         html = [f'<th scope="row" style="text-align:left">{cell}</th>' for _, cell in cells[:row_headers]]
         for text, cell in cells[row_headers:]:
             # A number with its spread and interval stays on one line; a sentence that begins with a number is prose.
@@ -70,7 +70,7 @@ def _markdown(frame: pd.DataFrame, caption: str) -> str:
 
 
 def table(frame: pd.DataFrame, caption: str, row_headers: int = 1) -> Table:
-    """The frame as a table; its first `row_headers` columns name the row. A cell may be a Block, such as a link.
+    """The frame as a table; its first `row_headers` columns name the row. A cell may be a Fragment, such as a link.
 
     A caption is required.
     """
@@ -126,6 +126,14 @@ def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2,
     return f"{text} [{low}, {high}]"
 
 
+def range_text(values: Iterable[float]) -> str:
+    """`8 to 20`, or `20` where all values are the same."""
+    ordered = sorted(values)
+    if not ordered:
+        return NONE
+    return f"{ordered[0]:g}" if ordered[0] == ordered[-1] else f"{ordered[0]:g} to {ordered[-1]:g}"
+
+
 def _where(label: Any) -> dict[str, object]:
     data, arm = label
     if data not in ROLES:
@@ -133,7 +141,7 @@ def _where(label: Any) -> dict[str, object]:
     return {"dataset": ROLES[data], "variant": arm}
 
 
-def comparison(
+def beside_print(
     results: ResultsLike,
     quantities: Sequence[Quantity],
     caption: str,
@@ -230,19 +238,19 @@ def waiting_table(found: Sequence[Verdict], caption: str) -> Table:
     return Table(pd.DataFrame(rows, columns=["Claim", "In words", "Waits for"]), caption)
 
 
-def parts_table(verdict: Verdict) -> Table:
+def comparisons_table(verdict: Verdict) -> Table:
     """Every quantity behind one verdict, data set by data set."""
 
-    def row(part: Part) -> dict[str, str]:
+    def row(it: Comparison) -> dict[str, str]:
         return {
-            "Data": part.data or "all records",
-            "Quantity": part.what,
-            "Claimed": part.line,
-            "Ours [95 % interval]": _evidence(part.estimate, part.low, part.high, part.n),
-            "Outcome": "control, does not count" if part.control else mark(part.outcome),
-            "Remark": part.note,
+            "Data": it.data or "all records",
+            "Quantity": it.what,
+            "Claimed": it.line,
+            "Ours [95 % interval]": _evidence(it.estimate, it.low, it.high, it.n),
+            "Outcome": "control, does not count" if it.control else mark(it.outcome),
+            "Remark": it.note,
         }
 
     columns = ["Data", "Quantity", "Claimed", "Ours [95 % interval]", "Outcome", "Remark"]
     caption = f"{verdict.claim}, {verdict.outcome}: every comparison behind the verdict"
-    return Table(pd.DataFrame([row(p) for p in verdict.details], columns=columns), caption, row_headers=2)
+    return Table(pd.DataFrame([row(it) for it in verdict.comparisons], columns=columns), caption, row_headers=2)

@@ -23,12 +23,12 @@ from snnbook.report.claims.judging import (
     READ,
     TESTS,
     UNDECIDED,
+    Comparison,
     NotTestable,
-    Part,
     Studies,
     Verdict,
+    comparison,
     decide,
-    quantity,
 )
 
 __all__ = [
@@ -37,12 +37,13 @@ __all__ = [
     "NOT_TESTABLE",
     "OUTCOMES",
     "UNDECIDED",
-    "Part",
+    "Comparison",
     "Studies",
     "Verdict",
+    "comparison",
+    "counts",
     "decide",
     "lines",
-    "quantity",
     "studies_read",
     "testable",
     "verdict",
@@ -100,3 +101,11 @@ def verdicts(studies: Studies, claims: Iterable[str] | None = None, paper: str |
 def lines(found: Iterable[Verdict]) -> list[str]:
     """One plain line per claim that was tested, for a terminal."""
     return [f"{v.claim}  {v.outcome:9}  {v.reason}" for v in found if v.outcome != NOT_TESTABLE]
+
+
+def counts(board: Iterable[Verdict], paper: str | None = None) -> dict[str, int]:
+    """Outcome → number of claims, of one paper or of all."""
+    if paper is not None:
+        papers.paper(paper)
+    chosen = [v.outcome for v in board if paper is None or v.claim.startswith(f"{paper}-")]
+    return {outcome: chosen.count(outcome) for outcome in OUTCOMES}

@@ -17,7 +17,7 @@ Arms = Mapping[str, Sequence[RecordLike]]
 
 
 @dataclass(frozen=True)
-class Part:
+class Comparison:
     """One quantity of a claim on one data set; a `control` is shown but does not count."""
 
     what: str
@@ -52,7 +52,7 @@ class Verdict:
     high: float | None = None
     n: int = 0
     stand_in: str | None = None
-    details: tuple[Part, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
 
 
 class NotTestable(Exception):
@@ -75,18 +75,20 @@ def decide(interval: Interval, line: str) -> str:
     return HOLDS if inside else FAILS if outside else UNDECIDED
 
 
-def quantity(what: str, values: Mapping[int, float], line: str, control: bool = False) -> Part:
+def comparison(what: str, values: Mapping[int, float], line: str, control: bool = False) -> Comparison:
     """The part of a claim from its value per seed."""
     seeds = sorted(values)
     missing = [s for s in seeds if not math.isfinite(values[s])]
     if missing:
         note = f"no number for seed {', '.join(map(str, missing))}"
-        return Part(what, line, UNDECIDED, math.nan, math.nan, math.nan, len(seeds) - len(missing), note, "", control)
+        return Comparison(
+            what, line, UNDECIDED, math.nan, math.nan, math.nan, len(seeds) - len(missing), note, "", control
+        )
     found = mean_interval([values[s] for s in seeds])
     outcome, note = decide(found, line), ""
     if found.n < MIN_SEEDS:
         outcome, note = UNDECIDED, f"{MIN_SEEDS} seeds are needed"
-    return Part(what, line, outcome, found.estimate, found.low, found.high, found.n, note, "", control)
+    return Comparison(what, line, outcome, found.estimate, found.low, found.high, found.n, note, "", control)
 
 
 def join(outcomes: Iterable[str]) -> str:
@@ -97,17 +99,19 @@ def join(outcomes: Iterable[str]) -> str:
     return HOLDS if found and all(o == HOLDS for o in found) else UNDECIDED
 
 
-def _clearance(part: Part) -> float:
+def _clearance(it: Comparison) -> float:
     """Distance of the estimate from its line in half-widths of the interval."""
-    sign, text = part.line.split()
-    distance = abs(abs(part.estimate) - float(text)) if sign == "within" else abs(part.estimate - float(text))
-    half = (part.high - part.low) / 2
+    sign, text = it.line.split()
+    distance = abs(abs(it.estimate) - float(text)) if sign == "within" else abs(it.estimate - float(text))
+    half = (it.high - it.low) / 2
     return distance / half if half > 0 else math.inf
 
 
-def conclude(claim: str, parts: Sequence[Part], records: Sequence[RecordLike], notes: Sequence[str]) -> Verdict:
-    """The verdict from the parts of a claim and the records behind them."""
-    counted = [p for p in parts if not p.control]
+def conclude(
+    claim: str, comparisons: Sequence[Comparison], records: Sequence[RecordLike], notes: Sequence[str]
+) -> Verdict:
+    """The verdict from the comparisons of a claim and the records behind them."""
+    counted = [p for p in comparisons if not p.control]
     outcome = join(p.outcome for p in counted)
     deciding = min((p for p in counted if p.outcome == outcome), key=_clearance)
     where = stand_in(records)
@@ -120,7 +124,7 @@ def conclude(claim: str, parts: Sequence[Part], records: Sequence[RecordLike], n
     else:
         lead = f"{place} {agree} of {len(counted)} comparisons {'does' if agree == 1 else 'do'} not decide"
     closest = "; closest to the line: " if outcome == HOLDS and len(counted) > 1 else ": "
-    reason = ". ".join([f"{lead}{closest}{deciding}", *(str(p) for p in parts if p.control), *notes])
+    reason = ". ".join([f"{lead}{closest}{deciding}", *(str(p) for p in comparisons if p.control), *notes])
     known = not math.isnan(deciding.estimate)
     return Verdict(
         claim,
@@ -131,7 +135,7 @@ def conclude(claim: str, parts: Sequence[Part], records: Sequence[RecordLike], n
         deciding.high if known else None,
         deciding.n,
         where,
-        tuple(parts),
+        tuple(comparisons),
     )
 
 
@@ -155,7 +159,7 @@ def difference(a: Mapping[int, float], b: Mapping[int, float], of: Mapping[int, 
 # Claim → its function of the studies. Filled by the decorator below.
 TESTS: dict[str, Callable[[Studies], Verdict]] = {}
 READ: set[str] = set()  # the studies that these read
-Body = Callable[[Arms, str], Iterator[Part]]
+Body = Callable[[Arms, str], Iterator[Comparison]]
 
 
 def claim(
@@ -175,7 +179,7 @@ def claim(
             at_hand = [found[name] for name in studies if name in found]
             if not at_hand:
                 raise NotTestable(f"needs the study {studies[0]}: snnbook run {studies[0]}")
-            parts: list[Part] = []
+            parts: list[Comparison] = []
             used: list[RecordLike] = []
             for role in roles:
                 data, sets = arms_of(at_hand, role, curves)
@@ -184,7 +188,7 @@ def claim(
                     named = ", ".join("the dense network" if arm == "none" else arm for arm in lacking)
                     what = f"no records of {named} on {data or f'a data set for {role}'}"
                     what += f" with {' and '.join(curves)}" if curves else ""
-                    parts.append(Part("data", "> 0", UNDECIDED, math.nan, math.nan, math.nan, 0, what, data))
+                    parts.append(Comparison("data", "> 0", UNDECIDED, math.nan, math.nan, math.nan, 0, what, data))
                     continue
                 used += [r for arm in needs for r in sets[arm]]
                 parts += [replace(part, data=data) for part in body(sets, role)]

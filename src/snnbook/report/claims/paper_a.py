@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from scipy import stats as scipy_stats
 
 from snnbook.report.claims.judging import (
     FAILS,
@@ -18,16 +16,16 @@ from snnbook.report.claims.judging import (
     TESTS,
     UNDECIDED,
     Arms,
+    Comparison,
     NotTestable,
-    Part,
     Studies,
     Verdict,
     arms_of,
     claim,
+    comparison,
     conclude,
     difference,
     over,
-    quantity,
 )
 from snnbook.report.ladders import AXES, interpolate
 from snnbook.report.records import RecordLike, by_seed, number, unique
@@ -58,9 +56,12 @@ def decision_step(kl: np.ndarray, lam: float) -> int:
 
 
 def _rho(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> float:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", scipy_stats.ConstantInputWarning)
-        return float(scipy_stats.spearmanr(x, y).statistic)
+    """Spearman's rank correlation; NaN where one of the two is constant."""
+    from scipy.stats import spearmanr  # takes a second to import
+
+    if len(set(map(float, x))) < 2 or len(set(map(float, y))) < 2:
+        return math.nan
+    return float(spearmanr(x, y).statistic)
 
 
 def _densities(record: RecordLike) -> list[float]:
@@ -72,26 +73,26 @@ ABLATION = ("none", "S", "T", "S+T")
 
 
 @claim("A-12", ["A.table4"], EVENT_SETS, ABLATION)
-def _lower_sops(arm: Arms, role: str) -> Iterator[Part]:
+def _lower_sops(arm: Arms, role: str) -> Iterator[Comparison]:
     sops = {name: by_seed(arm[name], "sops") for name in ABLATION}
     for a, b in (("S+T", "S"), ("S+T", "T"), ("S", "none"), ("T", "none")):
-        yield quantity(f"SOPs, {a} minus {b} (% of dense)", difference(sops[a], sops[b], sops["none"]), "< 0")
+        yield comparison(f"SOPs, {a} minus {b} (% of dense)", difference(sops[a], sops[b], sops["none"]), "< 0")
 
 
 @claim("A-13", ["A.table4"], EVENT_SETS, ("none", "T"))
-def _sops_follow_steps(arm: Arms, role: str) -> Iterator[Part]:
+def _sops_follow_steps(arm: Arms, role: str) -> Iterator[Comparison]:
     sops, dense = by_seed(arm["T"], "sops"), by_seed(arm["none"], "sops")
     steps, all_steps = by_seed(arm["T"], "T"), by_seed(arm["none"], "T")
     gap = over(sops.keys() & dense.keys(), lambda s: sops[s] / dense[s] - steps[s] / all_steps[s])
-    yield quantity("share of SOPs left minus t'/T", gap, "within 0.1")
+    yield comparison("share of SOPs left minus t'/T", gap, "within 0.1")
 
 
 @claim("A-14", ["A.table4"], EVENT_SETS, ABLATION)
-def _no_loss(arm: Arms, role: str) -> Iterator[Part]:
+def _no_loss(arm: Arms, role: str) -> Iterator[Comparison]:
     dense = by_seed(arm["none"], "top1")
     for name in ABLATION[1:]:
         gain = difference(by_seed(arm[name], "top1"), dense)
-        yield quantity(f"accuracy, {name} minus dense (points)", gain, ">= 0")
+        yield comparison(f"accuracy, {name} minus dense (points)", gain, ">= 0")
 
 
 ROUNDS = (12, 13, 14)  # cuts of a quarter each: the three sparsities of paper A's Tables 2 and 3
@@ -110,56 +111,56 @@ def _after(cuts: int) -> str:
     return f"{100 * (1 - 0.75**cuts):.1f} %"
 
 
-def _against(arm: Arms, a: str, b: str, lines: Mapping[int, str]) -> Iterator[Part]:
+def _against(arm: Arms, a: str, b: str, lines: Mapping[int, str]) -> Iterator[Comparison]:
     """Accuracy of one arm minus that of another after so many cuts; `b` may be the dense network they began with."""
     for cuts, line in lines.items():
         other = at_round(arm[a], 0) if b == "dense" else at_round(arm[b], cuts)
         gain = difference(at_round(arm[a], cuts), other)
-        yield quantity(f"accuracy at {_after(cuts)}, {a} minus {b} (points)", gain, line)
+        yield comparison(f"accuracy at {_after(cuts)}, {a} minus {b} (points)", gain, line)
 
 
 @claim("A-01", ["A.rounds"], (CIFAR10,), ("S", "IMP"), "Both begin with the same dense network")
-def _loses_less(arm: Arms, role: str) -> Iterator[Part]:
+def _loses_less(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _against(arm, "S", "IMP", {14: "> 0"})
 
 
 @claim("A-02", ["A.vgg16"], (CIFAR100,), ("S", "IMP"), "On a plain network of six convolutions, not VGG16")
-def _loses_less_everywhere(arm: Arms, role: str) -> Iterator[Part]:
+def _loses_less_everywhere(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _against(arm, "S", "IMP", dict.fromkeys(ROUNDS, "> 0"))
 
 
 @claim("A-04", ["A.rounds"], (CIFAR10,), ("S",))
-def _better_than_dense(arm: Arms, role: str) -> Iterator[Part]:
+def _better_than_dense(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _against(arm, "S", "dense", {12: "> 0", 13: "> 0"})
 
 
 @claim("A-05", ["A.rounds"], (CIFAR10,), ("S", "IMP"))
-def _more_accurate(arm: Arms, role: str) -> Iterator[Part]:
+def _more_accurate(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _against(arm, "S", "IMP", {13: "> 0", 14: "> 0"})
 
 
 @claim("A-06", ["A.rounds"], (GESTURE,), ("S", "IMP"))
-def _far_better(arm: Arms, role: str) -> Iterator[Part]:
+def _far_better(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _against(arm, "S", "IMP", {12: "> 0", 13: "> 10", 14: "> 10"})
 
 
 @claim("A-07", ["A.rounds"], (GESTURE,), ("S+T",))
-def _loses_nothing(arm: Arms, role: str) -> Iterator[Part]:
+def _loses_nothing(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _against(arm, "S+T", "dense", dict.fromkeys(ROUNDS, ">= 0"))
 
 
 @claim("A-09", ["A.rounds"], (CIFAR10_DVS,), ("S", "S+T"))
-def _both_better_than_dense(arm: Arms, role: str) -> Iterator[Part]:
+def _both_better_than_dense(arm: Arms, role: str) -> Iterator[Comparison]:
     for name in ("S", "S+T"):
         yield from _against(arm, name, "dense", dict.fromkeys(ROUNDS, "> 0"))
 
 
 @claim("A-11", ["A.rounds"], (GESTURE,), ("S", "S+T"))
-def _declines_at_98(arm: Arms, role: str) -> Iterator[Part]:
+def _declines_at_98(arm: Arms, role: str) -> Iterator[Comparison]:
     for name in ("S", "S+T"):
         change = difference(at_round(arm[name], 14), at_round(arm[name], 13))
         what = f"accuracy of {name}, {_after(14)} minus {_after(13)} (points)"
-        yield replace(quantity(what, change, "< 0"), control=name != "S")
+        yield replace(comparison(what, change, "< 0"), control=name != "S")
 
 
 def _spatial_share(record: RecordLike, kind: str) -> float:
@@ -169,16 +170,16 @@ def _spatial_share(record: RecordLike, kind: str) -> float:
 
 
 @claim("A-18", ["A.rounds"], EVENT_SETS, ("S+T", "IMP"))
-def _where_it_cuts(arm: Arms, role: str) -> Iterator[Part]:
+def _where_it_cuts(arm: Arms, role: str) -> Iterator[Comparison]:
     for kind, name, line in (("conv", "Conv1", "> 0"), ("linear", "FC1", "< 0")):
         left = {a: {r.seed: _spatial_share(r, kind) for r in arm[a]} for a in ("S+T", "IMP")}
-        yield quantity(
+        yield comparison(
             f"connections left in {name}, S+T minus IMP (points)", difference(left["S+T"], left["IMP"]), line
         )
 
 
 @claim("A-20", ["A.rounds", "A.dense"], EVENT_SETS, ("S+T", "S", "IMP", "none"))
-def _fewer_fire_more(arm: Arms, role: str) -> Iterator[Part]:
+def _fewer_fire_more(arm: Arms, role: str) -> Iterator[Comparison]:
     named = ("none", "IMP", "S", "S+T")
 
     def rho(seed: int) -> float:
@@ -194,34 +195,34 @@ def _fewer_fire_more(arm: Arms, role: str) -> Iterator[Part]:
 
     seeds = set.intersection(*({r.seed for r in arm[name]} for name in named))
     what = "Spearman rho of connections and firing rate over the four networks, mean of the layers"
-    yield quantity(what, {seed: rho(seed) for seed in sorted(seeds)}, "< 0")
+    yield comparison(what, {seed: rho(seed) for seed in sorted(seeds)}, "< 0")
 
 
 STEPS = (10, 15, 20, 25)
 
 
 @claim("A-15", ["A.table5"], (GESTURE,), [f"T {steps}" for steps in STEPS])
-def _longer_saves_more(arm: Arms, role: str) -> Iterator[Part]:
+def _longer_saves_more(arm: Arms, role: str) -> Iterator[Comparison]:
     share = {T: {s: t / T for s, t in by_seed(arm[f"T {T}"], "T").items()} for T in STEPS}
     for few, more in pairwise(STEPS):
-        yield quantity(
+        yield comparison(
             f"share of the steps that stay, T = {more} minus T = {few}", difference(share[more], share[few]), "< 0"
         )
 
 
-def _at_every_length(arm: Arms, name: str, line: str) -> Iterator[Part]:
+def _at_every_length(arm: Arms, name: str, line: str) -> Iterator[Comparison]:
     for T in STEPS:
         gain = difference(by_seed(arm[f"{name} {T}"], "top1"), by_seed(arm[f"none {T}"], "top1"))
-        yield quantity(f"accuracy, {name} minus dense at T = {T} (points)", gain, line)
+        yield comparison(f"accuracy, {name} minus dense at T = {T} (points)", gain, line)
 
 
 @claim("A-16", ["A.table5"], (GESTURE,), [f"{name} {T}" for T in STEPS for name in ("none", "T")])
-def _never_hurts(arm: Arms, role: str) -> Iterator[Part]:
+def _never_hurts(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _at_every_length(arm, "T", ">= 0")
 
 
 @claim("A-17", ["A.table5"], (GESTURE,), [f"{name} {T}" for T in STEPS for name in ("none", "S+T")])
-def _stable(arm: Arms, role: str) -> Iterator[Part]:
+def _stable(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _at_every_length(arm, "S+T", ">= -1")
 
 
@@ -234,14 +235,14 @@ def _stable(arm: Arms, role: str) -> Iterator[Part]:
     "the weights before them",
     curves=("taylor_kl", "taylor_fisher"),
 )
-def _quadratic(arm: Arms, role: str) -> Iterator[Part]:
+def _quadratic(arm: Arms, role: str) -> Iterator[Comparison]:
     for size, name in ((-2, "1 %"), (-1, "0.3 %"), (0, "100 %")):
         gap = {}
         for r in arm["none"]:
             kl, form = r.curves["taylor_kl"][size], r.curves["taylor_fisher"][size]
             gap[r.seed] = float(np.abs(1 - form / kl).max())
-        part = quantity(f"|1 - half the Fisher form / KL|, worst step, change of {name}", gap, "< 0.1")
-        yield replace(part, control=size == 0)
+        gaps = comparison(f"|1 - half the Fisher form / KL|, worst step, change of {name}", gap, "< 0.1")
+        yield replace(gaps, control=size == 0)
 
 
 def _need_98(records: Sequence[RecordLike]) -> None:
@@ -252,23 +253,23 @@ def _need_98(records: Sequence[RecordLike]) -> None:
 
 
 @claim("A-08", ["A.rounds"], (GESTURE,), ("S+T",))
-def _better_at_98(arm: Arms, role: str) -> Iterator[Part]:
+def _better_at_98(arm: Arms, role: str) -> Iterator[Comparison]:
     _need_98(arm["S+T"])
-    (part,) = _against(arm, "S+T", "dense", {14: "> 0"})
+    (only,) = _against(arm, "S+T", "dense", {14: "> 0"})
     tested = len(arm["S+T"][0].curves.get("predictions", ()))
     accuracy = mean_sd(list(at_round(arm["S+T"], 14).values()))[0]
-    if tested and math.isfinite(accuracy) and not part.note:
+    if tested and math.isfinite(accuracy) and not only.note:
         low, high = wilson(round(accuracy / 100 * tested), tested)
-        part = replace(
-            part, note=f"one run on {tested} samples: binomial 95 % interval {100 * (high - low):.1f} points"
+        only = replace(
+            only, note=f"one run on {tested} samples: binomial 95 % interval {100 * (high - low):.1f} points"
         )
-    yield part
+    yield only
 
 
 @claim("A-19", ["A.table4"], EVENT_SETS, ("S+T",))
-def _shallow_kept(arm: Arms, role: str) -> Iterator[Part]:
+def _shallow_kept(arm: Arms, role: str) -> Iterator[Comparison]:
     rho = {r.seed: _rho(range(len(r.layers)), _densities(r)) for r in arm["S+T"]}
-    yield quantity("Spearman rho of layer index and share of weights left", rho, "< 0")
+    yield comparison("Spearman rho of layer index and share of weights left", rho, "< 0")
 
 
 @claim(
@@ -279,7 +280,7 @@ def _shallow_kept(arm: Arms, role: str) -> Iterator[Part]:
     "Read off the dense network stopped early; the paper's T is trained on the shortened sequence",
     curves=("kl_smoothed", "accuracy_test"),
 )
-def _marginal_gain(arm: Arms, role: str) -> Iterator[Part]:
+def _marginal_gain(arm: Arms, role: str) -> Iterator[Comparison]:
     def accuracy(record: RecordLike, lam: float) -> float:
         kl = record.curves["kl_smoothed"]
         if not np.isfinite(kl).all():
@@ -288,45 +289,45 @@ def _marginal_gain(arm: Arms, role: str) -> Iterator[Part]:
 
     for lam in LAMBDAS_BELOW:
         gain = {r.seed: accuracy(r, lam) - accuracy(r, LAMBDA_DEFAULT) for r in arm["none"]}
-        yield quantity(f"accuracy, lambda {lam:g} minus {LAMBDA_DEFAULT:g} (points)", gain, "< 0.5")
+        yield comparison(f"accuracy, lambda {lam:g} minus {LAMBDA_DEFAULT:g} (points)", gain, "< 0.5")
 
 
 @claim("A-23", ["A.fig6", "A.fig5", "A.table4"], EVENT_SETS, ("none",), curves=("kl_smoothed", "fisher"))
-def _same_trend(arm: Arms, role: str) -> Iterator[Part]:
+def _same_trend(arm: Arms, role: str) -> Iterator[Comparison]:
     rho = {r.seed: _rho(normalised(r.curves["kl_smoothed"]), r.curves["fisher"]) for r in arm["none"]}
-    yield quantity("Spearman rho of NormKL and Fisher trace over t", rho, "> 0.9")
+    yield comparison("Spearman rho of NormKL and Fisher trace over t", rho, "> 0.9")
 
 
 @claim("A-24", ["A.table4"], EVENT_SETS, ("none", "S+T"))
-def _larger_weights(arm: Arms, role: str) -> Iterator[Part]:
+def _larger_weights(arm: Arms, role: str) -> Iterator[Comparison]:
     dense, pruned = arm["none"], arm["S+T"]
     for kind in ("mean", "median"):
         metric = f"{kind}_abs_weight"
         base = by_seed(dense, metric)
         change = difference(by_seed(pruned, metric), base, base)
-        yield quantity(f"{kind} |w|, S+T minus dense (% of dense)", change, "> 0")
+        yield comparison(f"{kind} |w|, S+T minus dense (% of dense)", change, "> 0")
     # Keeping the largest weights makes the mean larger by itself: how far does that alone go?
     top, base = by_seed(dense, "top_abs_mean"), by_seed(dense, "mean_abs_weight")
     alone = difference(top, base, base)
-    yield quantity("control: mean |w|, dense's own largest minus all (% of all)", alone, "> 0", control=True)
+    yield comparison("control: mean |w|, dense's own largest minus all (% of all)", alone, "> 0", control=True)
     beyond = difference(by_seed(pruned, "mean_abs_weight"), top, top)
     what = "control: mean |w|, S+T minus dense's own largest (% of the latter)"
-    yield quantity(what, beyond, "> 0", control=True)
+    yield comparison(what, beyond, "> 0", control=True)
 
 
 @claim("A-25", ["A.rounds"], (GESTURE, CIFAR10_DVS, CIFAR10), ("S", "IMP"))
-def _no_layer_emptied(arm: Arms, role: str) -> Iterator[Part]:
+def _no_layer_emptied(arm: Arms, role: str) -> Iterator[Comparison]:
     least = {name: {r.seed: 100 * min(_densities(r)) for r in arm[name]} for name in ("S", "IMP")}
     gain = difference(least["S"], least["IMP"])
-    yield quantity("weights left in the emptiest layer, S minus IMP (points)", gain, "> 0")
+    yield comparison("weights left in the emptiest layer, S minus IMP (points)", gain, "> 0")
 
 
 @claim("A-27", ["A.rounds"], EVENT_SETS, ("S+T",))
-def _headline(arm: Arms, role: str) -> Iterator[Part]:
+def _headline(arm: Arms, role: str) -> Iterator[Comparison]:
     _need_98(arm["S+T"])
     steps, all_steps = at_round(arm["S+T"], 14, "T"), at_round(arm["S+T"], 0, "T")
     share = over(steps.keys() & all_steps.keys(), lambda s: steps[s] / all_steps[s])
-    yield quantity("share of time steps left", share, "<= 0.5" if role == GESTURE else "<= 0.8")
+    yield comparison("share of time steps left", share, "<= 0.5" if role == GESTURE else "<= 0.8")
     yield from _against(arm, "S+T", "dense", {14: ">= 0"})
 
 
@@ -347,7 +348,7 @@ def _monotone(found: Studies) -> Verdict:
         outcome = FAILS if broken else HOLDS if len(steps) == len(curves) else UNDECIDED
         note = "" if len(steps) == len(curves) else f"{len(curves) - len(steps)} curves are not finite"
         label = f"records whose t' rises with lambda, {name.removeprefix('kl_')} KL"
-        parts.append(Part(label, "<= 0", outcome, broken, broken, broken, len(steps), note))
+        parts.append(Comparison(label, "<= 0", outcome, broken, broken, broken, len(steps), note))
     return conclude("A-21", parts, records, ["t' is non-increasing by Eq. 9; every stored curve was checked"])
 
 
@@ -371,7 +372,7 @@ def _against_paper_b(found: Studies) -> Verdict:
                 by_seed(records, "top1"),
             )
             where = f"{np.mean(list(left.values())):.1f} % of the {what}"
-            parts.append(quantity(f"accuracy at {where}, S+T minus paper B's {rung} (points)", gain, "> 0"))
+            parts.append(comparison(f"accuracy at {where}, S+T minus paper B's {rung} (points)", gain, "> 0"))
     used = [*ours["S+T"], *(r for records in rungs.values() for r in records)]
     notes = ["On the 4Conv2FC network, not VGGSNN; S+T was trained for many more epochs"]
     return conclude("A-10", [replace(part, data=data) for part in parts], used, notes)

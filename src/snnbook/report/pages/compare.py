@@ -4,45 +4,24 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from snnbook.report import ladders, plots
-from snnbook.report.blocks import Block, details
+from snnbook.report import arms, ladders, look, plots
+from snnbook.report.blocks import Fragment, details, listed, sentences
 from snnbook.report.ladders import DENSE, REFERENCE
-from snnbook.report.pages.method import (
-    FAMILIES,
-    arms,
-    background,
-    colour,
-    dense_level,
-    family,
-    logarithmic,
-    lowest,
-    mark,
-    noted,
-    path,
-    rank_text,
-    sentences,
-    stretch,
-)
-from snnbook.report.records import ResultsLike, number, scale_note, unique
-from snnbook.report.stats import mean_interval, mean_sd
-from snnbook.report.tables import NONE, Table, change_text, format_number, mean_sd_text
-
-
-def listed(names: Sequence[str]) -> str:
-    """`a, b and c`."""
-    return ", ".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
+from snnbook.report.records import ResultsLike, number, unique, with_scale
+from snnbook.report.stats import mean_interval
+from snnbook.report.tables import NONE, Table, format_number, mean_sd_text, range_text
 
 
 def _families(study: ResultsLike) -> dict[str, list[str]]:
     """Family → its methods in the study, without the families that have none."""
     found = ladders.methods(study)
-    members = {name: [m for m in found if family(m) == name] for name in FAMILIES}
+    members = {name: [m for m in found if look.family(m) == name] for name in look.FAMILIES}
     return {name: there for name, there in members.items() if there}
 
 
@@ -54,16 +33,16 @@ def by_family(study: ResultsLike, axis: str) -> plots.Picture:
     )
     for (name, members), row in zip(families.items(), grid, strict=True):
         for ax, role in zip(row, roles, strict=True):
-            background(ax, study, role, axis, members)
+            look.background(ax, study, role, axis, members)
             for i, method in enumerate(members):
                 style = {"color": plots.PALETTE[i % 6], "marker": plots.MARKERS[i % 6], "ls": plots.LINES[i % 6]}
-                ax.plot(*path(ladders.ladder(study, role, method, axis)), label=method, **style)
+                ax.plot(*look.path(ladders.ladder(study, role, method, axis)), label=method, **style)
         row[0].set_ylabel("accuracy, %")
         row[0].set_title(name, loc="left", fontsize=11)
         row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     for column, role in zip(grid.T, roles, strict=True):
-        stretch(column[0], lowest(study, role))
-        logarithmic(column[0], axis)
+        look.stretch(column[0], look.lowest(study, role))
+        look.logarithmic(column[0], axis)
         for ax in column[:-1]:
             ax.set_xlabel("")
         column[-1].set_xlabel(ladders.axis(axis).title)
@@ -90,17 +69,25 @@ def fronts(study: ResultsLike) -> plots.Picture:
     for row, axis in zip(grid, ladders.AXES, strict=True):
         for ax, role in zip(row, roles, strict=True):
             for name, members in _families(study).items():
-                found = [path(ladders.ladder(study, role, m, axis)) for m in members]
+                found = [look.path(ladders.ladder(study, role, m, axis)) for m in members]
                 spent, reached = ([value for f in found for value in f[i]] for i in (0, 1))
-                ax.plot(spent, reached, mark(members[0]), color=colour(members[0]), label=name, alpha=0.75, ls="none")
+                ax.plot(
+                    spent,
+                    reached,
+                    look.marker(members[0]),
+                    color=look.colour(members[0]),
+                    label=name,
+                    alpha=0.75,
+                    ls="none",
+                )
             best = [(*p.mean, m) for m, p in ladders.front(study, role, axis) if p.mean[0] > 0]
             steps = {"where": "post", "color": plots.INK, "lw": 1, "ls": "-", "marker": ""}
             ax.step([x for x, *_ in best], [y for _, y, _ in best], **steps)
             for x, y, method in best:
                 ax.annotate(method, (x, y), (0, 5), textcoords="offset points", fontsize=7, ha="center")
-            dense_level(ax, study, role)
-            stretch(ax, lowest(study, role))
-            logarithmic(ax, axis)
+            look.dense_level(ax, study, role)
+            look.stretch(ax, look.lowest(study, role))
+            look.logarithmic(ax, axis)
         row[0].set_ylabel("test accuracy, %")
     for ax, role in zip(grid[0], roles, strict=True):
         ax.set_title(role)
@@ -133,10 +120,12 @@ def front_table(study: ResultsLike) -> Table:
     for method in ladders.methods(study):
         counts = {f"{role}: {ladders.AXES[axis].short}": found[role, axis].count(method) for role, axis in columns}
         if any(counts.values()):
-            rows.append({"Method": method, "Family": family(method)} | {k: str(v or NONE) for k, v in counts.items()})
+            rows.append(
+                {"Method": method, "Family": look.family(method)} | {k: str(v or NONE) for k, v in counts.items()}
+            )
     rows.sort(key=lambda row: -sum(int(v) for k, v in row.items() if ":" in k and v != NONE))
     caption = "Rungs of each method on the Pareto front; methods that are on none are left out."
-    return Table(pd.DataFrame(rows), noted(caption, study))
+    return Table(pd.DataFrame(rows), with_scale(caption, unique([study])))
 
 
 # --- order ------------------------------------------------------------------------------------------------
@@ -152,9 +141,9 @@ def slopes(study: ResultsLike) -> plots.Picture:
         by_axis = [ladders.ranks(found) for found in ladders.at_rung(study, role, rung).values()]
         for method in by_axis[0]:
             line = [ranks[method] for ranks in by_axis]
-            ax.plot(range(len(line)), line, marker="o", ls="-", color=colour(method), lw=1.4)
+            ax.plot(range(len(line)), line, marker="o", ls="-", color=look.colour(method), lw=1.4)
             for x, side, where in ((0, -0.08, "right"), (len(line) - 1, 0.08, "left")):
-                ax.text(x + side, line[x], method, ha=where, va="center", fontsize=8, color=colour(method))
+                ax.text(x + side, line[x], method, ha=where, va="center", fontsize=8, color=look.colour(method))
             told.append(f"{role} {method}: {', '.join(f'{rank:g}' for rank in line)}")
         ax.set_xticks(range(len(ladders.AXES)), [f"equal\n{about.short}" for about in ladders.AXES.values()])
         ax.set(title=f"{role}, at {rung}" if rung else role, xlim=(-1.1, len(ladders.AXES) + 0.1), ylabel="rank")
@@ -189,10 +178,10 @@ def order_table(study: ResultsLike) -> Table:
         "Kendall's tau between the orders of the methods on two axes (1: the same, −1: reversed), and the pairs of "
         "methods that change places, of all pairs."
     )
-    return Table(pd.DataFrame(rows), noted(caption, study), row_headers=2)
+    return Table(pd.DataFrame(rows), with_scale(caption, unique([study])), row_headers=2)
 
 
-def order_sentences(study: ResultsLike) -> Block:
+def order_sentences(study: ResultsLike) -> Fragment:
     """What the change of order comes to, in words."""
     lines = []
     for role in ladders.roles(study):
@@ -218,7 +207,7 @@ def order_sentences(study: ResultsLike) -> Block:
     return sentences(lines)
 
 
-def leaders(study: ResultsLike, axis: str) -> Block:
+def leaders(study: ResultsLike, axis: str) -> Fragment:
     """The most accurate method at each budget, and those that the paired interval cannot tell from it."""
     lines = []
     for role in ladders.roles(study):
@@ -246,12 +235,12 @@ def rank_picture(study: ResultsLike) -> plots.Picture:
         for i, method in enumerate(order):
             r = ranked[method]
             if r.n:
-                ax.plot([r.low, r.high], [i, i], color=colour(method), lw=2, marker="", ls="-")
-                ax.plot(r.estimate, i, mark(method), color=colour(method))
+                ax.plot([r.low, r.high], [i, i], color=look.colour(method), lw=2, marker="", ls="-")
+                ax.plot(r.estimate, i, look.marker(method), color=look.colour(method))
         ax.set(title=f"equal {ladders.axis(axis).short}", xlabel="mean rank", xlim=(0, len(order) + 1))
     axes[0].set_yticks(range(len(order)), order, fontsize=9)
     axes[0].set_ylim(len(order) - 0.4, -0.6)
-    told = "; ".join(f"{m}: {', '.join(rank_text(r[m]) for r in found.values())}" for m in order)
+    told = "; ".join(f"{m}: {', '.join(arms.rank_text(r[m]) for r in found.values())}" for m in order)
     return plots.picture(
         fig,
         alt=f"Mean ranks with intervals at equal weights, connections and operations. {told}.",
@@ -270,163 +259,35 @@ def rank_table(study: ResultsLike) -> Table:
     found = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
     rows = []
     for method in _by_rank(found["sparsity"]):
-        row = {"Method": method, "Family": family(method)}
+        row = {"Method": method, "Family": look.family(method)}
         for axis, ranked in found.items():
             r = ranked[method]
-            row[f"at equal {ladders.AXES[axis].short}"] = f"{rank_text(r)} ({r.n})" if r.n else NONE
+            row[f"at equal {ladders.AXES[axis].short}"] = f"{arms.rank_text(r)} ({r.n})" if r.n else NONE
         rows.append(row)
     caption = (
         "Mean rank [95 % bootstrap interval over the seeds] (number of budgets that the ladder reaches). At every "
         f"budget 1 is the first and {len(rows)} the last of the methods that have a value there."
     )
-    return Table(pd.DataFrame(rows), noted(caption, study))
-
-
-# --- cost -------------------------------------------------------------------------------------------------
-
-
-def cost_table(study: ResultsLike) -> Table:
-    """Epochs and processor seconds of each method, and their ratio to the reference's."""
-    rows = []
-    for role in ladders.roles(study):
-        for method in (DENSE, *ladders.methods(study, role)):
-            found = ladders.labels(study, role, method)
-            usual = [label for label in found if not ladders.apart(study, label)]
-            for kind in filter(None, (usual, *([label] for label in found if label not in usual))):
-                times = [ladders.seconds(study, label) for label in kind]
-                seeds = sorted(set.intersection(*map(set, times)))
-                spent = [float(np.mean([t[seed] for t in times])) for seed in seeds]
-                own = {number(r.metrics.get("epochs")) for label in kind for r in study.records[label]}
-                before = {ladders.start_epochs(study, label) for label in kind}
-                ratio = ladders.relative_seconds(study, role, method) if kind is usual else {}
-                rows.append(
-                    {
-                        "Data": role,
-                        "Method": method if kind is usual else f"{method}, {kind[0][2]}",
-                        "Epochs, dense start": _range(before),
-                        "Epochs of its own": _range(own),
-                        "CPU seconds": mean_sd_text(spent, 1),
-                        f"over {REFERENCE} [95 % interval]": _ratio_text(ratio) if method != REFERENCE else NONE,
-                    }
-                )
-    caption = (
-        "What a network costs to train: mean over the ladder ± sd over the seeds (their number). Seconds are processor "
-        "time on one thread; a dense start counts with its epochs at the time that an epoch of the dense arm takes."
-    )
-    return Table(pd.DataFrame(rows), noted(caption, study), row_headers=2)
-
-
-def _range(values: Iterable[float]) -> str:
-    found = sorted(values)
-    if not found:
-        return NONE
-    return f"{found[0]:g}" if found[0] == found[-1] else f"{found[0]:g} to {found[-1]:g}"
-
-
-def _ratio_text(ratio: Mapping[int, float]) -> str:
-    found = mean_interval(list(ratio.values()))
-    if not math.isfinite(found.estimate):
-        return NONE
-    if found.n < 2:
-        return f"{found.estimate:.2f} (1 seed: no interval)"
-    return f"{found.estimate:.2f} [{format_number(found.low)}, {format_number(found.high)}]"
-
-
-def cost_picture(study: ResultsLike) -> plots.Picture:
-    """Processor time of each method over that of the reference."""
-    roles = ladders.roles(study)
-    ratios = {(r, m): ladders.relative_seconds(study, r, m) for r in roles for m in ladders.methods(study, r)}
-    means = {key: mean_sd(list(found.values()))[0] for key, found in ratios.items()}
-
-    def middle(method: str) -> float:
-        found = [means[role, method] for role in roles if math.isfinite(means.get((role, method), math.nan))]
-        return float(np.mean(found)) if found else math.inf
-
-    order = sorted(ladders.methods(study), key=lambda m: (middle(m), m))
-    fig, axes = plots.subplots(
-        1, len(roles), figsize=(9, 0.6 + 0.28 * max(4, len(order))), sharey=True, sharex=True, squeeze=False
-    )
-    for ax, role in zip(axes[0], roles, strict=True):
-        for i, method in enumerate(order):
-            found = list(ratios.get((role, method), {}).values())
-            ax.plot(found, [i] * len(found), mark(method), color=colour(method), ls="none")
-        ax.axvline(1, color=plots.INK, lw=1.2, ls=(0, (6, 3)))
-        ax.set(title=role, xlabel=f"CPU seconds over those of {REFERENCE}")
-    axes[0, 0].set_yticks(range(len(order)), order, fontsize=9)
-    axes[0, 0].set_ylim(len(order) - 0.4, -0.6)
-    told = "; ".join(f"{role} {m}: {format_number(x)}" for (role, m), x in means.items())
-    return plots.picture(
-        fig,
-        alt=f"Points, one per seed: processor time of each method over that of {REFERENCE}. {told}.",
-        caption=f"Processor time of a training over that of {REFERENCE}, a point for each seed, the cheapest on top. "
-        "Dense starts are counted in.",
-        records=unique([study]),
-    )
-
-
-def cost_sentences(study: ResultsLike) -> Block:
-    """Who trains for how long, in words."""
-    lines = []
-    for role in ladders.roles(study):
-        dense = ladders.total_epochs(study, (role, DENSE, ""))
-        usual = [x for m in ladders.methods(study, role) for x in ladders.labels(study, role, m)]
-        longer = [x for x in usual if ladders.apart(study, x)]
-        totals = [ladders.total_epochs(study, x) for x in usual if x not in longer]
-        total = _range(x for x in [dense] if math.isfinite(x))
-        lines.append(f"{role}, epochs in total: the dense network {total}, the arms on the ladders {_range(totals)}.")
-        for x in longer:
-            total = f"{ladders.total_epochs(study, x):g}"
-            lines.append(f"{role}: {x[1]} ({x[2]}) takes {total} epochs and is shown apart.")
-        split: dict[tuple[float, float], list[str]] = {}
-        for x in usual:
-            if x not in longer:
-                before = ladders.start_epochs(study, x)
-                members = split.setdefault((before, ladders.total_epochs(study, x) - before), [])
-                members += [x[1]] * (x[1] not in members)
-        for (first, own), members in split.items():
-            how = f"{own:g} epochs after a dense start of {first:g}" if first else f"{own:g} epochs from scratch"
-            lines.append(f"{role}, {how}: {listed(members)}.")
-    return sentences(lines)
-
-
-def apart_table(study: ResultsLike) -> Block:
-    """The arms that train for longer, each beside the same method and the reference at equal weights."""
-    rows = []
-    for role in ladders.roles(study):
-        for method in ladders.methods(study, role):
-            for label in ladders.labels(study, role, method):
-                if ladders.apart(study, label):
-                    mine = ladders.point(study.records[label], "sparsity")
-                    row = {"Data": role, "Arm": f"{method}, {label[2]}"}
-                    row["Epochs"] = f"{ladders.total_epochs(study, label):g}"
-                    row["Accuracy, %"] = mean_sd_text(list(mine.y.values()))
-                    for title, other in (("the same method", method), (REFERENCE, REFERENCE)):
-                        found = ladders.at_budget(ladders.ladder(study, role, other, "sparsity"), mine.x)
-                        row[f"minus {title}, usual epochs [95 % interval]"] = change_text(dict(mine.y), found)
-                    rows.append(row)
-    if not rows:
-        return sentences(["No arm of these records trains for longer than the others."])
-    caption = "Arms with more epochs than the others, and what the epochs bring at equal weights."
-    return Table(pd.DataFrame(rows), noted(caption, study), row_headers=2)
+    return Table(pd.DataFrame(rows), with_scale(caption, unique([study])))
 
 
 # --- everything -------------------------------------------------------------------------------------------
 
 
-def everything(study: ResultsLike) -> Block:
+def everything(study: ResultsLike) -> Fragment:
     """Every arm: a folded table for each set, and all of them as a file."""
     blocks = []
     for role in ladders.roles(study):
         found = [label for m in (DENSE, *ladders.methods(study)) for label in ladders.labels(study, role, m)]
-        frame = arms(study, found).drop(columns="Data")
+        frame = arms.rows(study, found).drop(columns="Data")
         records = [r for label in found for r in study.records[label]]
-        shown = Table(frame, f"Every arm on {role}: mean ± sd (number of seeds). {scale_note(records)}".strip(), 2)
+        shown = Table(frame, with_scale(f"Every arm on {role}: mean ± sd (number of seeds).", records), 2)
         title = f"{role}: {len(found)} arms"
-        blocks.append(Block(details(title, shown.html), f"{title}\n\n{shown.markdown}"))
+        blocks.append(Fragment(details(title, shown.html), f"{title}\n\n{shown.markdown}"))
     text = raw(study).to_csv(index=False)
     link = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
     html = f'<p><a download="methods.csv" href="{link}">All arms and seeds as a file (CSV)</a></p>'
-    return Block("".join(b.html for b in blocks) + html, "\n\n".join(b.markdown for b in blocks))
+    return Fragment("".join(b.html for b in blocks) + html, "\n\n".join(b.markdown for b in blocks))
 
 
 def raw(study: ResultsLike) -> pd.DataFrame:
@@ -435,7 +296,7 @@ def raw(study: ResultsLike) -> pd.DataFrame:
         {
             "data": label[0],
             "method": label[1],
-            "family": family(label[1]),
+            "family": look.family(label[1]),
             "rung": label[2],
             "seed": r.seed,
             "accuracy": number(r.metrics.get("top1")),
@@ -449,7 +310,7 @@ def raw(study: ResultsLike) -> pd.DataFrame:
     )
 
 
-def limits(study: ResultsLike) -> Block:
+def limits(study: ResultsLike) -> Fragment:
     """What the records themselves say against reading too much into them."""
     lines = []
     for role in ladders.roles(study):
@@ -457,7 +318,7 @@ def limits(study: ResultsLike) -> Block:
         tested = {number(r.metrics.get("samples_test")) for r in records} - {math.nan}
         if tested and all(map(math.isfinite, tested)):
             one = 100 / min(tested)
-            lines.append(f"{role}: {_range(tested)} test samples, so that one of them is {one:.2g} points.")
+            lines.append(f"{role}: {range_text(tested)} test samples, so that one of them is {one:.2g} points.")
         shortest = min((p.mean[0] for p in ladders.ladder(study, role, REFERENCE, "sparsity")), default=math.nan)
         ends = {
             m: min(p.mean[0] for p in points)

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from snnbook.report import ladders, papers, plots
-from snnbook.report.blocks import Block
+from snnbook.report.blocks import Fragment, sentences
 from snnbook.report.ladders import Point
-from snnbook.report.pages.method import sentences
 from snnbook.report.records import ROLES, RecordLike, ResultsLike, number, scale_note
 from snnbook.report.tables import NONE, Table, change_text, format_number, mean_sd_text, table
 
@@ -64,7 +63,7 @@ def roles(study: ResultsLike) -> list[str]:
     return list(dict.fromkeys(label[0] for label in study.records))
 
 
-def epochs(study: ResultsLike, matched: ResultsLike, chosen: Sequence[str]) -> Block:
+def epochs(study: ResultsLike, matched: ResultsLike, chosen: Sequence[str]) -> Fragment:
     """For how many epochs the runs in rounds train on each set, and those of a matched study with their dense start."""
     lines = []
     for role in chosen:

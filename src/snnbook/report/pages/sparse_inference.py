@@ -10,10 +10,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
-from scipy import stats as scipy_stats
 
 from snnbook.report import plots
-from snnbook.report.blocks import Block, paragraph, stacked
+from snnbook.report.blocks import Fragment, paragraph, stacked
 from snnbook.report.pages.speed import needs
 from snnbook.report.tables import NONE, Table, format_number
 
@@ -52,7 +51,7 @@ def _logarithmic(ax: Axes, x: str, y: str) -> None:
 
 
 @needs("sparse")
-def layer(bench: Bench) -> Block:
+def layer(bench: Bench) -> Fragment:
     """Time of one layer against the weights that are left, on every path, and what dense layers take."""
     times, cases = _times(bench), _layers(bench)
     full = {name: s for name, s in cases.items() if (name, OTHERS[0]) in times}
@@ -83,7 +82,7 @@ def layer(bench: Bench) -> Block:
 
 
 @needs("sparse")
-def break_even(bench: Bench) -> Block:
+def break_even(bench: Bench) -> Fragment:
     """The sparsity from which on each path is faster than each dense layer."""
     times, cases = _times(bench), _layers(bench)
     full = {name: s["sparsity"] / 10 for name, s in cases.items() if (name, OTHERS[0]) in times}
@@ -115,7 +114,7 @@ def _crossing(points: Sequence[tuple[float, float]]) -> str:
 
 
 @needs("sparse")
-def grid(bench: Bench) -> Block:
+def grid(bench: Bench) -> Fragment:
     """The paths over sparsity and firing: times, the fastest, and the one that the compiler chose."""
     times, rows = _times(bench), []
     for name, sizes in _layers(bench).items():
@@ -137,7 +136,7 @@ def grid(bench: Bench) -> Block:
 
 
 @needs("sparse")
-def networks(bench: Bench) -> Block:
+def networks(bench: Bench) -> Fragment:
     """Whole networks, one sample: the time of the compiled one, and how many times that the others take."""
     times = _times(bench)
     cases = {c["case"]: c["sizes"] for c in bench["cells"] if c["variant"] == AUTO}
@@ -158,7 +157,7 @@ def networks(bench: Bench) -> Block:
 
 
 @needs("sparse")
-def roofline(bench: Bench) -> Block:
+def roofline(bench: Bench) -> Fragment:
     """Operations a second of one layer against operations for each byte that it cannot but move."""
     times, cases = _times(bench), _layers(bench)
     full = {name: s for name, s in cases.items() if (name, OTHERS[0]) in times}
@@ -213,8 +212,10 @@ def _work(sizes: Mapping[str, int], variant: str) -> tuple[float, float]:
 
 
 @needs("trained")
-def predict(bench: Bench) -> Block:
+def predict(bench: Bench) -> Fragment:
     """Time of trained networks against their synaptic operations, by what the method takes out."""
+    from scipy.stats import spearmanr  # takes a second to import
+
     trained = [c for c in bench["cells"] if c["variant"] == AUTO]
     cells = [c for c in trained if c["sizes"]["sops"]]
     sets = list(dict.fromkeys(c["case"].split(", ")[0] for c in cells))
@@ -229,7 +230,7 @@ def predict(bench: Bench) -> Block:
             x, y = [c["sizes"]["sops"] for c in own], [c["time"] for c in own]
             ax.plot(x, y, plots.MARKERS[i], color=plots.PALETTE[i], label=kind, alpha=0.8, linestyle="none")
             each = [1e6 * b / a for a, b in zip(x, y, strict=True)]
-            rho = f"rank correlation {scipy_stats.spearmanr(x, y).statistic:.2f}, " if len(own) > 2 else ""
+            rho = f"rank correlation {spearmanr(x, y).statistic:.2f}, " if len(own) > 2 else ""
             told.append(f"{name}, {kind}: {rho}{_few(min(each))} to {_few(max(each))} ns for a SOP")
         ax.set(xscale="log", yscale="log", xlabel="SOPs per sample", title=name)
         ax.yaxis.set_major_formatter(PLAIN)
@@ -250,7 +251,7 @@ def _few(value: float) -> str:
 
 
 @needs("trained")
-def methods(bench: Bench) -> Block:
+def methods(bench: Bench) -> Fragment:
     """One trained network of each method: what it costs and how fast it is."""
     times = _times(bench)
     found: dict[str, dict[str, list[tuple[str, Mapping[str, Any]]]]] = {}
@@ -290,7 +291,7 @@ def methods(bench: Bench) -> Block:
 
 
 @needs("trained")
-def rounding(bench: Bench) -> Block:
+def rounding(bench: Bench) -> Fragment:
     """What weights of eight bits cost in accuracy."""
     found = [value for what, value in bench["measures"].items() if what.endswith(CHANGE)]
     changed = f"{sum(found) / len(found):+.2f} points in the mean, {min(found):+.1f} to {max(found):+.1f}"
@@ -300,7 +301,7 @@ def rounding(bench: Bench) -> Block:
 
 
 @needs("sparse")
-def growth(bench: Bench) -> Block:
+def growth(bench: Bench) -> Fragment:
     """The cost of a unit of work as layers grow."""
     rows = []
     for what, value in bench["measures"].items():

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from snnbook.errors import UserError
 from snnbook.report import papers, plots
-from snnbook.report.blocks import Block, paragraph
+from snnbook.report.blocks import Fragment, paragraph
 from snnbook.report.page import duration
 from snnbook.report.records import RecordLike
 from snnbook.report.tables import Table, format_number
@@ -56,16 +56,16 @@ def load(folder: Path | None = None, names: Sequence[str] = NAMES) -> dict[str, 
     return found
 
 
-def _missing(name: str) -> Block:
+def _missing(name: str) -> Fragment:
     return paragraph(f"There is no data/bench/{name}.json yet; `snnbook bench {name}` writes it.")
 
 
-def needs(name: str) -> Callable[[Callable[[Mapping[str, Any]], Block]], Callable[[Found], Block]]:
+def needs(name: str) -> Callable[[Callable[[Mapping[str, Any]], Fragment]], Callable[[Found], Fragment]]:
     """Hand a function the result of its benchmark, or say on the page how to get it."""
 
-    def decorate(make: Callable[[Mapping[str, Any]], Block]) -> Callable[[Found], Block]:
+    def decorate(make: Callable[[Mapping[str, Any]], Fragment]) -> Callable[[Found], Fragment]:
         @wraps(make)
-        def block(found: Found) -> Block:
+        def block(found: Found) -> Fragment:
             return make(found[name]) if name in found else _missing(name)
 
         return block
@@ -73,7 +73,7 @@ def needs(name: str) -> Callable[[Callable[[Mapping[str, Any]], Block]], Callabl
     return decorate
 
 
-def machine(found: Found) -> Block:
+def machine(found: Found) -> Fragment:
     """Where and with which versions each benchmark was run."""
     if not found:
         return _missing("lif")
@@ -89,7 +89,7 @@ def machine(found: Found) -> Block:
     return Table(pd.DataFrame(rows), "The machine and the versions, by benchmark.")
 
 
-def verdict(found: Found, names: Sequence[str] = NAMES) -> Block:
+def verdict(found: Found, names: Sequence[str] = NAMES) -> Fragment:
     """In words: which goals are reached, and each that is not with its number."""
     goals = [goal for result in found.values() for goal in result["goals"]]
     absent = [name for name in names if name not in found]
@@ -104,10 +104,12 @@ def verdict(found: Found, names: Sequence[str] = NAMES) -> Block:
     elif found:
         lines.append("None of the goals was put to the test: a goal needs the full sizes, and most need the peers.")
     lines += [_missing(name).markdown for name in absent]
-    return Block("<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>", "\n".join(f"- {x}" for x in lines))
+    return Fragment(
+        "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>", "\n".join(f"- {x}" for x in lines)
+    )
 
 
-def goals(found: Found) -> Block:
+def goals(found: Found) -> Fragment:
     """Every goal with its number, and whether it is reached."""
     rows = [
         {
@@ -125,7 +127,7 @@ def goals(found: Found) -> Block:
     return Table(pd.DataFrame(rows), caption)
 
 
-def checks(found: Found) -> Block:
+def checks(found: Found) -> Fragment:
     """Every check of the results that the times rest on; a benchmark in which one fails leaves no file."""
     rows = [
         {"Benchmark": name, "Checked": check["what"], "At most": f"{check['limit']:.2g}",
@@ -159,7 +161,7 @@ def _most_compared(lif: Mapping[str, Any], key: str) -> int:
 
 
 @needs("lif")
-def neurons(lif: Mapping[str, Any]) -> Block:
+def neurons(lif: Mapping[str, Any]) -> Fragment:
     """Time per element of the LIF neurons forwards and backwards, against T and against size."""
     elements, T = _most_compared(lif, "elements"), _most_compared(lif, "T")
     fig, (left, right) = plots.subplots(1, 2, figsize=(9, 4), sharey=True)
@@ -198,7 +200,7 @@ def _y_ticks(ax: Axes, values: Sequence[float]) -> None:
 
 
 @needs("lif")
-def neuron_ratios(lif: Mapping[str, Any]) -> Block:
+def neuron_ratios(lif: Mapping[str, Any]) -> Fragment:
     """How many times our time each peer takes, over T."""
     at = _most_compared(lif, "elements")
     steps = sorted({c["sizes"]["T"] for c in lif["cells"]})
@@ -218,7 +220,7 @@ def neuron_ratios(lif: Mapping[str, Any]) -> Block:
 
 
 @needs("lif")
-def neuron_ratios_together(lif: Mapping[str, Any]) -> Block:
+def neuron_ratios_together(lif: Mapping[str, Any]) -> Fragment:
     """The same ratios in one process, whose allocator keeps freed memory for all."""
     rows: dict[str, dict[str, str]] = {}
     for what, ratio in lif["measures"].items():
@@ -234,7 +236,7 @@ def neuron_ratios_together(lif: Mapping[str, Any]) -> Block:
     return Table(pd.DataFrame(list(rows.values())), caption)
 
 
-def _memory(result: Mapping[str, Any], caption: str) -> Block:
+def _memory(result: Mapping[str, Any], caption: str) -> Fragment:
     rows = [
         {
             "Work": m["case"],
@@ -250,7 +252,7 @@ def _memory(result: Mapping[str, Any], caption: str) -> Block:
 
 
 @needs("lif")
-def neuron_memory(lif: Mapping[str, Any]) -> Block:
+def neuron_memory(lif: Mapping[str, Any]) -> Fragment:
     """Extra peak memory of the LIF neurons, as multiples of the input."""
     return _memory(
         lif,
@@ -260,7 +262,7 @@ def neuron_memory(lif: Mapping[str, Any]) -> Block:
 
 
 @needs("train")
-def steps(train: Mapping[str, Any]) -> Block:
+def steps(train: Mapping[str, Any]) -> Fragment:
     """Bars of the time of one training step, by network and variant."""
     cases = list(dict.fromkeys(c["case"] for c in train["cells"]))
     variants = list(dict.fromkeys(c["variant"] for c in train["cells"]))
@@ -287,7 +289,7 @@ def _network(train: Mapping[str, Any], case: str) -> str:
 
 
 @needs("train")
-def step_ratios(train: Mapping[str, Any]) -> Block:
+def step_ratios(train: Mapping[str, Any]) -> Fragment:
     """SpikingJelly's step over ours by network, and what share of ours the neurons take."""
     ratio = {(r["case"], r["ours"]): r["ratio"] for r in train["ratios"]}
     share = {k: v for k, v in train["measures"].items() if k.endswith("in the LIF passes")}
@@ -310,7 +312,7 @@ def step_ratios(train: Mapping[str, Any]) -> Block:
     return Table(pd.DataFrame(rows), caption, row_headers=2)
 
 
-def work(records: Sequence[RecordLike], profile: str) -> Block:
+def work(records: Sequence[RecordLike], profile: str) -> Fragment:
     """How long the stored trials of a profile took, by data set, as their records say."""
     spent: dict[str, list[float]] = {}
     for record in records:
@@ -337,7 +339,7 @@ def work(records: Sequence[RecordLike], profile: str) -> Block:
 
 
 @needs("lamp")
-def lamp(lamp: Mapping[str, Any]) -> Block:
+def lamp(lamp: Mapping[str, Any]) -> Fragment:
     """Times of the three ways to LAMP's masks, and where they decide otherwise."""
     ratio = {(r["case"], r["peer"]): r["ratio"] for r in lamp["ratios"]}
     other = {k: v for k, v in lamp["measures"].items() if "decided otherwise" in k}
@@ -362,6 +364,6 @@ def lamp(lamp: Mapping[str, Any]) -> Block:
 
 
 @needs("lamp")
-def lamp_memory(lamp: Mapping[str, Any]) -> Block:
+def lamp_memory(lamp: Mapping[str, Any]) -> Fragment:
     """Extra peak memory of LAMP, as multiples of the weights."""
     return _memory(lamp, "Extra peak memory of one LAMP cut, masks included, as multiples of the weights.")

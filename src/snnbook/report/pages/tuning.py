@@ -10,12 +10,10 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from snnbook.report import ladders, plots
-from snnbook.report.blocks import Block
+from snnbook.report import ladders, look, plots
+from snnbook.report.blocks import Fragment, listed, sentences
 from snnbook.report.ladders import Label
-from snnbook.report.pages.compare import listed
-from snnbook.report.pages.method import colour, noted, sentences
-from snnbook.report.records import ResultsLike, number, unique
+from snnbook.report.records import ResultsLike, number, unique, with_scale
 from snnbook.report.stats import mean_sd
 from snnbook.report.tables import NONE, Table, format_number
 
@@ -44,7 +42,7 @@ def candidates(study: ResultsLike, used: Collection[Label]) -> Table:
     columns = ["Data", "Method", "Candidate", "Validation accuracy, %", "minus best", "Mark"]
     caption = "Candidates by their accuracy on the validation split. Used: the setting of the comparison."
     frame = pd.DataFrame(rows, columns=columns)
-    return Table(frame, noted(caption, study), row_headers=3)
+    return Table(frame, with_scale(caption, unique([study])), row_headers=3)
 
 
 def _tried(study: ResultsLike, role: str, method: str) -> dict[Label, float]:
@@ -52,7 +50,7 @@ def _tried(study: ResultsLike, role: str, method: str) -> dict[Label, float]:
     return {x: mean_sd([number(r.metrics.get("top1_validation")) for r in study.records[x]])[0] for x in labels}
 
 
-def said(study: ResultsLike, used: Collection[Label]) -> Block:
+def summary(study: ResultsLike, used: Collection[Label]) -> Fragment:
     """How many candidates each method had, and where the best of them is not the one that is used."""
     counts: dict[int, list[str]] = {}
     lines = []
@@ -76,8 +74,8 @@ def picture(study: ResultsLike, used: Collection[Label]) -> plots.Picture:
     fig, ax = plots.subplots(figsize=(8, 0.8 + 0.3 * max(3, len(names))))
     for i, (role, method) in enumerate(names):
         for label, value in _tried(study, role, method).items():
-            face = colour(method) if label in used else "none"
-            ax.plot(value, i, "o", color=colour(method), markerfacecolor=face, ms=7)
+            face = look.colour(method) if label in used else "none"
+            ax.plot(value, i, "o", color=look.colour(method), markerfacecolor=face, ms=7)
     ax.set_yticks(range(len(names)), [method for _, method in names], fontsize=9)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlabel("validation accuracy, %")

@@ -1,0 +1,71 @@
+"""The arms of a comparison as rows of a table: what each reaches and what it spends, over the seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from snnbook.report import ladders
+from snnbook.report.ladders import REFERENCE, Label
+from snnbook.report.records import ResultsLike
+from snnbook.report.stats import Interval, mean_sd
+from snnbook.report.tables import NONE, change_text, format_number, mean_sd_text
+
+
+def level_text(study: ResultsLike, label: Label) -> str:
+    """The rung, with its epochs where there are more of them than in the ladders."""
+    longer = f" ({ladders.total_epochs(study, label):.0f} epochs)" if ladders.apart(study, label) else ""
+    return (label[2] or NONE) + longer
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    """`8.61 ± 0.12`; the mean alone where all seeds spend the same."""
+    mean, sd = mean_sd(values)
+    spread = f" ± {format_number(sd, digits)}" if sd >= 0.5 * 10**-digits else ""
+    return format_number(mean, digits) + spread
+
+
+def row(study: ResultsLike, label: Label) -> dict[str, str]:
+    """An arm as a row of a table: what it reaches and what it spends."""
+    records = study.records[label]
+    cells = {
+        "Data": label[0],
+        "Method": label[1],
+        "Rung": level_text(study, label),
+        "Accuracy, %": mean_sd_text(list(ladders.point(records, "sparsity").y.values())),
+    }
+    for axis in ladders.AXES.values():
+        cells[axis.title[0].upper() + axis.title[1:]] = _spread([axis.of(r.metrics) for r in records], axis.digits)
+    cells["Neurons left, %"] = _spread([ladders.NEURONS(r.metrics) for r in records], 1)
+    smaller = [r.metrics["parameters_smaller"] for r in records if r.metrics.get("parameters_smaller") is not None]
+    cells["Parameters after removal"] = f"{np.mean(smaller):.0f}" if smaller else NONE
+    return cells
+
+
+def rows(study: ResultsLike, found: Iterable[Label]) -> pd.DataFrame:
+    """Arms as rows; the columns on neurons and on the smaller network only where they say something."""
+    found = list(found)
+    frame = pd.DataFrame([row(study, label) for label in found])
+    records = [r for label in found for r in study.records[label]]
+    drop = []
+    if not any(ladders.NEURONS(r.metrics) < 100 for r in records):
+        drop.append("Neurons left, %")
+    if not any(r.metrics.get("parameters_smaller") is not None for r in records):
+        drop.append("Parameters after removal")
+    return frame.drop(columns=drop) if len(frame) else frame
+
+
+def rank_text(found: Interval) -> str:
+    """`3.4 [2.9, 4.1]`: a mean rank with its interval."""
+    if not found.n:
+        return NONE
+    return f"{found.estimate:.1f} [{found.low:.1f}, {found.high:.1f}]"
+
+
+def against_reference(study: ResultsLike, label: Label) -> str:
+    """Accuracy minus that of the reference at as many weights, seed by seed, with its interval."""
+    mine = ladders.point(study.records[label], "sparsity")
+    other = ladders.at_budget(ladders.ladder(study, label[0], REFERENCE, "sparsity"), mine.x)
+    return change_text(dict(mine.y), other)

@@ -1,0 +1,99 @@
+"""What the pages of a comparison share in looks: the colour of a method, axes, and what stands behind the curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarFormatter
+
+from snnbook.report import ladders, plots
+from snnbook.report.ladders import DENSE
+from snnbook.report.records import ResultsLike
+
+FAMILIES = {
+    "cut": ("random", "magnitude", "imp", "lamp", "stp", "slamp"),
+    "cut and regrow": ("set", "esl_snn", "rigl", "granet", "ndsnn", "criticality"),
+    "rewire by sign": ("deepr", "gradr"),
+    "penalty or soft mask": ("unstructured", "stds", "admm", "rcmo"),
+    "structured": ("nslim", "greg", "sccd", "criticality_structured"),
+    "other": (),
+}
+"""Colours are by family: there are more methods than colours that can be told apart."""
+
+
+def family(method: str) -> str:
+    """The family of a method; `other` for one that has none."""
+    return next((name for name, members in FAMILIES.items() if method in members), "other")
+
+
+def colour(method: str) -> str:
+    """The colour of a method's family."""
+    return plots.PALETTE[list(FAMILIES).index(family(method))]
+
+
+def marker(method: str) -> str:
+    """The marker of a method's family."""
+    return plots.MARKERS[list(FAMILIES).index(family(method))]
+
+
+def stretch(ax: Axes, lowest: float) -> None:
+    """An accuracy axis that is stretched towards 100 %, where networks differ by little."""
+    ax.set_yscale("function", functions=(lambda a: -np.log(np.maximum(103 - a, 1e-3)), lambda b: 103 - np.exp(-b)))
+    low = max(0.0, lowest - 3)
+    ax.set_ylim(low, 100.5)
+    ax.yaxis.set_major_locator(FixedLocator([t for t in (0, 20, 40, 60, 80, 90, 95, 98, 100) if t >= low]))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(ScalarFormatter())
+
+
+def logarithmic(ax: Axes, axis: str) -> None:
+    """A logarithmic axis of what is spent, with plain numbers, read from dear to cheap."""
+    if not math.isfinite(ax.dataLim.minposx):  # nothing drawn, as where no neuron fires
+        ax.set_xlim(1, 10)
+    ax.set_xscale("log")
+    ax.set_xlabel(ladders.axis(axis).title)
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 150 * low else (1, 3)))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.invert_xaxis()
+
+
+def path(points: Sequence[ladders.Point]) -> tuple[list[float], list[float]]:
+    """The means of a ladder from cheap to dear; what spends nothing has no place on a logarithmic axis."""
+    means = sorted(p.mean for p in points)
+    kept = [(x, y) for x, y in means if x > 0 and math.isfinite(x) and math.isfinite(y)]
+    return [x for x, _ in kept], [y for _, y in kept]
+
+
+def lowest(study: ResultsLike, role: str) -> float:
+    """The lowest mean accuracy of any arm on a set."""
+    found = [ladders.point(r, "sparsity").mean[1] for label, r in study.records.items() if r and label[0] == role]
+    return min((y for y in found if math.isfinite(y)), default=0.0)
+
+
+def dense_accuracy(study: ResultsLike, role: str) -> float:
+    """Mean accuracy of the network that was trained without pruning; NaN if there is none."""
+    records = study.records.get((role, DENSE, ""), ())
+    return ladders.point(records, "sparsity").mean[1] if records else math.nan
+
+
+def dense_level(ax: Axes, study: ResultsLike, role: str, name: str = "") -> None:
+    """The accuracy of the network trained without pruning as a level, with a name at it."""
+    level = dense_accuracy(study, role)
+    if math.isfinite(level):
+        ax.axhline(level, color=plots.INK, lw=1.2, ls=(0, (6, 3)))
+    if math.isfinite(level) and name:
+        ax.annotate(name, (0.01, level), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
+
+
+def background(ax: Axes, study: ResultsLike, role: str, axis: str, but: Iterable[str]) -> None:
+    """All methods but some as thin grey lines, and the dense network as a level."""
+    for other in ladders.methods(study, role):
+        if other not in but:
+            x, y = path(ladders.ladder(study, role, other, axis))
+            ax.plot(x, y, "-", marker="." if len(x) == 1 else "", ms=3, color=plots.INK, lw=0.7, alpha=0.4)
+    dense_level(ax, study, role, "dense")

@@ -1,0 +1,171 @@
+"""Pages of comparisons: shown for records that are few or degenerate, and worked by hand where numbers come out."""
+
+from __future__ import annotations
+
+import warnings
+
+import matplotlib as mpl
+import pytest
+from matplotlib.figure import Figure
+from report_fakes import arm_metrics, compared, small
+from test_tables import Tags
+
+from snnbook import pruning
+from snnbook.errors import UserError
+from snnbook.report import ladders, look, plots
+from snnbook.report.pages import compare, cost, method
+
+mpl.use("agg")
+
+
+def test_every_method_has_a_family_and_a_look_of_its_own_in_it():
+    members = [m for there in look.FAMILIES.values() for m in there]
+    assert set(pruning.available()) - {"dense"} <= set(members)
+    assert len(members) == len(set(members))
+    assert max(map(len, look.FAMILIES.values())) <= len(plots.PALETTE)
+    assert len(look.FAMILIES) <= len(plots.PALETTE)
+    assert look.family("of a reader's own") == "other"
+
+
+def test_where_a_method_stands():
+    block = method.standing(small(), "lamp")
+    Tags(block.html)
+    assert "+2.00 [+2.00, +2.00]" in block.markdown
+    assert "At equal weights: mean rank 1.0 [1.0, 1.0] of 2 methods, over 4 budgets." in block.markdown
+    assert "digits-dvs, 99 %: 85.0 percent with 1 percent of the weights and 20 thousand SOPs" in block.html
+    assert "Neurons left" not in block.markdown
+    assert "Reduced scale" in block.markdown
+    assert "minus magnitude" not in method.standing(small(), "magnitude").markdown
+    with pytest.raises(UserError, match="did you mean lamp"):
+        method.standing(small(), "lam")
+
+
+def test_neurons_and_smaller_networks_are_shown_where_there_are_some():
+    found = small(
+        more={("nslim", "channels 0.5"): arm_metrics(90, 50.0, 8e5, neurons_alive=25, parameters_smaller=1234)}
+    )
+    text = method.standing(found, "nslim").markdown
+    assert "| 50.0 | 1234 |" in text
+    assert "its ladder reaches none of the budgets" in text
+
+
+BLOCKS = [
+    *(lambda s, axis=axis: compare.by_family(s, axis) for axis in ladders.AXES),
+    *(lambda s, axis=axis: compare.leaders(s, axis) for axis in ladders.AXES),
+    compare.slopes, compare.order_sentences, compare.order_table, compare.fronts, compare.front_table,
+    compare.rank_picture, compare.rank_table, cost.summary, cost.picture,
+    cost.table, cost.trained_longer, compare.everything, compare.limits,
+    lambda s: method.standing(s, "magnitude"),
+]  # fmt: skip
+DEGENERATE = {
+    "usual": small,
+    "one seed and set": lambda: small(seeds=(0,), sets=("digits-dvs",)),
+    "one rung, all right": lambda: compared(
+        {("dense", ""): arm_metrics(100, 0.0), ("magnitude", "90 %"): arm_metrics(100, 90.0)}
+    ),
+    "at chance, no operations": lambda: compared(
+        {(m, r): arm_metrics(10, 90.0, sops=0.0) for m, r in (("dense", ""), ("magnitude", "90 %"), ("lamp", "90 %"))}
+    ),
+    "no dense network, an unknown method": lambda: compared(
+        {("magnitude", "90 %"): arm_metrics(9, 90.0), ("mine", "90 %"): arm_metrics(9, 90.0)}
+    ),
+}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Figures are laid out and not drawn."""
+    monkeypatch.setattr(Figure, "savefig", lambda fig, *args, **settings: fig.get_layout_engine().execute(fig))
+
+
+@pytest.mark.parametrize("case", DEGENERATE)
+@pytest.mark.filterwarnings("error")
+def test_every_block_can_be_shown(case, quick):
+    found = DEGENERATE[case]()
+    for block in BLOCKS:
+        made = block(found)
+        Tags(made.html)
+        assert "nan" not in made.markdown
+
+
+def test_a_method_without_spikes_is_drawn_without_a_warning():
+    found = DEGENERATE["at chance, no operations"]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "base64," in method.standing(found, "lamp").html
+
+
+def test_a_method_may_be_missing_on_a_set(quick):
+    found = small()
+    for label in [label for label in found.records if label[:2] == ("digits-clutter", "lamp")]:
+        del found.records[label]
+    for block in BLOCKS:
+        Tags(block(found).html)
+    assert ladders.mean_ranks(ladders.scores(found, "sparsity"))["lamp"].n == 2
+    assert "digits-clutter: not run here: lamp." in compare.limits(found).markdown
+    assert "digits-clutter" not in set(method.standing(found, "lamp").markdown.split())
+
+
+def test_the_change_of_order_is_said():
+    # At equal weights lamp leads, 90 to 86. The middle one of 100, 200 and 100 thousand operations is 100: there
+    # magnitude has its 86, and lamp, half of the way in log from 80 at 50 to 90 at 200 thousand, 85. random stays last.
+    found = compared(
+        {
+            ("dense", ""): arm_metrics(97, 0.0),
+            ("magnitude", "99 %"): arm_metrics(80, 99.0, 1e4),
+            ("magnitude", "90 %"): arm_metrics(86, 90.0, 1e5),
+            ("lamp", "99 %"): arm_metrics(80, 99.0, 5e4),
+            ("lamp", "90 %"): arm_metrics(90, 90.0, 2e5),
+            ("random", "99 %"): arm_metrics(40, 99.0, 1e4),
+            ("random", "90 %"): arm_metrics(50, 90.0, 1e5),
+        },
+        sets=("digits-dvs",),
+    )
+    at = ladders.at_rung(found, "digits-dvs", "90 %")
+    assert at["sparsity"] == {"magnitude": 86, "lamp": 90, "random": 50}
+    assert at["sops"] == pytest.approx({"magnitude": 86, "lamp": 85, "random": 50})
+    assert compare.order_sentences(found).markdown == (
+        "- digits-dvs, 90 %: 1 of 3 pairs of methods change places between equal weights and equal SOPs; "
+        "magnitude climbs most, from rank 2 to 1; lamp falls most, from rank 1 to 2."
+    )
+    frame = compare.order_table(found).frame.set_index("Budget")
+    assert frame.loc["90 %", "weights → SOPs"] == "0.33 (1 of 3)"
+
+
+def test_the_leaders_and_those_that_cannot_be_told_from_them():
+    def noisy(s):
+        return arm_metrics(94 + (1, -3, 3)[s], 90.0)
+
+    found = compared(
+        {
+            ("dense", ""): arm_metrics(97, 0.0),
+            ("magnitude", "90 %"): lambda s: arm_metrics(95 + s / 10, 90.0),
+            ("lamp", "90 %"): noisy,
+            ("random", "90 %"): lambda s: arm_metrics(50 + s / 10, 90.0),
+        },
+        sets=("digits-dvs",),
+    )
+    text = compare.leaders(found, "sparsity").markdown
+    assert (
+        "at 10.00 (weights left, %): magnitude comes first of 3 with 95.10 ± 0.10 (3) %; not separable from it: lamp."
+        in text
+    )
+
+
+def test_every_arm_is_in_the_file():
+    frame = compare.raw(small())
+    assert len(frame) == 5 * 2 * 3
+    row = frame[(frame["method"] == "lamp") & (frame["rung"] == "99 %") & (frame["seed"] == 1)].iloc[0]
+    assert (row["accuracy"], row["sparsity"], row["sops"], row["family"]) == (85, 1, 20, "cut")
+    assert 'download="methods.csv"' in compare.everything(small()).html
+
+
+def test_what_the_records_say_against_themselves():
+    found = small(
+        more={("nslim", "channels 0.5"): arm_metrics(90, 50.0, 8e5), ("random", "90 %"): arm_metrics(12, 90.0)}
+    )
+    text = compare.limits(found).markdown
+    assert "1000 test samples, so that one of them is 0.1 points" in text
+    assert "nslim (50 %) and random (10 %)" in text
+    # Guessing among 1000: 10 ± 0.95 points; 12 is within three of these.
+    assert "a network that guesses, for at least one seed: random 90 %." in text
