@@ -29,6 +29,7 @@ FLOORS = (
     ("snnbook.sparse",),
     (
         "snnbook.experiments.compared",
+        "snnbook.experiments.record",
         "snnbook.experiments.store",
         "snnbook.experiments.studies",
         "snnbook.experiments.trials",
@@ -37,7 +38,13 @@ FLOORS = (
     ("snnbook.report",),
     ("snnbook.bench", "snnbook.book", "snnbook.cli"),
 )
-REPORT_MAY_USE = ("snnbook", "snnbook.errors", "snnbook.report", "snnbook.experiments.store")
+REPORT_MAY_USE = (
+    "snnbook",
+    "snnbook.errors",
+    "snnbook.report",
+    "snnbook.experiments.record",
+    "snnbook.experiments.store",
+)
 METHODS = sorted((PACKAGE / "pruning" / "methods").glob("[!_]*.py"))
 
 

@@ -87,7 +87,7 @@ print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} w
 free = experiments.run(replace(trial, settings=dict(trial.settings) | {"strength": 0.0}), seed=0)
 fig, ax = plots.subplots(1, 1, figsize=(6, 3.4), layout="constrained")
 for rho, run in (("0.0005", record), ("0", free)):
-    outside = run.metrics["log"]["outside"]
+    outside = run.log["outside"]
     ax.plot(range(1, len(outside) + 1), [100 * share for share in outside], label=rho)
 ax.set(xlabel="update", ylabel="squares outside the largest, %")
 ax.legend(title="strength")

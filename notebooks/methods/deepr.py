@@ -92,7 +92,7 @@ record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
 # %% tags=["remove-input"]
-print(f"{record.metrics['log']['rewired']} times a weight gave way to another")
+print(f"{record.log['rewired']} times a weight gave way to another")
 fig, ax = plots.subplots(1, 1, figsize=(6, 3.2), layout="constrained")
 plots.weights_left(ax, {"Deep R": [record]})
 plots.show(

@@ -107,7 +107,7 @@ for growth in ("gradient", "random"):
     runs[growth] = experiments.run(other, seed=0)
 fig, ax = plots.subplots()
 for growth, run in runs.items():
-    grown = run.metrics["log"]["grown"]
+    grown = run.log["grown"]
     ax.plot(range(1, len(grown) + 1), grown, label=growth)
 ax.set(xlabel="update", ylabel="weights that came alive")
 ax.legend(title="growth by")

@@ -101,7 +101,7 @@ ax.plot(range(K + 1), 100 * (1 - due), label="asked for")
 ax.plot([K], [100 - record.metrics["sparsity"]], label="the run above", linestyle="none")
 ax.set(xlabel="cut", ylabel="weights left, %", yscale="log")
 ax.legend()
-grown = record.metrics["log"]["grown"]
+grown = record.log["grown"]
 bx.bar(range(1, len(grown) + 1), grown, color=plots.PALETTE[0])
 bx.set(xlabel="exchange", ylabel="weights that came alive")
 plots.show(

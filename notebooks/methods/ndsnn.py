@@ -106,7 +106,7 @@ dropped = np.maximum(share * alive[:-1], alive[:-1] - alive[1:])
 fig, ax = plots.subplots()
 ax.plot(k[1:], dropped / 1000, label="dropped")
 ax.plot(k[1:], (alive[1:] - alive[:-1] + dropped) / 1000, label="grown")
-ax.plot(k[1:], np.array(record.metrics["log"]["grown"]) / 1000, label="grown that were dead before, the run above")
+ax.plot(k[1:], np.array(record.log["grown"]) / 1000, label="grown that were dead before, the run above")
 ax.set(xlabel="exchange", ylabel="thousand weights")
 ax.legend()
 plots.show(

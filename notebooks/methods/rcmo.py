@@ -93,7 +93,7 @@ print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} w
 
 # %% tags=["remove-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-removed = record.metrics["log"]["removed"]
+removed = record.log["removed"]
 ax.plot(range(1, len(removed) + 1), [s / record.metrics["weights_total"] for s in removed])
 ax.set(xlabel="step", ylabel="share of weights removed")
 plots.weights_left(bx, {"RCMO": [record]})

@@ -108,7 +108,7 @@ other = replace(trial, settings=dict(trial.settings) | {"again": False})
 runs = {"may grow again": record, "is gone": experiments.run(other, seed=0)}
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 for label, run in runs.items():
-    grown = run.metrics["log"]["grown"]
+    grown = run.log["grown"]
     ax.plot(range(1, len(grown) + 1), grown, label=label)
 ax.set(xlabel="update", ylabel="weights that came alive")
 ax.legend(title="what was dropped")

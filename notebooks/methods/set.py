@@ -96,7 +96,7 @@ print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} w
 
 # %% tags=["remove-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-grown = record.metrics["log"]["grown"]
+grown = record.log["grown"]
 ax.bar(range(1, len(grown) + 1), grown, color=plots.PALETTE[0])
 ax.set(xlabel="update", ylabel="weights that came alive")
 plots.weights_left(bx, {"SET": [record]})

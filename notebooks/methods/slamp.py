@@ -105,7 +105,7 @@ print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} w
 from dataclasses import replace
 
 lamp = experiments.run(replace(trial, method="lamp"), seed=0)
-found = record.metrics["log"]["amplification"]
+found = record.log["amplification"]
 most = sum((2 - 2 ** (1 - t)) ** 2 for t in range(1, trial.T + 1)) / trial.T  # leak 1/2
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 ax.bar(range(1, len(found) + 1), list(found.values()))

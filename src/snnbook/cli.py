@@ -135,7 +135,7 @@ def show(id: str, as_json: bool, results: str, profile: str) -> None:
     records = open_store(profile, results).find(id)
     if as_json:
         for record in records:
-            click.echo(json.dumps(record.body() | {"checksum": record.checksum}, sort_keys=True))
+            click.echo(json.dumps(record.body(), sort_keys=True))
         return
     click.secho(records[0].id, bold=True)
     for key, value in records[0].trial.items():

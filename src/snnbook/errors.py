@@ -14,7 +14,7 @@ class UserError(ValueError):
 
 
 class DamagedRecord(UserWarning):
-    """A stored record failed its check, was set aside and is not used."""
+    """A stored record is not used: it failed its check and was set aside, or an older snnbook wrote it."""
 
 
 def unknown(kind: str, name: object, valid: Iterable[str]) -> UserError:

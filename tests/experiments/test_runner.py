@@ -61,12 +61,12 @@ def test_details_are_added_and_leave_the_rest_as_it_is():
     found, plain = run(trial, 0), run(replace(trial, details=()), 0)
     assert trial.id != replace(trial, details=()).id
     assert "details" not in plain.trial, "records from before there were details stay valid"
-    last = found.metrics["log"]["rounds"][-1]
+    last = found.log["rounds"][-1]
     for key in ("T", "sparsity", "sops", "top1", "epochs"):
         assert last[key] == found.metrics[key] == plain.metrics[key], key
     share = 100 * found.metrics["connections_alive"] / found.metrics["connections_total"]
-    assert last["connections"] == pytest.approx(share)
-    assert [r["sparsity"] for r in found.metrics["log"]["rounds"]] == pytest.approx([0, 25, 43.75], abs=0.1)
+    assert last["connections_left"] == pytest.approx(share)
+    assert [r["sparsity"] for r in found.log["rounds"]] == pytest.approx([0, 25, 43.75], abs=0.1)
     assert found.curves["magnitudes"].sum() == found.metrics["weights_alive"]
     assert found.curves["outputs"].shape == (found.metrics["T"], 16, 10)
     assert found.curves["taylor_kl"].shape == found.curves["taylor_fisher"].shape == (6, found.metrics["T"])

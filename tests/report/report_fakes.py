@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from snnbook.experiments.store import Record
+from snnbook.experiments.record import Record
 
 SETS = ("digits-dvs", "arms-dvs")
 SEEDS = range(5)
 
 
-def record(data="digits-dvs", arm="none", seed=0, profile="laptop", curves=None, layers=(), **metrics):
+def record(data="digits-dvs", arm="none", seed=0, profile="laptop", curves=None, layers=(), log=None, **metrics):
     """One record; `layers` are the shares of weights and of connections left, or pairs of these and firing rates."""
     return Record(
         id=f"{arm}-{data}-00000000",
@@ -32,6 +32,7 @@ def record(data="digits-dvs", arm="none", seed=0, profile="laptop", curves=None,
             for i, (share, rate) in enumerate(s if isinstance(s, tuple) else (s, None) for s in layers)
         ],
         curves=curves or {},
+        log=log or {},
         environment={
             "profile": profile, "snnbook": "0.1.0", "python": "3.11.2", "torch": "2.13.0", "numpy": "2.4.0",
             "device": "cpu", "threads": 1, "native": True, "commit": "abc", "wall_s": 61.0,
@@ -93,7 +94,7 @@ def rounds(gain=None, layers=None, sets=ALL_SETS, cuts=14, noise=0.1, seeds=SEED
                 {
                     "T": steps if n else 10,
                     "sparsity": 100 * (1 - 0.75**n),
-                    "connections": 100 * 0.8**n,
+                    "connections_left": 100 * 0.8**n,
                     "sops": 1e5 * 0.85**n,
                     "top1": 90 + seed + n * gain[name] + (noise * rng.standard_normal() if n else 0.0),
                     "epochs": 10 * (n + 1),
@@ -118,12 +119,14 @@ def compared(arms, sets=COMPARED_SETS, seeds=(0, 1, 2), parent=None):
     start = SimpleNamespace(epochs=parent, start=None) if parent else None
     for role in sets:
         for (method, rung), make in arms.items():
-            found = [record(role, method, s, **(make(s) if callable(make) else make)) for s in seeds]
-            for r in found:
+            records[role, method, rung], scratch = [], False
+            for s in seeds:
+                metrics = dict(make(s) if callable(make) else make)
+                cpu, scratch = metrics.pop("cpu", 10.0), metrics.pop("scratch", False)
+                r = record(role, method, s, **metrics)
                 r.id = f"{method}-{role}-{rung}"
-                r.environment["train_cpu_s"] = r.metrics.pop("cpu", 10.0)
-            scratch = any(r.metrics.pop("scratch", False) for r in found)
-            records[role, method, rung] = found
+                r.environment["train_cpu_s"] = cpu
+                records[role, method, rung].append(r)
             trials[role, method, rung] = SimpleNamespace(start=None if scratch else start)
     return SimpleNamespace(records=records, study=SimpleNamespace(trials=trials))
 

@@ -19,7 +19,8 @@ from snnbook import datasets, sparse
 from snnbook.bench.sparse import AUTO, FP32, LAST, Dense
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, repeated, surroundings
 from snnbook.experiments import Trial, runner
-from snnbook.experiments.store import Record, Store
+from snnbook.experiments.record import Record
+from snnbook.experiments.store import Store
 from snnbook.experiments.studies import results_folder, study
 from snnbook.sparse import graph
 from snnbook.training import fetch, to_network

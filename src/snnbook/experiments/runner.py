@@ -29,7 +29,8 @@ from tqdm import tqdm
 import snnbook
 from snnbook import datasets, measure, native, networks, pruning, tracing
 from snnbook.errors import UserError, unknown
-from snnbook.experiments.store import Record, Store
+from snnbook.experiments.record import Record
+from snnbook.experiments.store import Store
 from snnbook.experiments.studies import Study, applicable, results_folder, study
 from snnbook.experiments.trials import Trial
 from snnbook.experiments.trials import options as parse_options
@@ -152,7 +153,7 @@ def _round(test: datasets.FrameSet, c: pruning.Context) -> None:
     found = {
         "T": c.T,
         "sparsity": 100 * c.masks.sparsity,
-        "connections": 100 * connections.alive / connections.total,
+        "connections_left": 100 * connections.alive / connections.total,
         "sops": measure.sops(c.model, x).total,
         "top1": measure.accuracy(logits, labels),
         "epochs": len(c.log["loss"]),
@@ -205,9 +206,7 @@ def _measured(
             one, two = (deepcopy(m).double().eval()(exact) for m in (model, context.model))
         metrics["parameters_smaller"] = sum(p.numel() for p in context.model.parameters())
         metrics["smaller_differs"] = float((one - two).abs().max())
-    told = {name: value for name, value in context.log.items() if name not in ("loss", "decision_step")}
-    if told:
-        metrics["log"] = told
+    log = {name: value for name, value in context.log.items() if name not in ("loss", "decision_step")}
     metrics["sparsity_parameters"] = 100 * (1 - metrics["parameters_alive"] / metrics["parameters_total"])
     modules = dict(model.named_modules())
     layers = [
@@ -249,7 +248,7 @@ def _measured(
     for name, module in modules.items():
         if isinstance(module, LIF) and module.mask is not None:
             curves[f"neurons/{name}"] = np.packbits(module.mask.cpu().numpy())
-    return Record(trial.id, seed, trial.config, metrics, layers, curves)
+    return Record(trial.id, seed, trial.config, metrics, layers, curves, log)
 
 
 def environment(profile: str = "", device: str = "cpu") -> dict[str, Any]:

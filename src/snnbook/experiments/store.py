@@ -1,7 +1,8 @@
-"""The record of a trial and seed on disk: one JSON file, plus one .npz for arrays, both under `<store>/<trial id>/`.
+"""The records on disk: one JSON file a trial and seed, plus one .npz for its arrays, under `<store>/<trial id>/`.
 
-A record appears whole or not at all (written aside, flushed, renamed) and carries a checksum, so that a page never
-shows a truncated or hand-edited one. What does not pass is set aside under another name and reported.
+A record appears whole or not at all: both files are written aside and flushed, then renamed, the arrays first. The JSON
+begins with the SHA-256 of all its bytes behind that line, and holds size and SHA-256 of the arrays' file. So metrics
+are read and checked without the arrays, and a page never shows a truncated or hand-edited record.
 """
 
 from __future__ import annotations
@@ -11,62 +12,97 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from snnbook.errors import DamagedRecord, UserError, unknown
+from snnbook.experiments.record import Record
 from snnbook.files import whole
 
-FORMAT = 1
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 2
+_HEAD, _FOOT = b'{\n "checksum": "', b'",\n'
+_START = len(_HEAD) + 64 + len(_FOOT)  # of the bytes that the checksum covers
 
 
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=True).encode()
+class _Damage(Exception):
+    """A file of a record is not what was written; the text says why."""
 
 
-@dataclass
-class Record:
-    """What one run of a trial with one seed left behind.
+class StoredCurves(Mapping[str, np.ndarray]):
+    """The arrays of a stored record by name. The file is read and checked once, when an array or a name is asked for.
 
-    trial: the canonical configuration. metrics: one number or None each. layers: one dict per layer in order of
-    execution. curves: arrays by name. environment: versions, device, threads, wall time. See `book/reference` for the
-    names and units.
+    Every access unpacks the array anew, so that changing it in place changes nothing here. Raises UserError if the file
+    cannot be read, or is not the one that was written: then the record is set aside.
     """
 
-    id: str
-    seed: int
-    trial: dict[str, Any]
-    metrics: dict[str, Any]
-    layers: list[dict[str, Any]] = field(default_factory=list)
-    curves: dict[str, np.ndarray] = field(default_factory=dict)
-    environment: dict[str, Any] = field(default_factory=dict)
-    checksum: str = ""
+    def __init__(self, path: Path, size: int, checksum: str, damaged: Callable[[str], None]):
+        self.path, self.size, self.checksum, self._damaged = path, size, checksum, damaged
 
-    @property
-    def profile(self) -> str:
-        return self.environment.get("profile", "")
+    @cached_property
+    def content(self) -> bytes:
+        """The bytes of the file."""
+        try:
+            content = _read(self.path)
+        except FileNotFoundError:
+            content = b""
+        if hashlib.sha256(content).hexdigest() != self.checksum:
+            why = "does not match its checksum" if content else "is gone or empty"
+            self._damaged(f"the file of its arrays {why}")
+            raise UserError(f"{self.path} {why}; run the trial again")
+        return content
 
-    @property
-    def digest(self) -> str:
-        """Hash of everything that a re-run on the same machine must reproduce, bit for bit."""
-        h = hashlib.sha256(_canonical([self.id, self.seed, self.trial, self.metrics, self.layers]))
-        for name in sorted(self.curves):
-            a = self.curves[name]
-            h.update(f"{name} {a.dtype.str} {a.shape}".encode() + np.ascontiguousarray(a).tobytes())
-        return h.hexdigest()
+    @cached_property
+    def _arrays(self) -> Any:
+        return np.load(BytesIO(self.content), allow_pickle=False)
 
-    def body(self) -> dict[str, Any]:
-        """The JSON part, without the checksum."""
-        keys = ("id", "seed", "trial", "metrics", "layers", "environment")
-        return {"format": FORMAT, **{k: getattr(self, k) for k in keys}}
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays.files)
+
+    def __len__(self) -> int:
+        return len(self._arrays.files)
+
+
+def packed(record: Record) -> tuple[bytes, bytes]:
+    """The two files of a record, JSON and arrays; the latter is empty without curves, and as it was for stored ones."""
+    curves, arrays = record.curves, b""
+    if isinstance(curves, StoredCurves):
+        arrays = curves.content
+    elif curves:
+        buffer = BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **curves)
+        arrays = buffer.getvalue()
+    about = {"bytes": len(arrays), "sha256": hashlib.sha256(arrays).hexdigest()} if arrays else None
+    body = record.body() | {"arrays": about, "format": FORMAT}
+    rest = json.dumps(body, indent=1, sort_keys=True).encode()[2:] + b"\n"  # without "{\n", which the head has
+    return _HEAD + hashlib.sha256(rest).hexdigest().encode() + _FOOT + rest, arrays
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file. Raises FileNotFoundError if there is none, UserError if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise FileNotFoundError(path) from err
+    except OSError as err:
+        raise UserError(f"cannot read {path}: {err.strerror or err}") from err
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as f:
+        f.write(data)
+        f.flush()
+        os.fsync(f.fileno())
 
 
 class Store:
@@ -80,86 +116,128 @@ class Store:
         return self.path / id / f"seed-{seed}.json"
 
     def has(self, id: str, seed: int) -> bool:
-        """Whether a sound record is there."""
+        """Whether `get` would return a record; its arrays are there in their size, and are not read.
+
+        Raises UserError as `get` does.
+        """
         return self.get(id, seed) is not None
 
     def get(self, id: str, seed: int) -> Record | None:
-        """The record, or None if there is none; a damaged one is set aside with a DamagedRecord warning."""
+        """The record, or None if there is none; its curves are read when they are asked for.
+
+        A truncated or changed record is set aside with a DamagedRecord warning and is None, one by an older snnbook is
+        None with that warning. Raises UserError for a file that cannot be read, that a newer snnbook wrote, that has a
+        metric which this one does not know, or that is the record of another trial or seed.
+        """
         path = self.file(id, seed)
-        if not path.exists():
-            return None
         try:
-            return self._read(path)
-        except (ValueError, KeyError, TypeError, OSError) as err:
-            aside = path.with_suffix(".damaged")
-            with contextlib.suppress(OSError):
-                path.rename(aside)
-            warnings.warn(f"{path} is not used: {err}; set aside as {aside.name}", DamagedRecord, stacklevel=2)
+            content = self._content(path)
+            return None if content is None else self._record(path, id, seed, content)
+        except FileNotFoundError:
+            return None
+        except _Damage as err:
+            _set_aside(path, str(err))
             return None
 
-    def _read(self, path: Path) -> Record:
+    def _content(self, path: Path) -> dict[str, Any] | None:
+        data = _read(path)
         try:
-            content = json.loads(path.read_text())
-            checksum = content.pop("checksum")
-        except (json.JSONDecodeError, KeyError, AttributeError, UnicodeDecodeError) as err:
-            raise ValueError("it is truncated or not a record") from err
-        if content.get("format", 0) > FORMAT:
-            raise ValueError("it was written by a newer snnbook")
-        arrays = path.with_suffix(".npz")
-        data = arrays.read_bytes() if arrays.exists() else b""
-        if hashlib.sha256(_canonical(content) + data).hexdigest() != checksum:
-            raise ValueError("it does not match its checksum, so it was changed after it was written")
-        with np.load(BytesIO(data)) if data else contextlib.nullcontext({}) as npz:
-            curves = {name: npz[name] for name in npz}
-        content.pop("format")
-        return Record(**content, curves=curves, checksum=checksum)
+            content = json.loads(data)
+            format = content["format"]
+        except (ValueError, KeyError, TypeError, RecursionError) as err:
+            raise _Damage("it is truncated or not a record") from err
+        if not isinstance(format, int):
+            raise _Damage("it is not a record")
+        if format == 1:
+            return _from_format_1(path, content)
+        if format > FORMAT:
+            raise UserError(f"{path} was written by a newer snnbook; this one reads format {FORMAT}")
+        if format < FORMAT:
+            warnings.warn(f"{path} was written by an older snnbook: run it again", DamagedRecord, stacklevel=4)
+            return None
+        if data[:_START] != _HEAD + hashlib.sha256(data[_START:]).hexdigest().encode() + _FOOT:
+            raise _Damage("it does not match its checksum, so it was changed after it was written")
+        return content
+
+    def _record(self, path: Path, id: str, seed: int, content: dict[str, Any]) -> Record:
+        if (content["id"], content["seed"]) != (id, seed):
+            raise UserError(f"{path} is the record of {content['id']}, seed {content['seed']}: move it back")
+        about = content.pop("arrays")
+        curves: Mapping[str, np.ndarray] = {}
+        if about is not None:
+            arrays = path.with_suffix(".npz")
+            try:
+                size = os.stat(arrays).st_size
+            except FileNotFoundError:
+                raise _Damage("the file of its arrays is not there") from None
+            except OSError as err:
+                raise UserError(f"cannot read {arrays}: {err.strerror or err}") from err
+            if size != about["bytes"]:
+                raise _Damage(f"the file of its arrays has {size} bytes, not {about['bytes']}")
+            curves = StoredCurves(arrays, size, about["sha256"], lambda why: _set_aside(path, why))
+        del content["format"], content["checksum"]
+        try:
+            return Record(**content, curves=curves)
+        except UserError as err:
+            raise UserError(f"{path}: {err}") from err
 
     def put(self, record: Record) -> None:
-        """Write a record atomically. Raises UserError if the folder cannot be written; nothing is left half-done."""
-        buffer = BytesIO()
-        if record.curves:
-            np.savez_compressed(buffer, allow_pickle=False, **record.curves)
-        record.checksum = hashlib.sha256(_canonical(record.body()) + buffer.getvalue()).hexdigest()
-        path = self.file(record.id, record.seed)
-        text = json.dumps(record.body() | {"checksum": record.checksum}, indent=1, sort_keys=True) + "\n"
-        if record.curves:
-            self._write(path.with_suffix(".npz"), buffer.getvalue())
-        self._write(path, text.encode())
+        """Write a record. Raises UserError if that fails; the record that was there before is then untouched.
 
-    def _write(self, path: Path, data: bytes) -> None:
+        Curves that were read from a store keep the bytes of their file.
+        """
+        text, arrays = packed(record)
+        path = self.file(record.id, record.seed)
         try:
-            with whole(path) as aside, aside.open("wb") as f:
-                f.write(data)
-                f.flush()
-                os.fsync(f.fileno())
+            with whole(path) as aside:
+                _write(aside, text)
+                if arrays:
+                    with whole(path.with_suffix(".npz")) as arrays_aside:
+                        _write(arrays_aside, arrays)
+            _flush_folder(path.parent)
         except OSError as err:
-            raise UserError(f"cannot write {path}: {err.strerror or err}; the records there are untouched") from err
+            raise UserError(f"cannot write {path}: {err.strerror or err}") from err
 
     def check_writable(self) -> None:
         """Raise UserError now rather than after an hour of training."""
         probe = self.path / ".probe"
-        self._write(probe, b"")
+        try:
+            with whole(probe) as aside:
+                _write(aside, b"")
+        except OSError as err:
+            raise UserError(f"cannot write {probe}: {err.strerror or err}") from err
         with contextlib.suppress(OSError):
             probe.unlink()
 
     def records(self) -> list[Record]:
-        """All sound records, ordered by id and seed."""
+        """All records, ordered by id and seed, without the damaged ones. Raises UserError as `get` does."""
         return [r for id, seed in self.stored() if (r := self.get(id, seed)) is not None]
 
     def stored(self) -> Iterator[tuple[str, int]]:
-        """Trial id and seed of every record file."""
-        found = [p for p in self.path.glob("*/seed-*.json") if p.stem.removeprefix("seed-").isdecimal()]
-        yield from sorted((p.parent.name, int(p.stem.removeprefix("seed-"))) for p in found)
+        """Trial id and seed of every record file, in order, unread. Raises UserError for an unreadable folder."""
+        for id in self._ids():
+            for seed in self._seeds(id):
+                yield id, seed
+
+    def _ids(self) -> list[str]:
+        """The folders that may hold records, in order."""
+        return sorted(e.name for e in _entries(self.path) if e.name[0] != "." and e.is_dir())
+
+    def _seeds(self, id: str) -> list[int]:
+        """The seeds of the record files in a folder, in order."""
+        names = (e.name for e in _entries(self.path / id) if e.name.startswith("seed-") and e.name.endswith(".json"))
+        return sorted(int(seed) for name in names if (seed := name[5:-5]).isascii() and seed.isdecimal())
 
     def find(self, id: str) -> list[Record]:
-        """The records of a trial, given its id or the start of it. Raises UserError if none or several match."""
-        ids = sorted({i for i, _ in self.stored()})
+        """The records of a trial, given its id, its start or its hash. Raises UserError if none or several match."""
+        ids = self._ids()
         hits = [id] if id in ids else [i for i in ids if i.startswith(id) or i.rsplit("-", 1)[-1] == id]
+        hits = [i for i in hits if self._seeds(i)]
         if not hits:
             raise unknown("trial", id, ids or ["none: the store is empty"])
         if len(hits) > 1:
             raise UserError(f"{id!r} fits several trials: {', '.join(hits)}")
-        return [r for i, seed in self.stored() if i == hits[0] and (r := self.get(i, seed)) is not None]
+        return [r for seed in self._seeds(hits[0]) if (r := self.get(hits[0], seed)) is not None]
 
     def unfinished(self, id: str, seed: int) -> Path:
         """Where a trial that takes long keeps its state while it runs."""
@@ -172,14 +250,67 @@ class Store:
 
     def save_weights(self, id: str, seed: int, state: dict[str, torch.Tensor]) -> None:
         """Keep the trained network of a trial; a folder that cannot be written is no error, only a re-run later."""
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
         with contextlib.suppress(OSError, SafetensorError), whole(self._checkpoint(id, seed)) as aside:
             save_file({k: v.contiguous() for k, v in state.items()}, aside)
 
     def load_weights(self, id: str, seed: int) -> dict[str, torch.Tensor] | None:
-        """The trained network of a trial, or None if it is not there or does not load."""
+        """The trained network of a trial; None if it is not there or, with a DamagedRecord warning, does not load."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
         path = self._checkpoint(id, seed)
         try:
             return load_file(path) if path.exists() else None
         except (OSError, SafetensorError) as err:
             warnings.warn(f"{path.name} is not used: {err}", DamagedRecord, stacklevel=2)
             return None
+
+
+def _from_format_1(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a record whose log was among its metrics and whose checksum covered the arrays, checked."""
+    checksum = content.pop("checksum", None)
+    try:
+        arrays = _read(path.with_suffix(".npz"))
+    except FileNotFoundError:
+        arrays = b""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    if hashlib.sha256(canonical + arrays).hexdigest() != checksum:
+        raise _Damage("it does not match its checksum, so it was changed after it was written")
+    log = content["metrics"].pop("log", {})
+    for measured in log.get("rounds", ()):
+        measured["connections_left"] = measured.pop("connections")
+    about = {"bytes": len(arrays), "sha256": hashlib.sha256(arrays).hexdigest()} if arrays else None
+    return content | {"log": log, "arrays": about, "checksum": checksum}
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as err:
+        raise UserError(f"cannot read {folder}: {err.strerror or err}") from err
+
+
+def _set_aside(path: Path, why: str) -> None:
+    aside = path.with_suffix(".damaged")
+    try:
+        os.replace(path, aside)
+        what = f"set aside as {aside.name}"
+    except OSError as err:
+        what = f"it cannot be set aside: {err.strerror or err}"
+    warnings.warn(f"{path} is not used: {why}; {what}", DamagedRecord, stacklevel=3)
+
+
+def _flush_folder(path: Path) -> None:
+    """Make renames in a folder last through a power failure, where the system can do that."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

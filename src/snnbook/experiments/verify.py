@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from snnbook.errors import UserError
+from snnbook.experiments.record import Record
 from snnbook.experiments.runner import environment, run
-from snnbook.experiments.store import Record, Store
+from snnbook.experiments.store import Store
 from snnbook.experiments.studies import SEEDS, names, study
 from snnbook.experiments.trials import Trial
 

@@ -102,7 +102,7 @@ def at_round(records: Sequence[RecordLike], cuts: int, what: str = "top1") -> di
     """Seed → what was measured after so many cuts, in runs whose record tells about every round; NaN where none was."""
     found = {}
     for record in records:
-        rounds = record.metrics.get("log", {}).get("rounds", ())
+        rounds = record.log.get("rounds", ())
         found[record.seed] = number(rounds[cuts].get(what)) if cuts < len(rounds) else math.nan
     return found
 
@@ -246,7 +246,7 @@ def _quadratic(arm: Arms, role: str) -> Iterator[Comparison]:
 
 
 def _need_98(records: Sequence[RecordLike]) -> None:
-    rounds = [r.metrics.get("log", {}).get("rounds", ()) for r in records]
+    rounds = [r.log.get("rounds", ()) for r in records]
     sparsity, _ = mean_sd([number(found[-1]["sparsity"]) if found else math.nan for found in rounds])
     if not sparsity >= 98:
         raise NotTestable(f"the claim is about 98 % sparsity; our S+T runs prune {sparsity:.1f} % of the weights")
@@ -380,8 +380,8 @@ def _against_paper_b(found: Studies) -> Verdict:
 
 def _accuracy_at(record: RecordLike, column: str, left: float) -> float:
     """Accuracy of a run of rounds where `left` per cent of the weights or connections are left, between its rounds."""
-    rounds = record.metrics.get("log", {}).get("rounds", ())
-    spent = [100 - number(r["sparsity"]) if column == "sparsity" else number(r["connections"]) for r in rounds]
+    rounds = record.log.get("rounds", ())
+    spent = [100 - number(r["sparsity"]) if column == "sparsity" else number(r["connections_left"]) for r in rounds]
     return interpolate(spent, [number(r["top1"]) for r in rounds], left)
 
 

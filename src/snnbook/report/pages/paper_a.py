@@ -32,7 +32,7 @@ NAMES = {
     "S": "S",
     "S+T": "S+T",
 }
-_AXES = {"sparsity": lambda r: 100 - number(r["sparsity"]), "connections": lambda r: number(r["connections"])}
+_AXES = {"sparsity": lambda r: 100 - number(r["sparsity"]), "connections": lambda r: number(r["connections_left"])}
 _AXES["sops"] = lambda r: number(r["sops"]) / 1e3
 
 
@@ -43,7 +43,7 @@ def cuts_of(sparsity: float) -> int:
 
 def points(records: Sequence[RecordLike], axis: str) -> list[Point]:
     """The rounds of an arm as a ladder on an axis of `ladders.AXES`, the dense network first."""
-    of, told = _AXES[axis], {r.seed: r.metrics.get("log", {}).get("rounds", ()) for r in records}
+    of, told = _AXES[axis], {r.seed: r.log.get("rounds", ()) for r in records}
     return [
         Point(str(cuts), *({seed: read(rounds[cuts]) for seed, rounds in told.items()} for read in (of, _accuracy)))
         for cuts in range(min(map(len, told.values()), default=0))
@@ -67,7 +67,7 @@ def epochs(study: ResultsLike, matched: ResultsLike, chosen: Sequence[str]) -> F
     """For how many epochs the runs in rounds train on each set, and those of a matched study with their dense start."""
     lines = []
     for role in chosen:
-        last = study.records[role, ARMS[0]][0].metrics["log"]["rounds"][-1]
+        last = study.records[role, ARMS[0]][0].log["rounds"][-1]
         trial = matched.study.trials[role, ladders.DENSE, ""]  # type: ignore[attr-defined]
         equal = trial.epochs + (trial.start.epochs if trial.start else 0)
         lines.append(f"{role}: rounds take {last['epochs']} epochs in total, the other comparison {equal}.")
