@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "snnbook"
 
 # From the ground up. A module imports from its own floor and from the floors below it, never from above.
 FLOORS = (
-    ("snnbook", "snnbook.errors", "snnbook.files"),
+    ("snnbook", "snnbook.errors", "snnbook.files", "snnbook.headers", "snnbook.paths"),
     ("snnbook.surrogates",),
     ("snnbook.native",),
     ("snnbook.neurons",),
@@ -41,6 +41,8 @@ FLOORS = (
 REPORT_MAY_USE = (
     "snnbook",
     "snnbook.errors",
+    "snnbook.headers",
+    "snnbook.paths",
     "snnbook.report",
     "snnbook.experiments.record",
     "snnbook.experiments.store",

@@ -11,7 +11,7 @@ import papermill
 import pytest
 from jupytext.cli import jupytext as jupytext_command
 
-from snnbook import book
+from snnbook import book, paths
 from snnbook.book import Notebook, NotebookError, execute
 from snnbook.errors import UserError
 from snnbook.experiments import studies
@@ -21,7 +21,7 @@ HEAD = """# ---
 #   jupytext:
 #     text_representation: {{extension: .py, format_name: percent}}
 #   kernelspec: {{display_name: Python 3, language: python, name: python3}}
-#   snnbook: {{reproduces: [{reproduces}]}}
+#   snnbook: {{reproduces: [{reproduces}], reads: [{reads}], minutes: 1}}
 # ---
 
 # %% [markdown]
@@ -33,13 +33,13 @@ results = ""
 number = 1
 
 """
-FILES = sorted((book.ROOT / "notebooks").rglob("*.py"))
+FILES = sorted(paths.notebooks().rglob("*.py"))
 
 
-def write(folder: Path, code: str, name: str = "ideas/tiny", reproduces: str = "") -> Notebook:
+def write(folder: Path, code: str, name: str = "ideas/tiny", reads: str = "") -> Notebook:
     path = folder / f"{name}.py"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(HEAD.format(reproduces=reproduces) + "# %%\n" + code + "\n", encoding="utf-8")
+    path.write_text(HEAD.format(reproduces="", reads=reads) + "# %%\n" + code + "\n", encoding="utf-8")
     return Notebook(name, path)
 
 
@@ -51,11 +51,8 @@ def text_of(page: book.Page) -> str:
 # --- the notebooks of the repository
 
 
-def test_notebooks_name_what_they_reproduce_once_and_every_study_has_a_page():
-    claimed = [name for page in book.notebooks() for name in page.reproduces]
-    assert len(claimed) == len(set(claimed))
-    assert set(claimed) <= book.reproducible()
-    assert set(studies.names()) <= set(claimed)
+def test_every_study_has_a_page_that_reads_it():
+    assert {study for page in book.notebooks() for study in page.reads} == set(studies.names())
 
 
 def test_the_table_of_contents_is_complete_and_has_no_orphans():
@@ -63,12 +60,12 @@ def test_the_table_of_contents_is_complete_and_has_no_orphans():
 
 
 def test_notebooks_are_text_and_survive_the_round_trip():
-    assert {p.suffix for p in (book.ROOT / "notebooks").rglob("*") if p.is_file()} == {".py"}
+    assert {p.suffix for p in paths.notebooks().rglob("*") if p.is_file()} == {".py"}
     assert not jupytext_command(["--test", "--quiet", "--to", "ipynb", *map(str, FILES)])
 
 
 def test_no_executed_notebook_is_tracked():
-    command = ["git", "-C", str(book.ROOT), "ls-files", "*.ipynb", "book/executed", "book/_vendor", "build"]
+    command = ["git", "-C", str(paths.repository()), "ls-files", "*.ipynb", "book/executed", "book/_vendor", "build"]
     tracked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert tracked.stdout.split() == []
 
@@ -91,22 +88,9 @@ def test_every_notebook_has_the_same_parameters(tmp_path):
 # --- headers and table of contents that are wrong
 
 
-def test_an_unknown_name_to_reproduce_is_refused_with_the_nearest(tmp_path):
-    write(tmp_path, "", reproduces="A.tabel4")
-    with pytest.raises(UserError, match=r"ideas/tiny: unknown .*'A.tabel4'; did you mean A\.table4"):
-        book.notebooks(tmp_path)
-
-
-def test_two_notebooks_cannot_reproduce_the_same(tmp_path):
-    write(tmp_path, "", "a", "A.table4")
-    write(tmp_path, "", "b", "A.table4")
-    with pytest.raises(UserError, match=r"b: 'A\.table4' is already reproduced by a"):
-        book.notebooks(tmp_path)
-
-
-def test_a_header_without_reproduces_is_refused(tmp_path):
-    (tmp_path / "bare.py").write_text("# %%\n1\n")
-    with pytest.raises(UserError, match="bare: the header lacks"):
+def test_an_unknown_study_to_read_is_refused_with_the_nearest(tmp_path):
+    write(tmp_path, "", reads="comparre")
+    with pytest.raises(UserError, match=r"ideas/tiny: unknown study to read 'comparre'; did you mean compare"):
         book.notebooks(tmp_path)
 
 
@@ -137,7 +121,7 @@ def test_parameters_arrive_and_the_kernel_is_this_interpreter_with_one_thread(tm
     code = "import os, sys\nprint(number, sys.prefix, os.environ['OMP_NUM_THREADS'], os.getcwd(), sep='|')"
     page = execute(write(tmp_path, code), {"number": 7, "results": str(tmp_path / "none")}, tmp_path / "out")
     number, prefix, threads, folder = text_of(page).strip().split("|")
-    assert (number, threads, Path(folder)) == ("7", "1", book.ROOT)
+    assert (number, threads, Path(folder)) == ("7", "1", paths.repository())
     assert Path(prefix) == Path(__import__("sys").prefix)
     assert page.path == tmp_path / "out" / "ideas" / "tiny.ipynb"
     assert [p.name for p in page.path.parent.iterdir()] == ["tiny.ipynb"]
@@ -200,7 +184,7 @@ def test_a_page_with_an_error_output_or_without_any_is_refused(outputs, why):
 
 
 def test_a_fresh_build_starts_empty_but_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(book, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "repository", lambda: tmp_path)
     (tmp_path / "src").mkdir()
     folder = tmp_path / book._fresh_results("laptop")
     (folder / "record").touch()

@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: []}
+#   snnbook: {reproduces: [], reads: [], minutes: 6}
 # ---
 
 # %% [markdown]
@@ -28,7 +28,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from snnbook import book, datasets, pruning
+from snnbook import datasets, paths, pruning
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
 from snnbook.report import look, page, tables
@@ -52,7 +52,7 @@ NAMES = [name for name in pruning.available() if name != "dense"]
 
 # %% tags=["remove-input"]
 def link(name):
-    there = (book.ROOT / "notebooks" / "methods" / f"{name}.py").is_file()
+    there = (paths.notebooks() / "methods" / f"{name}.py").is_file()
     return Fragment(f'<a href="{name}.html">{name}</a>', f"[{name}]({name})") if there else name
 
 

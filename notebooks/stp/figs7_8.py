@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: []}
+#   snnbook: {reproduces: [A.fig7, A.fig8], reads: [A.rounds, A.dense, A.table4], minutes: 3}
 # ---
 
 # %% [markdown]

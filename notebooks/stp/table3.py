@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.rounds, A.matched]}
+#   snnbook: {reproduces: [A.table3], reads: [A.rounds, A.matched], minutes: 6}
 # ---
 
 # %% [markdown]

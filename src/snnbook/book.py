@@ -19,7 +19,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,10 +29,11 @@ from typing import Any
 
 import yaml
 
+from snnbook import paths
 from snnbook.errors import UserError, unknown
 from snnbook.files import whole
+from snnbook.headers import CLAIMS, headers
 
-ROOT = Path(__file__).resolve().parents[2]
 MATHJAX = "3.2.2"
 STATUS = "reference/status"
 """The one page that a build writes itself: what was executed, when, and how long it took."""
@@ -45,6 +46,7 @@ class Notebook:
     name: str
     path: Path
     reproduces: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,43 +77,24 @@ class NotebookError(UserError):
 # --- notebooks --------------------------------------------------------------------------------------------
 
 
-def notebooks(folder: Path = ROOT / "notebooks", valid: Collection[str] | None = None) -> list[Notebook]:
-    """The notebooks of the book by name; raises UserError on unknown or doubled names in `reproduces`."""
-    import jupytext
+def notebooks(folder: Path | None = None) -> list[Notebook]:
+    """The notebooks of the book by name.
 
-    if not folder.is_dir():
-        raise UserError(f"no notebooks in {folder}: the book is built from a clone of the repository")
-    valid = reproducible() if valid is None else valid
-    found: list[Notebook] = []
-    owner: dict[str, str] = {}
-    for path in sorted(folder.rglob("*.py")):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        header = jupytext.read(path).metadata.get("snnbook")
-        if not isinstance(header, Mapping) or not isinstance(header.get("reproduces"), list):
-            raise UserError(f"{name}: the header lacks `snnbook: {{reproduces: [...]}}` below `jupyter:`")
-        for item in header["reproduces"]:
-            if item not in valid:
-                raise UserError(f"{name}: {unknown('name to reproduce', item, valid)}")
-            if item in owner:
-                raise UserError(f"{name}: {item!r} is already reproduced by {owner[item]}")
-            owner[item] = name
-        found.append(Notebook(name, path, tuple(header["reproduces"])))
-    return found
-
-
-def reproducible() -> set[str]:
-    """Every name that a notebook may claim: the studies, and what `data/paper` has of the papers."""
+    Raises UserError for a header that is wrong (see `snnbook.headers`) and for an unknown study in `reads`.
+    """
     from snnbook.experiments import studies
-    from snnbook.report import papers
+    from snnbook.report.claims import studies_read
 
-    tables = {f"{letter}.table{number}" for letter, number in papers.tables()}
-    claims = papers.claims()
-    figures = {
-        f"{letter}.fig{number}"
-        for letter, source in zip(claims["paper"], claims["source"], strict=True)
-        for number in re.findall(r"(?<=Fig\. )\w+", source)
-    }
-    return set(studies.names()) | tables | figures
+    folder = folder or paths.notebooks()
+    listed: list[Notebook] = []
+    for name, header in headers(folder).items():
+        reads: list[str] = []
+        for item in header.reads:
+            if item != CLAIMS and item not in studies.names():
+                raise UserError(f"{name}: {unknown('study to read', item, [*studies.names(), CLAIMS])}")
+            reads += studies_read() if item == CLAIMS else [item]
+        listed.append(Notebook(name, folder / f"{name}.py", header.reproduces, tuple(dict.fromkeys(reads))))
+    return listed
 
 
 # --- execution --------------------------------------------------------------------------------------------
@@ -120,7 +103,7 @@ def reproducible() -> set[str]:
 def execute(
     notebook: Notebook,
     parameters: Mapping[str, Any],
-    out: Path = ROOT / "book" / "executed",
+    out: Path | None = None,
     force: bool = False,
 ) -> Page:
     """Runs one notebook into `out/<name>.ipynb` unless the page there is fresh.
@@ -140,7 +123,7 @@ def execute(
     for name in parameters:
         if name not in defaults:
             raise UserError(f"{notebook.name}: {unknown('parameter', name, defaults)}")
-    page = out / f"{notebook.name}.ipynb"
+    page = (out or paths.book() / "executed") / f"{notebook.name}.ipynb"
     page.parent.mkdir(parents=True, exist_ok=True)
     if not force and page.exists() and _stamp_of(page) == stamp(notebook, parameters):
         return Page(notebook.name, page, 0.0, kept=True)
@@ -155,7 +138,7 @@ def execute(
                 str(target),
                 parameters={name: value for name, value in parameters.items() if value != defaults[name]},
                 kernel_name="python3",
-                cwd=str(ROOT),
+                cwd=str(paths.repository()),
                 progress_bar=False,
                 request_save_on_cell_execute=False,
             )
@@ -171,6 +154,7 @@ def execute(
         nb.metadata["papermill"].update(input_path=f"notebooks/{notebook.name}.py", output_path=page.name)
         nb.metadata["snnbook"] = {
             "reproduces": list(notebook.reproduces),
+            "reads": list(notebook.reads),
             "parameters": dict(parameters),
             "stamp": stamp(notebook, parameters),
         }
@@ -205,8 +189,8 @@ def stamp(notebook: Notebook, parameters: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(notebook.path.read_bytes())
     digest.update(json.dumps(dict(parameters), sort_keys=True, default=str).encode())
     digest.update(_versions().encode())
-    data = ROOT / "data"
-    for folder in (ROOT / "src" / "snnbook", data / "paper", data / "bench", results_folder(parameters)):
+    package = Path(__file__).parent
+    for folder in (package, paths.data() / "paper", paths.bench(), results_folder(parameters)):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             name = path.relative_to(folder)
             if not any(part.startswith((".", "__pycache__")) for part in name.parts):
@@ -215,11 +199,8 @@ def stamp(notebook: Notebook, parameters: Mapping[str, Any]) -> str:
 
 
 def results_folder(parameters: Mapping[str, Any]) -> Path:
-    """Where a notebook with these parameters reads its records."""
-    from snnbook.experiments import studies
-
-    given = parameters.get("results")
-    return ROOT / given if given else studies.results_folder(parameters.get("profile", "laptop"))
+    """Where a notebook with these parameters reads its records; a notebook runs in the repository's root."""
+    return paths.repository() / paths.results(parameters.get("profile", "laptop"), parameters.get("results", ""))
 
 
 @cache
@@ -255,7 +236,7 @@ def _use_this_interpreter() -> None:
         "language": "python",
         "env": {**one_thread, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
     }
-    folder = ROOT / "build" / "jupyter"
+    folder = paths.build() / "jupyter"
     path = folder / "kernels" / "python3" / "kernel.json"
     text = json.dumps(spec, indent=1)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -290,7 +271,7 @@ def build(
     every = notebooks()
     wanted = _select(every, only)
     check_toc(_toc(), every)
-    work = out or ROOT / "build" / ("fresh" if fresh else "book") / profile
+    work = out or paths.build() / ("fresh" if fresh else "book") / profile
     folder = _fresh_results(profile) if fresh else results
     parameters = {"profile": profile, "seeds": seeds, "results": folder, "jobs": jobs, "options": options}
     vendor_mathjax()
@@ -304,17 +285,17 @@ def build(
     return summary
 
 
-def render(work: Path, strict: bool = True, prose: Path = ROOT / "book") -> Path:
+def render(work: Path, strict: bool = True, prose: Path | None = None) -> Path:
     """Stages prose and `work/executed`, renders them, returns the first page; `strict`: no warning passes."""
     src, output = work / "src", work / "_build"
     for old in (src, output):
         shutil.rmtree(old, ignore_errors=True)
-    shutil.copytree(prose, src, ignore=shutil.ignore_patterns("executed", "_build"))
+    shutil.copytree(prose or paths.book(), src, ignore=shutil.ignore_patterns("executed", "_build"))
     shutil.copytree(work / "executed", src / "executed", ignore=shutil.ignore_patterns(".*"))
     status = src / f"{STATUS}.md"
     status.parent.mkdir(parents=True, exist_ok=True)
     status.write_text(_status_page(src / "executed"), encoding="utf-8")
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((paths.repository() / "_config.yml").read_text(encoding="utf-8"))
     if not _mathjax(src).exists():
         for key in ("html_extra_path", "mathjax_path"):
             config["sphinx"]["config"].pop(key, None)
@@ -324,7 +305,7 @@ def render(work: Path, strict: bool = True, prose: Path = ROOT / "book") -> Path
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(src)]
     command += ["--config", str(work / "_config.yml"), "--path-output", str(work), "--all", "-q"]
     command += ["-W", "-n", "--keep-going"] if strict else []
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=paths.repository(), capture_output=True, text=True, check=False)
     log = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     (work / "build.log").write_text(log, encoding="utf-8")
     if done.returncode:
@@ -334,11 +315,12 @@ def render(work: Path, strict: bool = True, prose: Path = ROOT / "book") -> Path
     return output / "html" / "index.html"
 
 
-def vendor_mathjax(book: Path = ROOT / "book") -> bool:
+def vendor_mathjax(book: Path | None = None) -> bool:
     """Puts MathJax into `book/_vendor`, so that formulas need no internet; says so where it cannot.
 
     Below `_static` it would be added to every page, script by script; `_vendor` is copied as it is.
     """
+    book = book or paths.book()
     target = _mathjax(book).parent
     if _mathjax(book).exists():
         return True
@@ -382,15 +364,11 @@ def _select(every: list[Notebook], only: Sequence[str]) -> list[Notebook]:
 
 def _run_studies(pages: Iterable[Notebook], parameters: Mapping[str, Any]) -> tuple[dict[str, Any], int, int]:
     """All missing trials of these pages in one queue: results by study, numbers of trials run and reused."""
-    from snnbook.experiments import runner, studies
+    from snnbook.experiments import runner
     from snnbook.experiments.store import Store
 
-    chosen = [
-        runner.asked(item, parameters["profile"], parameters["seeds"], parameters["options"])
-        for page in pages
-        for item in page.reproduces
-        if item in studies.names()
-    ]
+    read = dict.fromkeys(item for page in pages for item in page.reads)
+    chosen = [runner.asked(item, parameters["profile"], parameters["seeds"], parameters["options"]) for item in read]
     store = Store(results_folder(parameters))
     wanted = [(trial, seed) for study in chosen for trial in study.trials.values() for seed in study.seeds]
     ran, reused = runner.run_many(wanted, store, parameters["profile"], parameters["jobs"])
@@ -428,7 +406,7 @@ def _execute_all(
 
 
 def _marker(profile: str) -> Path:
-    return ROOT / "build" / "fresh" / profile / "unfinished"
+    return paths.build() / "fresh" / profile / "unfinished"
 
 
 def _fresh_results(profile: str) -> str:
@@ -436,13 +414,13 @@ def _fresh_results(profile: str) -> str:
     marker = _marker(profile)
     folder = marker.parent / "results"
     code = hashlib.sha256()
-    for path in sorted((ROOT / "src").rglob("*.py")):
+    for path in sorted((paths.repository() / "src").rglob("*.py")):
         code.update(path.read_bytes())
     if not marker.exists() or marker.read_text(encoding="utf-8") != code.hexdigest():
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     marker.write_text(code.hexdigest(), encoding="utf-8")
-    return folder.relative_to(ROOT).as_posix()
+    return folder.relative_to(paths.repository()).as_posix()
 
 
 def _verdicts(results: Mapping[str, Any]) -> tuple[str, ...]:
@@ -479,8 +457,9 @@ def toc_files(toc: Any) -> Iterator[str]:
             yield from toc_files(toc.get(key, []))
 
 
-def check_toc(toc: Any, pages: Iterable[Notebook], book: Path = ROOT / "book") -> None:
+def check_toc(toc: Any, pages: Iterable[Notebook], book: Path | None = None) -> None:
     """Raises UserError unless every notebook and prose page is in the table once, and nothing else is."""
+    book = book or paths.book()
     listed = list(toc_files(toc))
     prose = {p.relative_to(book).with_suffix("").as_posix() for p in book.rglob("*.md") if "executed" not in p.parts}
     there = {f"executed/{page.name}" for page in pages} | {p for p in prose if not p.startswith("_")} | {STATUS}
@@ -498,8 +477,8 @@ def check_toc(toc: Any, pages: Iterable[Notebook], book: Path = ROOT / "book") -
         raise UserError("book/_toc.yml: " + "; ".join(faults))
 
 
-def _toc(book: Path = ROOT / "book") -> Any:
-    return yaml.safe_load((book / "_toc.yml").read_text(encoding="utf-8"))
+def _toc(book: Path | None = None) -> Any:
+    return yaml.safe_load(((book or paths.book()) / "_toc.yml").read_text(encoding="utf-8"))
 
 
 def _present(toc: Any, src: Path) -> Any:

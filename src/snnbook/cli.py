@@ -181,10 +181,11 @@ def bench(what: str, rounds: int, quick: bool, large: bool, output: str) -> None
     from pathlib import Path
 
     from snnbook import bench as b
+    from snnbook import paths
 
     if not b.installed():
         click.echo(b.HOW, err=True)
-    folder = Path(output) if output else b.folder(quick)
+    folder = Path(output) if output else paths.bench(quick)
     for name in b.BENCHES if what == "all" else (what,):
         result = b.run(name, rounds, quick, **({"large": True} if large and name == "lamp" else {}))
         click.secho(name, bold=True)
@@ -200,10 +201,9 @@ def doctor() -> None:
 
     import torch
 
-    from snnbook import datasets, native
+    from snnbook import datasets, native, paths
     from snnbook.datasets import cache
     from snnbook.experiments.runner import processor
-    from snnbook.report import papers
 
     def line(good: bool, what: str, text: str) -> None:
         click.echo(f"{'ok     ' if good else 'missing'}  {what:<18} {text}")
@@ -228,7 +228,7 @@ def doctor() -> None:
     npm = shutil.which("npm") is not None
     line(npm, "npm", "formulas are stored with the book" if npm else "formulas in the book need the internet")
     try:
-        line(True, "printed numbers", str(papers.data_folder()))
+        line(True, "printed numbers", str(paths.data()))
     except UserError as err:
         line(False, "printed numbers", str(err))
     folder = cache.folder()

@@ -173,22 +173,11 @@ def test_unknown_names_name_the_nearest():
         papers.claim_texts(["A-122"])
 
 
-def test_the_data_folder(tmp_path, monkeypatch):
-    assert (papers.data_folder() / "paper" / "claims.csv").is_file()
-    monkeypatch.setenv("SNNBOOK_DATA", str(tmp_path))
-    with pytest.raises(UserError, match="SNNBOOK_DATA"):
-        papers.claims()
+def test_a_table_that_is_not_there_is_named(tmp_path, monkeypatch):
     (tmp_path / "paper").mkdir()
-    assert papers.data_folder() == tmp_path
+    monkeypatch.setenv("SNNBOOK_DATA", str(tmp_path))
     with pytest.raises(UserError, match=r"claims\.csv is missing"):
         papers.claims()
-
-
-def test_without_a_checkout_the_error_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.delenv("SNNBOOK_DATA", raising=False)
-    monkeypatch.setattr(papers, "__file__", str(tmp_path / "site-packages" / "snnbook" / "report" / "papers.py"))
-    with pytest.raises(UserError, match=r"pip install -e \."):
-        papers.data_folder()
 
 
 def test_papers_are_cited():

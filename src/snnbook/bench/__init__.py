@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from snnbook.bench import lamp, lif, peers, sparse, train, trained
 from snnbook.bench.timing import Line, Result, WrongResult
 from snnbook.errors import unknown
 
-__all__ = ["BENCHES", "HOW", "Line", "Result", "WrongResult", "folder", "installed", "report", "run"]
+__all__ = ["BENCHES", "HOW", "Line", "Result", "WrongResult", "installed", "report", "run"]
 
 BENCHES = {"lif": lif.bench, "train": train.bench, "lamp": lamp.bench, "sparse": sparse.bench, "trained": trained.bench}
 HOW, installed = peers.HOW, peers.installed
-
-
-def folder(quick: bool = False) -> Path:
-    """Where results are kept: with the repository, but for quick ones, which are thrown away."""
-    root = Path(__file__).resolve().parents[3]
-    return root / "build" / "bench" if quick else root / "data" / "bench"
 
 
 def run(name: str, rounds: int = 5, quick: bool = False, **settings: Any) -> Result:

@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnbook import datasets, sparse
+from snnbook import datasets, paths, sparse
 from snnbook.bench.sparse import AUTO, FP32, LAST, Dense
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, repeated, surroundings
 from snnbook.experiments import Trial, runner
 from snnbook.experiments.record import Record
 from snnbook.experiments.store import Store
-from snnbook.experiments.studies import results_folder, study
+from snnbook.experiments.studies import study
 from snnbook.sparse import graph
 from snnbook.training import fetch, to_network
 
@@ -30,14 +30,9 @@ SAMPLES = 8  # that a run has, one after the other
 BITS = 8
 
 
-def folder() -> Path:
-    """Where the compiled networks are kept: with the repository."""
-    return results_folder("laptop").parent / "compiled"
-
-
 def path_of(trial: Trial) -> Path:
     """The file of a trial's network."""
-    return folder() / f"{trial.id}-seed-{SEED}.safetensors"
+    return paths.compiled() / f"{trial.id}-seed-{SEED}.safetensors"
 
 
 def title(label: tuple[str, ...]) -> str:
@@ -54,7 +49,7 @@ def trials() -> dict[str, Trial]:
 def compile_one(trial: Trial, store: Store) -> None:
     """Train a network again, compile it for its test samples and keep it."""
     _, model = runner.trained(trial, SEED, store)
-    record = Store(results_folder("laptop")).get(trial.id, SEED)
+    record = Store(paths.results("laptop")).get(trial.id, SEED)
     x = samples(trial, int(record.metrics["T"]) if record else trial.T, range(64))
     sparse.compile(model, x).save(path_of(trial))
 
@@ -139,7 +134,7 @@ def bench(rounds: int = 5, quick: bool = False) -> Result:
     """
     result = Result("trained", "ms", rounds, quick, environment=surroundings())
     if not quick:
-        store = Store(results_folder("smoke").parent / "trained")
+        store = Store(paths.build() / "trained")
         left = missing()
         with progress(len(left)) as bar:
             for trial in left:
@@ -150,7 +145,7 @@ def bench(rounds: int = 5, quick: bool = False) -> Result:
     if quick:
         found = dict(islice(found.items(), 3))
     with one_thread(), torch.no_grad():
-        cases = list(_cases(found, result, Store(results_folder("laptop"))))
+        cases = list(_cases(found, result, Store(paths.results("laptop"))))
         result.cells, result.ratios = interleaved(cases, rounds)
     least = [min(r for p in (FP32, LAST) if (r := result.ratio(name, p, AUTO)) is not None)
              for name in found if ", 98 %" in name]  # fmt: skip

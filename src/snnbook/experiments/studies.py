@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from snnbook import pruning
+from snnbook import paths, pruning
 from snnbook.errors import UserError, unknown
 from snnbook.experiments.compared import ARMS, Arm, Settings, described
 from snnbook.experiments.trials import Trial
@@ -29,12 +29,11 @@ SEEDS = {"smoke": (0, 1), "laptop": (0, 1, 2, 3, 4), "paper": (0, 1, 2, 3, 4)}
 def results_folder(profile: str) -> Path:
     """Where a profile keeps its records: with the repository, but for smoke runs, which are thrown away.
 
-    Raises UserError for an unknown profile.
+    Raises UserError for an unknown profile, and where there is no repository.
     """
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
-    root = Path(__file__).resolve().parents[3]
-    return root / "build" / "smoke-results" if profile == "smoke" else root / "data" / "results"
+    return paths.results(profile)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from snnbook import paths
 from snnbook.errors import UserError, unknown
 
 
@@ -79,28 +79,8 @@ def paper(letter: str) -> Paper:
     return PAPERS[letter]
 
 
-def data_folder() -> Path:
-    """The repository's `data/`: the environment variable SNNBOOK_DATA, else beside the package's `src/`.
-
-    Raises UserError where there is none with the printed numbers in it.
-    """
-    named = os.environ.get("SNNBOOK_DATA")
-    if named:
-        folder = Path(named).expanduser()
-        if not (folder / "paper").is_dir():
-            raise UserError(f"SNNBOOK_DATA is {named!r}, but there is no folder 'paper' with the printed numbers")
-        return folder
-    for parent in Path(__file__).resolve().parents:
-        if (parent / "data" / "paper").is_dir():
-            return parent / "data"
-    raise UserError(
-        "the folder data/ of the snnbook repository was not found beside the package; "
-        "install with 'pip install -e .' from a checkout, or set SNNBOOK_DATA to that folder"
-    )
-
-
 def _read(name: str) -> pd.DataFrame:
-    path = data_folder() / "paper" / f"{name}.csv"
+    path = paths.data() / "paper" / f"{name}.csv"
     if not path.is_file():
         raise UserError(f"{path.name} is missing in {path.parent}")
     return _parsed(path).copy()
@@ -113,7 +93,7 @@ def _parsed(path: Path) -> pd.DataFrame:
 
 def tables() -> list[tuple[str, str]]:
     """The printed tables there are: (paper, table number)."""
-    names = sorted(path.stem for path in (data_folder() / "paper").glob("?_table*.csv"))
+    names = sorted(path.stem for path in (paths.data() / "paper").glob("?_table*.csv"))
     return [(name[0], name.split("_table")[1]) for name in names]
 
 

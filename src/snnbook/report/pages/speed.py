@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from snnbook import paths
 from snnbook.errors import UserError
-from snnbook.report import papers, plots
+from snnbook.report import plots
 from snnbook.report.blocks import Fragment, paragraph
 from snnbook.report.page import duration
 from snnbook.report.records import RecordLike
@@ -44,7 +45,7 @@ def load(folder: Path | None = None, names: Sequence[str] = NAMES) -> dict[str, 
 
     Raises UserError for a file that is not one.
     """
-    folder = folder or papers.data_folder() / "bench"
+    folder = folder or paths.bench()
     found = {}
     for name in names:
         path = folder / f"{name}.json"

@@ -1,0 +1,76 @@
+"""One module knows the folders; with SNNBOOK_DATA all data move, and without a repository the library still works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from snnbook import experiments, paths
+from snnbook.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "snnbook"
+
+
+def test_the_folders_of_the_repository():
+    assert paths.repository() == ROOT
+    assert paths.data() == ROOT / "data"
+    for folder in (paths.notebooks(), paths.book(), paths.bench(), paths.compiled(), paths.results("laptop")):
+        assert folder.is_dir()
+    assert {paths.results("smoke"), paths.bench(quick=True)} == {
+        paths.build() / "smoke-results",
+        paths.build() / "bench",
+    }
+    assert paths.results("laptop", "elsewhere") == Path("elsewhere")
+
+
+def test_all_data_move_together(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNBOOK_DATA", str(tmp_path))
+    with pytest.raises(UserError, match=r"SNNBOOK_DATA is .* no folder 'paper'"):
+        paths.data()
+    (tmp_path / "paper").mkdir()
+    moved = (paths.results("laptop"), paths.results("paper"), paths.bench(), paths.compiled())
+    assert moved == tuple(tmp_path / name for name in ("results", "results", "bench", "compiled"))
+    assert experiments.open_store("laptop").path == tmp_path / "results"
+
+
+def test_no_other_module_looks_for_folders():
+    climbing = [path.name for path in PACKAGE.rglob("*.py") if ".parents[" in path.read_text(encoding="utf-8")]
+    assert climbing == ["paths.py"]
+
+
+def test_without_a_repository_the_library_works_and_the_rest_says_what_it_needs(tmp_path):
+    """A copy of the package, as a wheel installs it; the interpreter sees nothing else of the repository."""
+    shutil.copytree(PACKAGE, tmp_path / "snnbook", ignore=shutil.ignore_patterns("__pycache__"))
+    script = """
+import torch
+from snnbook import datasets, experiments, headers, measure, networks, pruning, sparse
+from snnbook.errors import UserError
+from snnbook.report import papers
+
+assert experiments.__file__.startswith(FOLDER), experiments.__file__
+assert datasets.load("digits-clutter", "test")[0][0].shape == (1, 12, 12)
+x = torch.rand(2, 2, 2, 32, 32).round()
+model = networks.build("dvsgesture", in_channels=2, image_size=32, num_classes=10, width=0.05, T=2).eval()
+pruning.global_masks(pruning.scores.lamp({"w": torch.randn(5, 5)}), 0.5)
+assert measure.sops(model, x).total >= 0
+assert sparse.compile(model, x)(x).shape == (2, 2, 10)
+for call in (lambda: experiments.results("A.table4"), papers.claims, headers.headers, headers.artefacts):
+    try:
+        call()
+    except UserError as err:
+        assert "part of the repository" in str(err) and "pip install -e ." in str(err), err
+        assert "\\n" not in str(err)
+    else:
+        raise AssertionError("a page's records or notebooks were found outside a clone")
+"""
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    env.pop("SNNBOOK_DATA", None)
+    command = [sys.executable, "-c", script.replace("FOLDER", repr(str(tmp_path)))]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
