@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from snnbook import datasets, networks
-from snnbook.datasets import MemorySet
+from snnbook.datasets import FileSet, MemorySet
 from snnbook.errors import UserError
 from snnbook.pruning import Pruner, create
 from snnbook.training import (
@@ -221,3 +221,14 @@ def test_methods_are_lent_the_head_of_a_set_that_is_sorted_by_class(data):
     assert lent[1].tolist() == [*range(10), 0, 1]
     assert torch.equal(lent[0], by_class.head(12).x)
     assert torch.equal(lent[0], first(by_class, 12)[0])
+
+
+def test_a_set_on_disk_trains_as_one_in_memory(data):
+    """The order of samples and their augmentation are the loop's, whoever reads them."""
+    on_disk = FileSet(data.info, "train", data.y, "", data._augmentation, data.x.__getitem__)
+    one, other = (_train(d, create("lamp", sparsity=0.9, updates=2)) for d in (data, on_disk))
+    assert one.log == other.log
+    assert all(torch.equal(v, other.model.state_dict()[k]) for k, v in one.model.state_dict().items())
+    logits, labels = outputs(one.model, on_disk, T=2, batch_size=20)
+    assert torch.equal(logits, outputs(one.model, data, T=2, batch_size=20)[0])
+    assert torch.equal(labels, data.y)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnbook.datasets import FrameSet, MemorySet
+from snnbook.datasets import FrameSet
 from snnbook.errors import UserError, unknown
 from snnbook.files import whole
 from snnbook.measure import decision_timestep, kl_curve
@@ -117,9 +117,7 @@ def fetch(data: FrameSet, index: Tensor) -> tuple[Tensor, Tensor]:
 
     index: which samples, int64 `[N]`.
     """
-    if isinstance(data, MemorySet):
-        return data.x[index], data.y[index]
-    return torch.stack([data[i][0] for i in index.tolist()]), data.y[index]
+    return next(iter(data.read([index])))
 
 
 def first(data: FrameSet, n: int) -> tuple[Tensor, Tensor]:
@@ -157,8 +155,7 @@ def outputs(model: nn.Module, data: FrameSet, T: int, batch_size: int = 100) -> 
     model.eval()
     logits, labels = [], []
     try:
-        for index in batches(len(data), batch_size):
-            x, y = fetch(data, index)
+        for x, y in data.read(batches(len(data), batch_size)):
             reset(model)
             logits.append(model(to_network(x, T, device)).cpu())
             labels.append(y)
@@ -200,9 +197,9 @@ def train(
     rounds = pruner.rounds(recipe.epochs)
     order = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
-    def batch(T: int, index: Tensor) -> tuple[Tensor, Tensor]:
-        x, y = fetch(data, index)
-        return to_network(data.augment(x, order) if recipe.augment else x, T, device), y.to(device)
+    def prepared(T: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for x, y in data.read(batches(len(data), recipe.batch_size, order)):
+            yield to_network(data.augment(x, order) if recipe.augment else x, T, device), y.to(device)
 
     def begin(epochs: int) -> torch.optim.lr_scheduler.LRScheduler:
         c.optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
@@ -230,7 +227,7 @@ def train(
             if pruner.restarts:
                 schedule = begin(rounds[c.round])
         total = 0.0
-        for x, y in ahead(map(partial(batch, c.T), batches(len(data), recipe.batch_size, order))):
+        for x, y in ahead(prepared(c.T)):
             c.batch = x, y
             pruner.before_step(c)
             loss = loss_on(model, x, y, loss_fn, recipe.precision) + pruner.penalty(c)

@@ -1,11 +1,16 @@
 """What every data set promises, in memory or on disk."""
 
+import multiprocessing
+import os
+import pickle
+
+import fake_data
 import numpy as np
 import pytest
 import torch
 
 from snnbook import datasets
-from snnbook.datasets import FileSet, Info, MemorySet
+from snnbook.datasets import FileSet, Info, MemorySet, base
 from snnbook.errors import UserError
 
 INFO = Info("made", "made for a test", True, 3, (1, 1, 1), {})
@@ -39,3 +44,89 @@ def test_the_head_of_an_embedded_set_is_its_first_samples(name):
     assert data.head_indices(10**6).tolist() == list(range(len(data)))
     assert torch.equal(data.head(3).x, data.x[:3])
     assert np.bincount(data.head(2 * data.num_classes).y).tolist() == [2] * data.num_classes
+
+
+def on_disk(n=70):
+    """A set whose sample i is a picture of the number i and of the process that read it."""
+    return FileSet(INFO, "train", np.arange(n) % 3, "fingerprint", lambda x, generator: x, _sample)
+
+
+def _sample(index):
+    if index == 66:
+        raise UserError("sample 66 cannot be read")
+    return torch.tensor([float(index), float(os.getpid())]).view(2, 1, 1)
+
+
+@pytest.fixture
+def two_readers(monkeypatch):
+    monkeypatch.setattr(base, "_processors", lambda: 2)
+
+
+def shuffled(n):
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0)).split(8)
+
+
+@pytest.mark.parametrize("readers", [0, 2])
+def test_batches_are_the_same_however_many_processes_read_them(readers, two_readers, monkeypatch):
+    monkeypatch.setattr(base, "READERS", readers)
+    state, data, order = torch.get_rng_state(), on_disk(), shuffled(60)
+    batches = list(data.read(iter(order)))
+    for (x, y), index in zip(batches, order, strict=True):
+        assert x.shape == (len(index), 2, 1, 1)
+        assert torch.equal(x[:, 0].flatten(), index.float())
+        assert torch.equal(y, data.y[index])
+    processes = {int(p) for x, _ in batches for p in x[:, 1].flatten()}
+    assert len(processes) == max(readers, 1)
+    assert (os.getpid() in processes) == (readers == 0)
+    assert torch.equal(torch.get_rng_state(), state)  # dropout draws from it
+
+
+def test_real_files_are_read_alike(tmp_path, two_readers):
+    data = datasets.load("dvs128_gesture", "train", root=fake_data.dvs128_gesture(tmp_path), T=2, size=8)
+    order = shuffled(24)
+    for (x, y), index in zip(data.read(order), order, strict=True):
+        assert torch.equal(x, torch.stack([data[int(i)][0] for i in index]))
+        assert torch.equal(y, data.y[index])
+
+
+def test_one_batch_is_read_here(two_readers):
+    [(x, _)] = on_disk().read([torch.arange(5)])
+    assert set(x[:, 1].flatten().tolist()) == {os.getpid()}
+
+
+def test_a_process_that_may_have_no_children_reads_by_itself(two_readers):
+    """Dask's workers are such processes."""
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    child = context.Process(target=lambda: queue.put(sum(len(y) for _, y in on_disk().read(shuffled(60)))), daemon=True)
+    child.start()
+    assert queue.get() == 60
+    child.join()
+    assert child.exitcode == 0
+
+
+def test_readers_and_files_are_gone_after_an_interruption(two_readers):
+    def resources():
+        return len(multiprocessing.active_children()), len(os.listdir("/proc/self/fd"))
+
+    list(on_disk().read(shuffled(30)))  # whatever the library keeps open once
+    before = resources()
+    batches = on_disk().read(shuffled(60))
+    next(batches)
+    assert resources()[0] == before[0] + 2
+    batches.close()
+    assert resources() == before
+
+
+def test_an_error_of_a_reader_is_the_callers(two_readers):
+    with pytest.raises(UserError, match="sample 66 cannot be read"):
+        list(on_disk().read(torch.arange(70).split(10)))
+
+
+def test_sets_on_disk_can_be_sent_to_other_processes(tmp_path, monkeypatch):
+    """Where processes are spawned and not forked, the set is pickled."""
+    fake_data.trusted(monkeypatch, fake_data.cifar10(tmp_path))
+    fake_data.dvs128_gesture(tmp_path)
+    for name in ("cifar10", "dvs128_gesture"):
+        data = datasets.load(name, "train", root=tmp_path).head(4)
+        assert torch.equal(pickle.loads(pickle.dumps(data))[3][0], data[3][0])

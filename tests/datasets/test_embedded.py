@@ -108,8 +108,8 @@ def test_a_split_is_drawn_from_its_own_digits_only(split, monkeypatch):
 
 def test_the_halves_of_a_pair_are_its_two_digits(monkeypatch):
     """Class 37 is a 3 beside a 7: with all other digits blanked out both halves of the picture are there."""
-    calm = replace(embedded.PAIRS, hardness=0.0, patch_gain=(0.0, 0.0), contrast=(1.0, 1.0))
-    monkeypatch.setattr(embedded, "PAIRS", calm)
+    calm = replace(embedded.DIGITS_100, hardness=0.0, patch_gain=(0.0, 0.0), contrast=(1.0, 1.0))
+    monkeypatch.setattr(embedded, "DIGITS_100", calm)
     images, labels = digits.images()
     assert datasets.info("digits-100").classes[37] == "37"
     for index in (37, 137):
@@ -137,9 +137,9 @@ def test_the_public_record_of_the_splits_is_right(split):
 @pytest.mark.parametrize("name", EVENT_SETS)
 def test_events_of_one_sample_are_those_behind_its_frames(name):
     events = datasets.events(name, "validation", 7)
-    frames = downsample(events_to_frames(events, datasets.info(name).options["T"], (32, 32)))
+    frames = downsample(events_to_frames(events, datasets.info(name).options["T"].default, (32, 32)))
     assert torch.equal(frames, datasets.load(name, "validation").x[7])
-    assert datasets.video(name, "validation", 7).shape == (embedded.RECIPES[name].steps, 32, 32)
+    assert datasets.video(name, "validation", 7).shape == (embedded.PARAMETERS[name].steps, 32, 32)
     assert (datasets.video(name, "validation", 7) >= 0).all()
 
 

@@ -1,8 +1,8 @@
 """The event sets, read through tonic from small files in the real formats, in the same order everywhere."""
 
-import shutil
 from pathlib import Path
 
+import fake_data
 import numpy as np
 import pytest
 import torch
@@ -10,9 +10,6 @@ import torch
 from snnbook import datasets
 from snnbook.datasets import neuromorphic
 from snnbook.errors import UserError
-
-AEDAT4 = Path(__file__).parents[2] / "data" / "samples" / "fix.aedat4"
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 @pytest.fixture(autouse=True)
@@ -27,17 +24,7 @@ def _no_download(monkeypatch):
 
 @pytest.fixture
 def gesture(tmp_path) -> Path:
-    """Five people in the training part, two in the test part, each with 11 recordings of 50 events."""
-    rng = np.random.default_rng(0)
-    for part, people in (("ibmGestureTrain", (9, 1, 4, 2, 12)), ("ibmGestureTest", (25, 24))):
-        for user in people:
-            folder = tmp_path / "DVSGesture" / part / f"user{user:02d}_led"
-            folder.mkdir(parents=True)
-            for label in range(11):
-                t = np.sort(rng.integers(0, 1000, 50))
-                x, y, p = rng.integers(128, size=50), np.full(50, 10 * label), rng.integers(2, size=50)
-                np.save(folder / f"{label}.npy", np.stack([x, y, p, t], axis=1))
-    return tmp_path
+    return fake_data.dvs128_gesture(tmp_path)
 
 
 def test_gesture(gesture):
@@ -94,28 +81,19 @@ def test_smaller_frames_and_mixing(gesture, mix):
     assert not torch.equal(once, x)
 
 
-@pytest.fixture
-def cifar10_dvs(tmp_path) -> Path:
-    for name in CLASSES:
-        folder = tmp_path / "CIFAR10DVS" / name
-        folder.mkdir(parents=True)
-        for i in range(20):
-            shutil.copy(AEDAT4, folder / f"cifar10_{name}_{i}.aedat4")
-    return tmp_path
-
-
-def test_cifar10_dvs(cifar10_dvs):
+def test_cifar10_dvs(tmp_path):
     pytest.importorskip("aedat")
+    fake_data.cifar10_dvs(tmp_path, per_class=20)
     sets = {}
     for split in ("train", "validation", "test"):
         with pytest.warns(UserWarning, match="1,000 recordings per class"):
-            sets[split] = datasets.load("cifar10_dvs", split, root=cifar10_dvs)
+            sets[split] = datasets.load("cifar10_dvs", split, root=tmp_path)
     assert {s: np.bincount(d.y).tolist() for s, d in sets.items()} == {
         "train": [16] * 10,
         "validation": [2] * 10,
         "test": [2] * 10,
     }
-    recordings, chosen = sets["test"]._read.args[:2]
+    recordings, chosen = sets["test"]._sample.args[:2]
     names = [Path(recordings.data[i]).stem for i in chosen]
     assert names[:4] == [
         "cifar10_airplane_8",
@@ -123,7 +101,7 @@ def test_cifar10_dvs(cifar10_dvs):
         "cifar10_automobile_8",
         "cifar10_automobile_9",
     ]
-    everything = np.concatenate([d._read.args[1] for d in sets.values()])
+    everything = np.concatenate([d._sample.args[1] for d in sets.values()])
     assert sorted(everything) == list(range(200))
     frames, _ = sets["test"][0]
     assert frames.shape == (10, 2, 128, 128)

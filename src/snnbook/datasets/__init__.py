@@ -28,6 +28,7 @@ __all__ = [
     "fingerprint",
     "info",
     "load",
+    "settings",
     "simulate",
     "video",
 ]
@@ -52,14 +53,34 @@ def info(name: str) -> Info:
     return _module(name).SETS[name]
 
 
+def settings(name: str, **kw: Any) -> dict[str, Any]:
+    """The options that decide what the samples of a set are, given or default, each in its one form; T is left out.
+
+    Raises UserError for any other option and for values out of range.
+    """
+    chosen = info(name)
+    names = [key for key, option in chosen.options.items() if option.decides and key != "T"]
+    for key in kw:
+        if key not in names:
+            raise chosen.unknown_option(key, names)
+    return {key: value for key, value in chosen.deciding(kw).items() if key in names}
+
+
 def fingerprint(name: str, **kw: Any) -> str:
-    """Hash of what makes up a data set (generator version, parameters, T), the same for all its splits."""
+    """Hash of what decides the samples of a set, the same for all its splits: sixteen hexadecimal digits.
+
+    For an embedded set these are the generator's version and parameters and T; for one on disk the files' content (see
+    `content`) and the options that decide what is made of them, T included. Where the files lie does not count.
+    Raises UserError for an unknown name or option, and for a set on disk that is not in `root`, or without `root` if
+    the content of the published files is not known (`Info.content`).
+    """
     return _module(name).fingerprint(name, **kw)
 
 
 def load(name: str, split: str, **kw: Any) -> FrameSet:
     """A split (train, validation, test) of a data set; `T=` for event sets, `root=` for those on disk.
 
+    The other options are those of `info(name).options`.
     Embedded sets come as MemorySet (`.x` and `.y`), the others as FileSet (sample by sample).
     Raises UserError for an unknown name, split or option and for files that are not there.
     """

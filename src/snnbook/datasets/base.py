@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
+from snnbook.datasets.content import content
+from snnbook.datasets.options import Option
 from snnbook.errors import UserError, unknown
 
 SPLITS = ("train", "validation", "test")
+READERS = 4  # processes that read a set on disk, at most
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -25,9 +31,11 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 class Info:
     """What is known of a data set before anything is read or generated.
 
-    shape: of one sample, `[C, H, W]` or `[T, 2, H, W]` at the default T. options: the keywords that `load`
-    takes, with their defaults; the value None marks one that must be given. published: samples for training and for
-    testing that a set came with, before a validation split; (0, 0) for those that are generated here.
+    shape: of one sample, `[C, H, W]` or `[T, 2, H, W]` at the default T. options: the keywords that `load` takes.
+    plays: the papers' data set that this one is or stands in for. published: samples for training and for testing that
+    a set came with, before a validation split; (0, 0) for those that are generated here. files: glob patterns of the
+    files of a set on disk, relative to `root`. content: the hash of the published files (see `content`), empty for sets
+    that are generated and for those whose published files nobody has hashed here.
     """
 
     name: str
@@ -35,28 +43,59 @@ class Info:
     static: bool
     classes: tuple[str, ...] | int
     shape: tuple[int, ...]
-    options: Mapping[str, Any]
+    options: Mapping[str, Option]
+    plays: str = ""
     published: tuple[int, int] = (0, 0)
+    files: tuple[str, ...] = ()
+    content: str = ""
 
     @property
     def num_classes(self) -> int:
+        """Number of classes."""
         return self.classes if isinstance(self.classes, int) else len(self.classes)
 
-    def settings(self, kw: Mapping[str, Any]) -> dict[str, Any]:
-        """All options, given or default; UserError for an unknown or a missing one.
+    @property
+    def on_disk(self) -> bool:
+        """Whether the set is read from files and not generated."""
+        return bool(self.files)
 
-        T may be given for every set; a static one ignores it: its pictures are shown for T steps by the
-        network.
+    def checked(self, kw: Mapping[str, Any]) -> dict[str, Any]:
+        """All options, given or default, each in its one form.
+
+        T may be given for every set; a static one ignores it: its pictures are shown for T steps by the network.
+        Raises UserError for an unknown option and for a value of a wrong type or out of range.
         """
         if self.static:
             kw = {key: value for key, value in kw.items() if key != "T"}
         for key in kw:
             if key not in self.options:
-                raise unknown(f"option of data set {self.name}", key, self.options)
-        settings = {**self.options, **kw}
-        if settings.get("root", "") is None:
-            raise UserError(f"data set {self.name} is read from disk: give root=, the folder that holds it")
-        return settings
+                raise self.unknown_option(key, self.options)
+        return {key: option.check(key, kw.get(key, option.default)) for key, option in self.options.items()}
+
+    def deciding(self, kw: Mapping[str, Any]) -> dict[str, Any]:
+        """Of `checked`, the options that decide what the samples are."""
+        return {key: value for key, value in self.checked(kw).items() if self.options[key].decides}
+
+    def unknown_option(self, name: str, valid: Iterable[str]) -> UserError:
+        """The error for an option that is none of `valid`."""
+        if not valid:
+            return UserError(f"data set {self.name} has no option {name!r}, nor any other")
+        return unknown(f"option of data set {self.name}", name, valid)
+
+    def content_in(self, root: Path | None) -> str:
+        """The hash of the set's files in `root`, or without one that of the published files.
+
+        Raises UserError where there are no such files, and without `root` if those of the published ones are not known.
+        """
+        if root is not None:
+            return content(self.name, root, self.files)
+        if not self.content:
+            raise self.needs_root()
+        return self.content
+
+    def needs_root(self) -> UserError:
+        """The error for a set on disk without a folder."""
+        return UserError(f"data set {self.name} is read from disk: give root=, the folder that holds it")
 
 
 class FrameSet(Dataset):
@@ -80,7 +119,11 @@ class FrameSet(Dataset):
         return len(self.y)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """One sample and its label."""
+        """Sample `index`, float32, and its label, int64 `[]`."""
+        raise NotImplementedError
+
+    def read(self, indices: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches that `indices` name, in this order: samples `[N, ...]` and labels `[N]` for every int64 `[N]`."""
         raise NotImplementedError
 
     def augment(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -134,13 +177,16 @@ class MemorySet(FrameSet):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.x[index], self.y[index]
 
+    def read(self, indices: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        return ((self.x[index], self.y[index]) for index in indices)
+
     def head(self, n: int) -> MemorySet:
         index = self.head_indices(n)
         return MemorySet(self.info, self.split, self.x[index], self.y[index], self.fingerprint, self._augmentation)
 
 
 class FileSet(FrameSet):
-    """A data set on disk: sample i is read by `read(i)` when it is asked for."""
+    """A data set on disk: sample i is read by `sample(i)` when it is asked for."""
 
     def __init__(
         self,
@@ -149,23 +195,49 @@ class FileSet(FrameSet):
         y: np.ndarray | Tensor,
         fingerprint: str,
         augmentation: Augmentation,
-        read: Callable[[int], Tensor],
+        sample: Callable[[int], Tensor],
     ):
         super().__init__(info, split, y, fingerprint, augmentation)
-        self._read = read
+        self._sample = sample
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         index = range(len(self))[index]
-        return self._read(index), self.y[index]
+        return self._sample(index), self.y[index]
+
+    def read(self, indices: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Other processes read the batches that come next while one is in use; torch's global generator is left alone.
+
+        A single batch is read in this process, and all are in one that may have no children, as Dask's workers are.
+        """
+        batches = [index.tolist() for index in indices]
+        alone = len(batches) < 2 or multiprocessing.current_process().daemon
+        loader = DataLoader(
+            self,
+            batch_sampler=batches,
+            num_workers=0 if alone else min(READERS, _processors(), len(batches)),
+            collate_fn=_stacked,
+            generator=torch.Generator(),
+        )
+        return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in loader)
 
     def head(self, n: int) -> FileSet:
         index = self.head_indices(n)
-        read = partial(_read_chosen, self._read, index.numpy())
-        return FileSet(self.info, self.split, self.y[index], self.fingerprint, self._augmentation, read)
+        sample = partial(_chosen_sample, self._sample, index.numpy())
+        return FileSet(self.info, self.split, self.y[index], self.fingerprint, self._augmentation, sample)
 
 
-def _read_chosen(read: Callable[[int], Tensor], chosen: np.ndarray, index: int) -> Tensor:
-    return read(int(chosen[index]))
+def _stacked(pairs: list[tuple[Tensor, Tensor]]) -> tuple[np.ndarray, np.ndarray]:
+    """A batch as arrays, which go through a pipe; tensors would take shared memory, of which a container has little."""
+    return np.stack([x.numpy() for x, _ in pairs]), np.stack([y.numpy() for _, y in pairs])
+
+
+def _processors() -> int:
+    """Number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _chosen_sample(sample: Callable[[int], Tensor], chosen: np.ndarray, index: int) -> Tensor:
+    return sample(int(chosen[index]))
 
 
 def check_split(split: str) -> None:
@@ -174,23 +246,17 @@ def check_split(split: str) -> None:
         raise unknown("split", split, SPLITS)
 
 
-def check_share(validation: float) -> None:
-    """Raise UserError unless `validation` lies in [0, 1)."""
-    if not 0 <= validation < 1:
-        raise UserError(f"validation is the share of the training set that is set aside, in [0, 1); got {validation}")
-
-
 def digest(parameters: object) -> str:
     """Sixteen hexadecimal digits that change whenever a parameter does."""
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def carve(groups: np.ndarray, fraction: float) -> np.ndarray:
-    """Which training samples are for validation: bool `[N]`, `fraction` of each group, drawn with seed 0.
+def validation_mask(groups: np.ndarray, fraction: float) -> np.ndarray:
+    """Which training samples are for validation: bool `[N]`, a `fraction` of each group, drawn with seed 0.
 
-    Every group keeps at least one sample on each side if it has two; fraction=0 sets none aside.
+    groups: the group of each sample, `[N]`. Every group of two or more keeps at least one sample on each side, unless
+    fraction is 0, which sets none aside.
     """
-    check_share(fraction)
     aside = np.zeros(len(groups), bool)
     rng = np.random.default_rng(0)
     for g in np.unique(groups):

@@ -20,7 +20,8 @@ from snnbook.datasets import arms, digits
 from snnbook.datasets.augmentation import roll, shift_batch
 from snnbook.datasets.base import Info, MemorySet, check_split, digest
 from snnbook.datasets.cache import cached
-from snnbook.datasets.frames import check_steps, downsample, events_to_frames
+from snnbook.datasets.frames import downsample, events_to_frames
+from snnbook.datasets.options import Option, steps
 from snnbook.datasets.sensor import simulate
 from snnbook.errors import UserError
 
@@ -30,9 +31,9 @@ VERSION = 1
 SEEDS = {"train": 1, "test": 2, "validation": 3}
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What all have: samples per split and the side of the picture in pixels."""
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """What all generated sets have: numbers of samples per split and the side of the picture in px."""
 
     train: int
     validation: int
@@ -40,16 +41,17 @@ class Recipe:
     side: int
 
     def size(self, split: str) -> int:
+        """Number of samples of a split."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[split]
 
 
-@dataclass(frozen=True)
-class Clutter(Recipe):
-    """digits-clutter. `hardness` scales all disturbances; pairs are ranges of uniform distributions."""
+@dataclass(frozen=True, kw_only=True)
+class ClutterParameters(Parameters):
+    """How a digit is disturbed; lengths in px, angles in rad, grey values from 0 to 1.
 
-    train: int = 2000
-    validation: int = 500
-    test: int = 1000
+    hardness: factor of all disturbances. Two numbers are the range of a uniform distribution.
+    """
+
     side: int = 12
     hardness: float = 0.33
     scale: tuple[float, float] = (0.72, 0.95)
@@ -69,9 +71,18 @@ class Clutter(Recipe):
     gain: float = 0.65
 
 
-@dataclass(frozen=True)
-class Pairs(Clutter):
-    """digits-100: halves made as in digits-clutter, each without `margin` columns on either side."""
+@dataclass(frozen=True, kw_only=True)
+class DigitsClutter(ClutterParameters):
+    """digits-clutter: one digit."""
+
+    train: int = 2000
+    validation: int = 500
+    test: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digits100(ClutterParameters):
+    """digits-100: two digits, disturbed as in digits-clutter, each without `margin` columns on either side."""
 
     train: int = 4000
     validation: int = 1000
@@ -79,13 +90,13 @@ class Pairs(Clutter):
     margin: int = 1
 
 
-@dataclass(frozen=True)
-class Sensor(Recipe):
-    """What the event sets share: the simulated sensor (see `sensor.simulate`); one step is `step_us` µs."""
+@dataclass(frozen=True, kw_only=True)
+class SensorParameters(Parameters):
+    """What the event sets share: T frames, and the simulated sensor (see `sensor.simulate`).
 
-    train: int = 0
-    validation: int = 0
-    test: int = 0
+    A sample is a video of `steps` frames of `step_us` µs.
+    """
+
     side: int = 32
     T: int = 10
     steps: int = 96
@@ -97,9 +108,9 @@ class Sensor(Recipe):
     refractory_us: int = 1000
 
 
-@dataclass(frozen=True)
-class DigitsDVS(Sensor):
-    """digits-dvs: repeated closed-loop smooth motion of one digit."""
+@dataclass(frozen=True, kw_only=True)
+class DigitsDVS(SensorParameters):
+    """digits-dvs: one digit that moves smoothly in a closed loop, several times."""
 
     train: int = 1200
     validation: int = 300
@@ -114,9 +125,12 @@ class DigitsDVS(Sensor):
     jitter: float = 0.05
 
 
-@dataclass(frozen=True)
-class ArmsDVS(Sensor):
-    """arms-dvs: see `arms`. `hardness` scales the variation between samples, lengths in body units."""
+@dataclass(frozen=True, kw_only=True)
+class ArmsDVS(SensorParameters):
+    """arms-dvs: see `arms` for the motions and the unit of length.
+
+    hardness: factor of all variation between samples.
+    """
 
     train: int = 770
     validation: int = 220
@@ -143,10 +157,10 @@ class ArmsDVS(Sensor):
     flip_share: float = 0.5
 
 
-CLUTTER, PAIRS, DIGITS_DVS, ARMS_DVS = Clutter(), Pairs(), DigitsDVS(), ArmsDVS()
-RECIPES: dict[str, Recipe] = {
-    "digits-clutter": CLUTTER,
-    "digits-100": PAIRS,
+DIGITS_CLUTTER, DIGITS_100, DIGITS_DVS, ARMS_DVS = DigitsClutter(), Digits100(), DigitsDVS(), ArmsDVS()
+PARAMETERS: dict[str, Parameters] = {
+    "digits-clutter": DIGITS_CLUTTER,
+    "digits-100": DIGITS_100,
     "digits-dvs": DIGITS_DVS,
     "arms-dvs": ARMS_DVS,
 }
@@ -162,6 +176,7 @@ SETS = {
             _DIGITS,
             (1, 12, 12),
             {},
+            "CIFAR10",
         ),
         Info(
             "digits-100",
@@ -170,6 +185,7 @@ SETS = {
             tuple(left + right for left in _DIGITS for right in _DIGITS),
             (1, 12, 20),
             {},
+            "CIFAR100",
         ),
         Info(
             "digits-dvs",
@@ -177,7 +193,8 @@ SETS = {
             False,
             _DIGITS,
             (DIGITS_DVS.T, 2, 16, 16),
-            {"T": DIGITS_DVS.T},
+            {"T": Option(DIGITS_DVS.T, steps)},
+            "CIFAR10-DVS",
         ),
         Info(
             "arms-dvs",
@@ -185,7 +202,8 @@ SETS = {
             False,
             arms.MOTIONS,
             (ARMS_DVS.T, 2, 16, 16),
-            {"T": ARMS_DVS.T},
+            {"T": Option(ARMS_DVS.T, steps)},
+            "DVS128-Gesture",
         ),
     )
 }
@@ -193,11 +211,7 @@ SETS = {
 
 def fingerprint(name: str, **kw: Any) -> str:
     """Hash of the generator's version and all parameters, T included."""
-    settings = SETS[name].settings(kw)
-    if "T" in settings:
-        check_steps(settings["T"])
-        settings["T"] = int(settings["T"])
-    return digest([name, VERSION, SEEDS, asdict(RECIPES[name]) | settings])
+    return digest([name, VERSION, SEEDS, asdict(PARAMETERS[name]) | SETS[name].checked(kw)])
 
 
 def load(name: str, split: str, **kw: Any) -> MemorySet:
@@ -215,17 +229,17 @@ def raw(name: str, split: str, **kw: Any) -> dict[str, np.ndarray]:
     """What is kept on disk: x uint8 `[N, H, W]` or counts uint16 `[N, T, 2, 16, 16]`, and y `[N]`."""
     check_split(split)
     key = f"{name}-{fingerprint(name, **kw)}-{split}"
-    settings = SETS[name].settings(kw)
+    settings = SETS[name].checked(kw)
     return cached(key, lambda: generate(name, split, **settings))
 
 
 def generate(name: str, split: str, **settings: Any) -> dict[str, np.ndarray]:
     """All samples of a split, as `raw` gives them."""
-    n = RECIPES[name].size(split)
+    n = PARAMETERS[name].size(split)
     y = np.arange(n) % SETS[name].num_classes
     if name in PICTURES:
         return {"x": np.stack([PICTURES[name](split, i) for i in range(n)]), "y": y}
-    side = RECIPES[name].side
+    side = PARAMETERS[name].side
     frames = np.empty((n, settings["T"], 2, side // 2, side // 2), np.uint16)
     for i in range(n):
         counts = events_to_frames(events(name, split, i), settings["T"], (side, side))
@@ -236,8 +250,8 @@ def generate(name: str, split: str, **settings: Any) -> dict[str, np.ndarray]:
 def _start(name: str, split: str, index: int) -> tuple[np.random.Generator, int]:
     """The random generator of a sample, and its class."""
     check_split(split)
-    if not 0 <= index < RECIPES[name].size(split):
-        raise UserError(f"{name} {split} has samples 0 to {RECIPES[name].size(split) - 1}; got {index}")
+    if not 0 <= index < PARAMETERS[name].size(split):
+        raise UserError(f"{name} {split} has samples 0 to {PARAMETERS[name].size(split) - 1}; got {index}")
     return np.random.default_rng([SEEDS[split], index]), index % SETS[name].num_classes
 
 
@@ -250,7 +264,7 @@ def _digit(split: str, index: int, label: int) -> np.ndarray:
 def clutter(split: str, index: int) -> np.ndarray:
     """One picture of digits-clutter, uint8 `[12, 12]`."""
     rng, label = _start("digits-clutter", split, index)
-    return _clutter(_digit(split, index, label), label, split, CLUTTER, rng)
+    return _clutter(_digit(split, index, label), label, split, DIGITS_CLUTTER, rng)
 
 
 def pair(split: str, index: int) -> np.ndarray:
@@ -259,15 +273,15 @@ def pair(split: str, index: int) -> np.ndarray:
     halves = []
     for digit in divmod(label, 10):
         image = digits.images()[0][rng.choice(digits.split_by_class()[split][digit])]
-        half = _clutter(image, digit, split, PAIRS, rng)
-        halves.append(half[:, PAIRS.margin : PAIRS.side - PAIRS.margin])
+        half = _clutter(image, digit, split, DIGITS_100, rng)
+        halves.append(half[:, DIGITS_100.margin : DIGITS_100.side - DIGITS_100.margin])
     return np.concatenate(halves, axis=1)
 
 
 PICTURES: dict[str, Callable[[str, int], np.ndarray]] = {"digits-clutter": clutter, "digits-100": pair}
 
 
-def _clutter(digit: np.ndarray, label: int, split: str, r: Clutter, rng: np.random.Generator) -> np.ndarray:
+def _clutter(digit: np.ndarray, label: int, split: str, r: ClutterParameters, rng: np.random.Generator) -> np.ndarray:
     """A digit `[8, 8]` warped, among a fragment of another class, light, a bar and noise: uint8 `[12, 12]`."""
     h, side = r.hardness, r.side
     size = side / 8 * rng.uniform(*r.scale)
@@ -333,11 +347,11 @@ def events(name: str, split: str, index: int) -> np.ndarray:
     )
 
 
-def _sensor(name: str) -> Sensor:
-    recipe = RECIPES.get(name)
-    if not isinstance(recipe, Sensor):
+def _sensor(name: str) -> SensorParameters:
+    parameters = PARAMETERS.get(name)
+    if not isinstance(parameters, SensorParameters):
         raise UserError(f"{name} has no simulated events; digits-dvs and arms-dvs have")
-    return recipe
+    return parameters
 
 
 def _video(name: str, split: str, index: int, rng: np.random.Generator) -> np.ndarray:

@@ -13,6 +13,7 @@ from torch import Tensor
 from snnbook.errors import UserError, unknown
 
 FIELDS = ("x", "y", "t", "p")
+SLICES = ("number", "time")  # what frames have an equal share of: the events, or the time
 
 
 def check_events(events: np.ndarray, sensor_size: tuple[int, int]) -> None:
@@ -58,7 +59,7 @@ def events_to_frames(events: np.ndarray, T: int, sensor_size: tuple[int, int], b
         t = events["t"].astype(np.int64)
         frame = (t - t[0]) * T // (t[-1] - t[0] + 1) if n else t
     else:
-        raise unknown("way to slice events", by, ("number", "time"))
+        raise unknown("way to slice events", by, SLICES)
     cell = (frame * 2 + (events["p"] > 0)) * height + events["y"]
     counts = np.bincount(cell * width + events["x"], minlength=T * 2 * height * width)
     return torch.from_numpy(counts.astype(np.float32)).view(T, 2, height, width)

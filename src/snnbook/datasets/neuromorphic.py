@@ -22,25 +22,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from snnbook.datasets.augmentation import event_mix, nda
-from snnbook.datasets.base import Augmentation, FileSet, Info, carve, check_share, check_split, digest
+from snnbook.datasets.base import Augmentation, FileSet, Info, check_split, digest, validation_mask
 from snnbook.datasets.cache import cached
-from snnbook.datasets.frames import check_steps, events_to_frames
-from snnbook.errors import UserError, unknown
+from snnbook.datasets.frames import SLICES, events_to_frames
+from snnbook.datasets.options import CACHE, DOWNLOAD, ROOT, VALIDATION, OneOf, Option, WholeNumber, steps
+from snnbook.errors import UserError
 
 VERSION = 1
 SENSOR = (128, 128)
-
-# T frames cut `by` number or time, resized to `size` px, augmented as MIXES says.
-_OPTIONS = {
-    "root": None,
-    "T": 20,
-    "by": "number",
-    "size": 128,
-    "mix": False,
-    "validation": 0.1,
-    "download": False,
-    "cache": True,
-}
 
 
 def _unchanged(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -49,6 +38,18 @@ def _unchanged(x: Tensor, generator: torch.Generator) -> Tensor:
 
 # The values of `mix`: nothing, what the public code of papers A and B does, the original augmentation.
 MIXES: dict[bool | str, Augmentation] = {False: _unchanged, True: event_mix, "nda": nda}
+
+# T frames cut `by` number or time, resized to `size` px, augmented as MIXES says.
+_OPTIONS = {
+    "root": ROOT,
+    "T": Option(20, steps),
+    "by": Option("number", OneOf(SLICES)),
+    "size": Option(SENSOR[0], WholeNumber(1, SENSOR[0], "the side of the frames in px")),
+    "mix": Option(False, OneOf(tuple(MIXES))),
+    "validation": VALIDATION,
+    "download": DOWNLOAD,
+    "cache": CACHE,
+}
 
 SETS = {
     i.name: i
@@ -60,7 +61,9 @@ SETS = {
             11,
             (20, 2, *SENSOR),
             _OPTIONS,
+            "DVS128-Gesture",
             (1176, 288),
+            ("DVSGesture/ibmGestureTrain/*/*.npy", "DVSGesture/ibmGestureTest/*/*.npy"),
         ),
         Info(
             "cifar10_dvs",
@@ -68,18 +71,19 @@ SETS = {
             False,
             10,
             (10, 2, *SENSOR),
-            {**_OPTIONS, "T": 10},
+            {**_OPTIONS, "T": Option(10, steps)},
+            "CIFAR10-DVS",
             (9000, 1000),  # published as 10,000 without a split; see `_cifar10_dvs`
+            ("CIFAR10DVS/*/*.aedat4",),
         ),
     )
 }
 
 
 def fingerprint(name: str, **kw: Any) -> str:
-    """Hash of what is done to the recordings; where they lie does not count, so `root` may be left out."""
-    settings = SETS[name].settings({"root": "", **kw})
-    check_steps(settings["T"])
-    return digest([name, VERSION, {k: v for k, v in settings.items() if k not in ("root", "download", "cache")}])
+    """Hash of the recordings' content and of what is done to them."""
+    info = SETS[name]
+    return digest([name, VERSION, info.content_in(info.checked(kw)["root"]), info.deciding(kw)])
 
 
 def load(name: str, split: str, **kw: Any) -> FileSet:
@@ -89,11 +93,10 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
     cache=False.
     """
     check_split(split)
-    settings = SETS[name].settings(kw)
-    if settings["mix"] not in MIXES:
-        raise unknown("value of mix", settings["mix"], map(str, MIXES))
-    key = fingerprint(name, **kw)
-    root = Path(settings["root"]).expanduser()
+    settings = SETS[name].checked(kw)
+    root = settings["root"]
+    if root is None:
+        raise SETS[name].needs_root()
     if name == "dvs128_gesture":
         recordings, chosen = _gesture(root, split, settings)
     else:
@@ -105,13 +108,13 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
         SETS[name],
         split,
         labels,
-        key,
+        fingerprint(name, **kw),
         MIXES[settings["mix"]],
-        partial(_read, recordings, chosen, settings),
+        partial(_sample, recordings, chosen, settings),
     )
 
 
-def _read(recordings: Any, chosen: np.ndarray, settings: dict[str, Any], index: int) -> Tensor:
+def _sample(recordings: Any, chosen: np.ndarray, settings: dict[str, Any], index: int) -> Tensor:
     """Frames of one recording. They are stored under its path, size and time of change."""
     position, T, by, size = int(chosen[index]), settings["T"], settings["by"], settings["size"]
 
@@ -135,11 +138,13 @@ def _read(recordings: Any, chosen: np.ndarray, settings: dict[str, Any], index: 
 
 def _open(kind: type, root: Path, files: str, expected: str, download: bool, **kw: Any) -> Any:
     """tonic's data set in `root`, sorted by path; tonic's own search for the archives is left out."""
+    opened = kind
     if not download:
         if not any(root.glob(f"{kind.__name__}/{files}")):
             raise UserError(f"no recordings in {root}: expected {expected}, or give download=True")
-        kind = type(kind.__name__, (kind,), {"_check_exists": lambda self: True})
-    recordings = kind(str(root), **kw)
+        opened = type(kind.__name__, (kind,), {"_check_exists": lambda self: True})
+    recordings = opened(str(root), **kw)
+    recordings.__class__ = kind  # a class that other processes can import
     order = sorted(range(len(recordings.data)), key=lambda i: Path(recordings.data[i]).parts)
     for attribute in ("data", "targets", "users"):
         if hasattr(recordings, attribute):
@@ -164,9 +169,8 @@ def _gesture(root: Path, split: str, settings: dict[str, Any]) -> tuple[Any, np.
     if split == "test":
         return recordings, np.arange(len(users))
     people = np.unique(users)
-    share = settings["validation"]
-    check_share(share)
-    aside = np.isin(users, people[len(people) - math.ceil(share * len(people)) :])
+    held_out = people[len(people) - math.ceil(settings["validation"] * len(people)) :]
+    aside = np.isin(users, held_out)
     return recordings, np.flatnonzero(aside if split == "validation" else ~aside)
 
 
@@ -196,5 +200,5 @@ def _cifar10_dvs(root: Path, split: str, settings: dict[str, Any]) -> tuple[Any,
     if split == "test":
         return recordings, np.flatnonzero(test)
     train = np.flatnonzero(~test)
-    aside = carve(labels[train], settings["validation"])
+    aside = validation_mask(labels[train], settings["validation"])
     return recordings, train[aside if split == "validation" else ~aside]

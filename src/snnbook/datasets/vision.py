@@ -19,13 +19,18 @@ import torch
 from torch import Tensor
 
 from snnbook.datasets.augmentation import crop, cutout, flip, resized_crop
-from snnbook.datasets.base import FileSet, Info, carve, check_split, digest
+from snnbook.datasets.base import FileSet, Info, check_split, digest, validation_mask
+from snnbook.datasets.options import DOWNLOAD, ROOT, VALIDATION, Option, WholeNumber
 from snnbook.errors import UserError
 
 VERSION = 1
 
-_OPTIONS = {"root": None, "download": False, "validation": 0.1, "cutout": 0}
-_FOLDER_OPTIONS = {"root": None, "validation": 0.1}
+_FOLDER_OPTIONS = {"root": ROOT, "validation": VALIDATION}
+_OPTIONS = {
+    **_FOLDER_OPTIONS,
+    "download": DOWNLOAD,
+    "cutout": Option(0, WholeNumber(0, 32, "the side in px of the square that is covered")),
+}
 
 SETS = {
     i.name: i
@@ -37,7 +42,9 @@ SETS = {
             10,
             (3, 32, 32),
             _OPTIONS,
+            "CIFAR10",
             (50_000, 10_000),
+            tuple(f"cifar-10-batches-py/{f}" for f in ("data_batch_?", "test_batch", "batches.meta")),
         ),
         Info(
             "cifar100",
@@ -46,7 +53,9 @@ SETS = {
             100,
             (3, 32, 32),
             _OPTIONS,
+            "CIFAR100",
             (50_000, 10_000),
+            tuple(f"cifar-100-python/{f}" for f in ("train", "test", "meta")),
         ),
         Info(
             "tiny_imagenet",
@@ -55,7 +64,9 @@ SETS = {
             200,
             (3, 64, 64),
             _FOLDER_OPTIONS,
+            "Tiny-ImageNet",
             (100_000, 10_000),
+            tuple(f"tiny-imagenet-200/{f}" for f in ("train/*/images/*", "val/images/*", "val/val_annotations.txt")),
         ),
         Info(
             "imagenet",
@@ -64,7 +75,9 @@ SETS = {
             1000,
             (3, 224, 224),
             _FOLDER_OPTIONS,
+            "ImageNet",
             (1_281_167, 50_000),
+            ("train/*/*", "val/*/*"),
         ),
     )
 }
@@ -98,22 +111,23 @@ def import_torchvision() -> ModuleType:
 
 
 def fingerprint(name: str, **kw: Any) -> str:
-    """Hash of what is done to the files; where they lie does not count, so `root` may be left out."""
-    settings = SETS[name].settings({"root": "", **kw})
-    return digest([name, VERSION, {k: v for k, v in settings.items() if k not in ("root", "download")}])
+    """Hash of the files' content and of what is done to them."""
+    info = SETS[name]
+    return digest([name, VERSION, info.content_in(info.checked(kw)["root"]), info.deciding(kw)])
 
 
 def load(name: str, split: str, **kw: Any) -> FileSet:
     """Normalised images `[3, H, W]` of a split; UserError with the files that are expected and missing."""
     check_split(split)
-    settings = SETS[name].settings(kw)
-    key = fingerprint(name, **kw)
-    root, test = Path(settings["root"]).expanduser(), split == "test"
+    settings = SETS[name].checked(kw)
+    root, test = settings["root"], split == "test"
+    if root is None:
+        raise SETS[name].needs_root()
     images = _cifar(name, root, test, settings["download"]) if "cifar" in name else _folder(name, root, test)
     labels = np.array(images.targets if "cifar" in name else [label for _, label in images.samples])
     chosen = np.arange(len(labels))
     if not test:
-        aside = carve(labels, settings["validation"])
+        aside = validation_mask(labels, settings["validation"])
         chosen = np.flatnonzero(aside if split == "validation" else ~aside)
     if len(chosen) == 0:
         raise UserError(f"{name} has no {split} samples with validation={settings['validation']}")
@@ -126,10 +140,11 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
     transforms = import_torchvision().transforms
     resize = [transforms.Resize(256), transforms.CenterCrop(224)] if name == "imagenet" else []
     transform = transforms.Compose([*resize, transforms.ToTensor(), transforms.Normalize(*_COLOURS[name])])
-    return FileSet(SETS[name], split, labels[chosen], key, augmentation, partial(_read, images, transform, chosen))
+    sample = partial(_sample, images, transform, chosen)
+    return FileSet(SETS[name], split, labels[chosen], fingerprint(name, **kw), augmentation, sample)
 
 
-def _read(images: Any, transform: Any, chosen: np.ndarray, index: int) -> Tensor:
+def _sample(images: Any, transform: Any, chosen: np.ndarray, index: int) -> Tensor:
     return transform(images[int(chosen[index])][0])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -111,9 +112,11 @@ class Trial(Recipe):
 
 
 def _fingerprint(data: str, T: int) -> str:
-    """The data's hash; where the set is on disk does not matter, only what it holds."""
+    """The data's hash; empty for a set on disk without a folder that holds it."""
     info = datasets.info(data)
-    options = {"root": ""} if "root" in info.options else {}
+    if info.on_disk and "SNNBOOK_ROOT" not in os.environ:
+        return ""
+    options = {"root": os.environ["SNNBOOK_ROOT"]} if info.on_disk else {}
     return datasets.fingerprint(data, **options, **({} if info.static else {"T": T}))
 
 

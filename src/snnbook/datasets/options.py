@@ -1,0 +1,92 @@
+"""The keywords that `load` takes: their defaults, their types and their ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnbook.datasets.frames import check_steps
+from snnbook.errors import UserError, unknown
+
+Check = Callable[[str, Any], Any]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword of `load`.
+
+    check: takes the option's name and a value, returns the value in its one form (a share is a float, also where it
+    was given as 0) and raises UserError for a value of a wrong type or out of range. decides: whether the option
+    decides what the samples are; the folder that holds them does not.
+    """
+
+    default: Any
+    check: Check
+    decides: bool = True
+
+
+@dataclass(frozen=True)
+class WholeNumber:
+    """A check for a whole number from `low` to `high`; `what` says what it means, with its unit."""
+
+    low: int
+    high: int
+    what: str
+
+    def __call__(self, name: str, value: Any) -> int:
+        """`value` as an int."""
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not self.low <= value <= self.high:
+            raise UserError(f"{name} is {self.what}, a whole number from {self.low} to {self.high}; got {value!r}")
+        return int(value)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A check for one of a few values."""
+
+    values: tuple[bool | str, ...]
+
+    def __call__(self, name: str, value: Any) -> bool | str:
+        """`value` as it is."""
+        if not any(type(value) is type(known) and value == known for known in self.values):
+            raise unknown(f"value of {name}", value, map(str, self.values))
+        return value
+
+
+def share(name: str, value: Any) -> float:
+    """The share of the training set that is set aside for validation."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < 1:
+        raise UserError(f"{name} is the share of the training set that is set aside, in [0, 1); got {value!r}")
+    return float(value)
+
+
+def steps(name: str, value: Any) -> int:
+    """The number of time steps."""
+    check_steps(value)
+    return int(value)
+
+
+def yes_or_no(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise UserError(f"{name} is true or false; got {value!r}")
+    return value
+
+
+def folder(name: str, value: Any) -> Path | None:
+    """A folder, which need not be there; None where it is not given or an empty text."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str | Path):
+        raise UserError(f"{name} is the folder that holds the data sets; got {value!r}")
+    return Path(value).expanduser()
+
+
+ROOT = Option(None, folder, decides=False)
+DOWNLOAD = Option(False, yes_or_no, decides=False)
+CACHE = Option(True, yes_or_no, decides=False)
+VALIDATION = Option(0.1, share)
