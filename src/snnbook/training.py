@@ -28,7 +28,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def mean_output(logits: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy of the mean output over time; logits `[T, N, K]`, labels `[N]`."""
+    """Cross-entropy of the mean output over time, in nats: logits `[T, N, K]`, labels `[N]` → `[]`."""
     return F.cross_entropy(logits.mean(0), y)
 
 
@@ -66,9 +66,12 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained: the learning rate falls on a cosine to 0, per step.
+    """How a network is trained. The learning rate falls from `lr` to 0 on a cosine, after every optimiser step.
 
-    precision: "bfloat16" computes layers in half the bits where the processor is faster at it; weights stay in float32.
+    epochs: passes over the training set. batch_size: samples per optimiser step. optimizer: a name of OPTIMIZERS.
+    weight_decay: torch's, an L2 penalty. loss: a name of LOSSES. augment: whether batches are changed
+    at random. precision: "bfloat16" computes layers in half the bits, which some processors are faster at; weights stay
+    in float32. Raises UserError for an unknown name and for a number out of range.
     """
 
     epochs: int = 10
@@ -96,9 +99,10 @@ class Recipe:
 
 
 def to_network(x: Tensor, T: int, device: torch.device | str = "cpu") -> Tensor:
-    """A batch as it is stored, `[N, C, H, W]` or `[N, T, C, H, W]`, as the network takes it; the first `T` steps only.
+    """A batch of a data set in the form that networks take: static `[N, C, H, W]`, events `[T, N, C, H, W]`.
 
-    The layout in memory is channels-last, which the convolutions of a CPU prefer.
+    x: `[N, C, H, W]`, or events `[N, T', C, H, W]`, of which the first `T` steps are taken. The layout in memory is
+    channels-last, which the convolutions of a CPU prefer.
     """
     if x.dim() == 4:
         return x.to(device).contiguous(memory_format=torch.channels_last)
@@ -107,7 +111,10 @@ def to_network(x: Tensor, T: int, device: torch.device | str = "cpu") -> Tensor:
 
 
 def batches(n: int, size: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
-    """Index tensors that cover `range(n)` once, shuffled if a generator is given; the last batch may be short."""
+    """The indices of batches of `size` samples that cover `range(n)` once: int64 `[size]`, the last may be shorter.
+
+    They are shuffled if a generator is given.
+    """
     order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
     yield from order.split(size)
 
@@ -129,7 +136,7 @@ def first(data: FrameSet, n: int) -> tuple[Tensor, Tensor]:
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The items of an iterator in order, each made by a thread of its own while the one before it is in use."""
+    """The items of an iterator in order; a thread of its own makes the next one while one is in use."""
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, items, None)
         while (item := coming.result()) is not None:
@@ -138,9 +145,10 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def loss_on(model: nn.Module, x: Tensor, y: Tensor, loss: Loss, precision: str = "float32") -> Tensor:
-    """The loss of a batch as `to_network` made it; the forward pass in `precision`, the loss in float32.
+    """The loss of a batch, float32 `[]`: the forward pass is in `precision`, the loss itself in float32.
 
-    Neurons that keep a state forget it first.
+    x: samples as `to_network` gives them, `[T, N, C, H, W]` or `[N, C, H, W]`. y: labels, int64 `[N]`. Neurons that
+    keep a state forget it first.
     """
     reset(model)
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
@@ -150,7 +158,11 @@ def loss_on(model: nn.Module, x: Tensor, y: Tensor, loss: Loss, precision: str =
 
 @torch.no_grad()
 def outputs(model: nn.Module, data: FrameSet, T: int, batch_size: int = 100) -> tuple[Tensor, Tensor]:
-    """Outputs at every step in evaluation mode: logits `[T, N, K]` and labels `[N]`, on the CPU."""
+    """The outputs of a network for all samples: logits `[T, N, K]` and labels, int64 `[N]`, on the CPU.
+
+    T: number of time steps to show. The network runs in evaluation mode, `batch_size` samples at a time, and is left in
+    the mode that it was in.
+    """
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     logits, labels = [], []

@@ -85,24 +85,24 @@ def _resample(x: Tensor, theta: Tensor) -> Tensor:
 
 
 def event_mix(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror half of the samples, then one of: roll by up to 5 px, turn by up to 30°, cover a square.
+    """Mirror half of the samples; then roll every sample by up to 5 px, turn it by up to 30° or cover a square of it.
 
     x: event frames `[N, T, 2, H, W]`. The square's side is a third of theirs. This is what the
     public code of papers A and B does to CIFAR10-DVS.
     """
     x = flip(x, generator)
     kind, angles = _kinds(x, generator), _angles(x, generator)
-    return _each(kind, roll(x, generator, 5), rotate(x, angles), cutout(x, generator, x.shape[-1] // 3))
+    return _chosen(kind, roll(x, generator, 5), rotate(x, angles), cutout(x, generator, x.shape[-1] // 3))
 
 
 def nda(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Neuromorphic data augmentation: one of roll by up to 5 px, turn by up to 30°, lean by up to 30° (shear).
+    """Neuromorphic data augmentation: roll every sample by up to 5 px, turn or shear it by up to 30°.
 
     x: event frames `[N, T, 2, H, W]`. Ref: Li et al. 2022 and its public code for CIFAR10-DVS, which mirrors nothing;
     it takes the nearest pixel, here neighbours are mixed.
     """
     kind, angles = _kinds(x, generator), _angles(x, generator)
-    return _each(kind, roll(x, generator, 5), rotate(x, angles), shear(x, angles))
+    return _chosen(kind, roll(x, generator, 5), rotate(x, angles), shear(x, angles))
 
 
 def _kinds(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -110,7 +110,8 @@ def _kinds(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randint(0, 3, (len(x),), generator=generator)
 
 
-def _each(kind: Tensor, *variants: Tensor) -> Tensor:
+def _chosen(kind: Tensor, *variants: Tensor) -> Tensor:
+    """Sample i of variant `kind[i]`, for all i: `[N, ...]`."""
     return torch.stack([variants[k][i] for i, k in enumerate(kind.tolist())])
 
 

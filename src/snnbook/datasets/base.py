@@ -82,20 +82,22 @@ class Info:
             return UserError(f"data set {self.name} has no option {name!r}, nor any other")
         return unknown(f"option of data set {self.name}", name, valid)
 
-    def content_in(self, root: Path | None) -> str:
-        """The hash of the set's files in `root`, or without one that of the published files.
+    def root(self, kw: Mapping[str, Any]) -> Path:
+        """The folder that holds a set on disk. Raises UserError if the options do not give it."""
+        root = self.checked(kw)["root"]
+        if root is None:
+            raise UserError(f"data set {self.name} is read from disk: give root=, the folder that holds it")
+        return root
 
-        Raises UserError where there are no such files, and without `root` if those of the published ones are not known.
+    def fingerprint(self, version: int, kw: Mapping[str, Any]) -> str:
+        """Hash of the files of a set on disk and of what is done to them: sixteen hexadecimal digits.
+
+        version: of the code that reads them. Without `root` the published files are meant. Raises UserError where there
+        are no such files, and without `root` if the content of the published ones is not known.
         """
-        if root is not None:
-            return content(self.name, root, self.files)
-        if not self.content:
-            raise self.needs_root()
-        return self.content
-
-    def needs_root(self) -> UserError:
-        """The error for a set on disk without a folder."""
-        return UserError(f"data set {self.name} is read from disk: give root=, the folder that holds it")
+        published = self.checked(kw)["root"] is None and self.content
+        files = self.content if published else content(self.name, self.root(kw), self.files)
+        return digest([self.name, version, files, self.deciding(kw)])
 
 
 class FrameSet(Dataset):

@@ -176,7 +176,7 @@ SETS = {
             _DIGITS,
             (1, 12, 12),
             {},
-            "CIFAR10",
+            plays="CIFAR10",
         ),
         Info(
             "digits-100",
@@ -185,7 +185,7 @@ SETS = {
             tuple(left + right for left in _DIGITS for right in _DIGITS),
             (1, 12, 20),
             {},
-            "CIFAR100",
+            plays="CIFAR100",
         ),
         Info(
             "digits-dvs",
@@ -194,7 +194,7 @@ SETS = {
             _DIGITS,
             (DIGITS_DVS.T, 2, 16, 16),
             {"T": Option(DIGITS_DVS.T, steps)},
-            "CIFAR10-DVS",
+            plays="CIFAR10-DVS",
         ),
         Info(
             "arms-dvs",
@@ -203,19 +203,19 @@ SETS = {
             arms.MOTIONS,
             (ARMS_DVS.T, 2, 16, 16),
             {"T": Option(ARMS_DVS.T, steps)},
-            "DVS128-Gesture",
+            plays="DVS128-Gesture",
         ),
     )
 }
 
 
 def fingerprint(name: str, **kw: Any) -> str:
-    """Hash of the generator's version and all parameters, T included."""
+    """Hash of the generator's version, seeds and parameters, T included: sixteen hexadecimal digits."""
     return digest([name, VERSION, SEEDS, asdict(PARAMETERS[name]) | SETS[name].checked(kw)])
 
 
 def load(name: str, split: str, **kw: Any) -> MemorySet:
-    """An embedded set: pictures `[N, 1, H, W]`, standardised by the training set, or frames."""
+    """A split of an embedded set: pictures `[N, 1, H, W]`, standardised by the training set, or frames of counts."""
     arrays = raw(name, split, **kw)
     x = torch.from_numpy(arrays["x"]).float()
     if SETS[name].static:

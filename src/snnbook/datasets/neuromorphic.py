@@ -61,9 +61,9 @@ SETS = {
             11,
             (20, 2, *SENSOR),
             _OPTIONS,
-            "DVS128-Gesture",
-            (1176, 288),
-            ("DVSGesture/ibmGestureTrain/*/*.npy", "DVSGesture/ibmGestureTest/*/*.npy"),
+            plays="DVS128-Gesture",
+            published=(1176, 288),
+            files=("DVSGesture/ibmGestureTrain/*/*.npy", "DVSGesture/ibmGestureTest/*/*.npy"),
         ),
         Info(
             "cifar10_dvs",
@@ -72,31 +72,28 @@ SETS = {
             10,
             (10, 2, *SENSOR),
             {**_OPTIONS, "T": Option(10, steps)},
-            "CIFAR10-DVS",
-            (9000, 1000),  # published as 10,000 without a split; see `_cifar10_dvs`
-            ("CIFAR10DVS/*/*.aedat4",),
+            plays="CIFAR10-DVS",
+            published=(9000, 1000),  # published as 10,000 without a split; see `_cifar10_dvs`
+            files=("CIFAR10DVS/*/*.aedat4",),
         ),
     )
 }
 
 
 def fingerprint(name: str, **kw: Any) -> str:
-    """Hash of the recordings' content and of what is done to them."""
-    info = SETS[name]
-    return digest([name, VERSION, info.content_in(info.checked(kw)["root"]), info.deciding(kw)])
+    """Hash of the files' content and of what is done to them; see `Info.fingerprint`."""
+    return SETS[name].fingerprint(VERSION, kw)
 
 
 def load(name: str, split: str, **kw: Any) -> FileSet:
-    """Frames `[T, 2, size, size]` of a split; UserError with the files that are expected and missing.
+    """A split of frames of event counts, float32 `[T, 2, size, size]`.
 
-    Frames are kept on disk after the first reading, compressed (about 0.1 MB a recording), unless
-    cache=False.
+    They are kept on disk after the first reading, compressed (about 0.1 MB a recording), unless cache=False.
+    Raises UserError for files that are missing, which it names, and for a split without samples.
     """
     check_split(split)
     settings = SETS[name].checked(kw)
-    root = settings["root"]
-    if root is None:
-        raise SETS[name].needs_root()
+    root = SETS[name].root(kw)
     if name == "dvs128_gesture":
         recordings, chosen = _gesture(root, split, settings)
     else:
@@ -115,7 +112,7 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
 
 
 def _sample(recordings: Any, chosen: np.ndarray, settings: dict[str, Any], index: int) -> Tensor:
-    """Frames of one recording. They are stored under its path, size and time of change."""
+    """Frames of one recording, float32 `[T, 2, size, size]`; cached under its path, size and time of change."""
     position, T, by, size = int(chosen[index]), settings["T"], settings["by"], settings["size"]
 
     def counts() -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from snnbook.datasets.augmentation import crop, cutout, flip, resized_crop
-from snnbook.datasets.base import FileSet, Info, check_split, digest, validation_mask
+from snnbook.datasets.base import FileSet, Info, check_split, validation_mask
 from snnbook.datasets.options import DOWNLOAD, ROOT, VALIDATION, Option, WholeNumber
 from snnbook.errors import UserError
 
@@ -42,9 +42,9 @@ SETS = {
             10,
             (3, 32, 32),
             _OPTIONS,
-            "CIFAR10",
-            (50_000, 10_000),
-            tuple(f"cifar-10-batches-py/{f}" for f in ("data_batch_?", "test_batch", "batches.meta")),
+            plays="CIFAR10",
+            published=(50_000, 10_000),
+            files=tuple(f"cifar-10-batches-py/{f}" for f in ("data_batch_?", "test_batch", "batches.meta")),
         ),
         Info(
             "cifar100",
@@ -53,9 +53,9 @@ SETS = {
             100,
             (3, 32, 32),
             _OPTIONS,
-            "CIFAR100",
-            (50_000, 10_000),
-            tuple(f"cifar-100-python/{f}" for f in ("train", "test", "meta")),
+            plays="CIFAR100",
+            published=(50_000, 10_000),
+            files=tuple(f"cifar-100-python/{f}" for f in ("train", "test", "meta")),
         ),
         Info(
             "tiny_imagenet",
@@ -64,9 +64,11 @@ SETS = {
             200,
             (3, 64, 64),
             _FOLDER_OPTIONS,
-            "Tiny-ImageNet",
-            (100_000, 10_000),
-            tuple(f"tiny-imagenet-200/{f}" for f in ("train/*/images/*", "val/images/*", "val/val_annotations.txt")),
+            plays="Tiny-ImageNet",
+            published=(100_000, 10_000),
+            files=tuple(
+                f"tiny-imagenet-200/{f}" for f in ("train/*/images/*", "val/images/*", "val/val_annotations.txt")
+            ),
         ),
         Info(
             "imagenet",
@@ -75,9 +77,9 @@ SETS = {
             1000,
             (3, 224, 224),
             _FOLDER_OPTIONS,
-            "ImageNet",
-            (1_281_167, 50_000),
-            ("train/*/*", "val/*/*"),
+            plays="ImageNet",
+            published=(1_281_167, 50_000),
+            files=("train/*/*", "val/*/*"),
         ),
     )
 }
@@ -111,18 +113,18 @@ def import_torchvision() -> ModuleType:
 
 
 def fingerprint(name: str, **kw: Any) -> str:
-    """Hash of the files' content and of what is done to them."""
-    info = SETS[name]
-    return digest([name, VERSION, info.content_in(info.checked(kw)["root"]), info.deciding(kw)])
+    """Hash of the files' content and of what is done to them; see `Info.fingerprint`."""
+    return SETS[name].fingerprint(VERSION, kw)
 
 
 def load(name: str, split: str, **kw: Any) -> FileSet:
-    """Normalised images `[3, H, W]` of a split; UserError with the files that are expected and missing."""
+    """A split of normalised images, float32 `[3, H, W]`.
+
+    Raises UserError for files that are missing or damaged, which it names, and for a split without samples.
+    """
     check_split(split)
     settings = SETS[name].checked(kw)
-    root, test = settings["root"], split == "test"
-    if root is None:
-        raise SETS[name].needs_root()
+    root, test = SETS[name].root(kw), split == "test"
     images = _cifar(name, root, test, settings["download"]) if "cifar" in name else _folder(name, root, test)
     labels = np.array(images.targets if "cifar" in name else [label for _, label in images.samples])
     chosen = np.arange(len(labels))

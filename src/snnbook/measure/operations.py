@@ -21,13 +21,16 @@ from snnbook.measure import passes
 
 @dataclass(frozen=True)
 class SOPs:
-    """Synaptic operations per sample, by layer in order of execution, without the encoding layer.
+    """Synaptic operations (SOPs) of a network, a mean over samples, by layer in order of execution.
 
-    per_step: name → `[runs]`, one value for each run of the layer on a sample, that is for each step.
-    encoding_layer: the first layer executed; it multiplies pixels or event counts by weights.
-    encoding_macs: its live connections times its runs per sample (1 where a static image is encoded once).
-    encoding_sops: its input values times live synapses for events; 0 for static images, without spikes.
-    macs: multiply-accumulates per sample of the dense network, by layer, the encoding layer included.
+    per_layer: layer → SOPs per sample, the encoding layer left out.
+    per_step: layer → SOPs per sample in every run of the layer, that is in every time step, float64 `[runs]`.
+    encoding_layer: name of the first layer executed, which multiplies pixels or event counts by weights.
+    encoding_macs: multiply-accumulates per sample of that layer: its live connections times its runs per sample (1 run
+    where a static image is encoded once).
+    encoding_sops: SOPs per sample of that layer: its input values times live synapses for events, and 0 for static
+    images, which have no spikes.
+    macs: layer → multiply-accumulates per sample of the dense network, the encoding layer included.
     """
 
     per_layer: dict[str, float]
@@ -39,12 +42,18 @@ class SOPs:
 
     @property
     def total(self) -> float:
+        """SOPs per sample of all layers but the encoding layer."""
         return sum(self.per_layer.values())
 
 
 @dataclass
 class _Synapses:
-    """Fan-out of each input of a layer for one input shape, and its live and dense connections."""
+    """The synapses of a layer for inputs of one shape.
+
+    post: which outputs have a live neuron behind them, bool of the output's shape; None = all of them. fan_out: live
+    synapses of every input into those, float64 of the input's shape. live, dense: number of live and of all
+    connections.
+    """
 
     post: Tensor | None
     fan_out: Tensor
@@ -131,10 +140,10 @@ def _synapses(
     post: Tensor | None,
     cache: dict[tuple[str, torch.Size], _Synapses],
 ) -> _Synapses:
-    found = cache.get((name, shape))
-    if found is None or not found.fits(post):
+    synapses = cache.get((name, shape))
+    if synapses is None or not synapses.fits(post):
         live = passes.live_synapses(layer)
         fan = passes.fan_out(layer, shape, live, post)
         dense = passes.in_degree(layer, torch.ones(shape, device=live.device), torch.ones_like(live))
-        found = cache[name, shape] = _Synapses(post, fan, float(fan.sum()), float(dense.sum()))
-    return found
+        synapses = cache[name, shape] = _Synapses(post, fan, float(fan.sum()), float(dense.sum()))
+    return synapses

@@ -1,4 +1,4 @@
-"""How a network is run to be measured: in evaluation mode, layer by layer, and left exactly as it was found.
+"""How a network is run to be measured: in evaluation mode, layer by layer, and left exactly as it was before.
 
 Everything here needs only the modules that do the work: convolutions and linear layers, named *layers*, and
 the neurons behind them. The number of synapses of a layer follows from the layer itself, run on a map of
@@ -53,12 +53,19 @@ def rows(layer: nn.Module, value: Tensor) -> Tensor:
 
 
 def live_synapses(layer: nn.Module) -> Tensor:
-    """The indicator of the nonzero weights, as the layer sees them now (parametrised weights included)."""
+    """1 for every nonzero weight of a layer and 0 for the others, float64 of the weight's shape.
+
+    Weights are taken as the layer sees them now, parametrised ones included.
+    """
     return (layer.weight.detach() != 0).double()  # type: ignore[operator]
 
 
 def in_degree(layer: nn.Module, live: Tensor, synapses: Tensor) -> Tensor:
-    """Synapses from live neurons `[C, H, W]` or `[F]` into each output of a layer, float64."""
+    """Number of synapses into every output of a layer from live neurons, float64 `[K, H', W']` or `[F']`.
+
+    live: 1 for every live input of the layer and 0 for the others, `[C, H, W]` or `[F]`. synapses: the same for the
+    layer's weights, of the weight's shape.
+    """
     batch = live.double()[None]
     if isinstance(layer, nn.Linear):
         return F.linear(batch, synapses)[0]
@@ -66,10 +73,11 @@ def in_degree(layer: nn.Module, live: Tensor, synapses: Tensor) -> Tensor:
 
 
 def fan_out(layer: nn.Module, shape: torch.Size, synapses: Tensor, post: Tensor | None) -> Tensor:
-    """Synapses from each input neuron into the neurons `post` (None = all), of shape `shape`, float64.
+    """Number of synapses from every input of a layer into live neurons, float64 of the shape `shape`.
 
-    The derivative of the summed in-degree with respect to the input: the layer transposed, whatever its
-    geometry.
+    shape: of one input, `[C, H, W]` or `[F]`. synapses: 1 for every live weight and 0 for the others, of the weight's
+    shape. post: which outputs of the layer have a live neuron behind them, bool of the output's shape; None = all.
+    This is the derivative of the summed in-degree by the input: the layer transposed, whatever its geometry.
     """
     with torch.enable_grad():
         ones = torch.ones(shape, dtype=torch.float64, device=synapses.device, requires_grad=True)
@@ -85,7 +93,11 @@ def has_neuron_masks(model: nn.Module) -> bool:
 
 @dataclass
 class Use:
-    """One run of a layer in a liveness pass: in-degree of its outputs, and which reach a live neuron."""
+    """One run of a layer in a liveness pass; every tensor has the shape of one output, `[C, H, W]` or `[F]`.
+
+    name: of the layer. degree: number of synapses from live neurons, float64. live: 1 where `degree` is positive, else
+    0. reaches, reaches_live: whether a neuron, or a neuron that is not masked, is behind the output.
+    """
 
     name: str
     degree: Tensor
@@ -101,19 +113,22 @@ class Use:
 
 @dataclass
 class Liveness:
-    """What a liveness pass saw: runs of layers in order, and (alive, total) neurons of each `LIF` by name."""
+    """What a liveness pass saw.
+
+    uses: the runs of layers in their order. neurons: name of a `LIF` → (neurons that are not masked, neurons).
+    """
 
     uses: list[Use]
     neurons: dict[str, tuple[int, int]]
 
 
 def liveness(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] = (), dense: bool = False) -> Liveness:
-    """Send a map of live neurons through the network instead of values; `x` is a batch of one sample.
+    """Send a map of live neurons through the network instead of values.
 
-    A layer puts out 1 where a live neuron still has a synapse, normalisation and dropout pass the map on,
-    neurons pass on 1 where the map is positive times their mask, poolings and additions are what they are.
-    `dense` takes all weights and neurons for alive. Which neurons stand behind which layer is read off the
-    autograd graph, so that shortcuts and poolings in between need no special case.
+    x: a batch of one sample, `[T, 1, *]` or `[1, *]`. A layer gives 1 where a live neuron still has a synapse into its
+    output; normalisation and dropout pass the map on; neurons give 1 times their mask where the map is positive;
+    poolings and additions are what they are. dense: take all weights and neurons for alive. Which neurons stand behind
+    which layer is read off the autograd graph, so that shortcuts and poolings in between need no special case.
     """
     name_of = {m: name for name, m in model.named_modules()}
     masked = has_neuron_masks(model) and not dense

@@ -16,11 +16,10 @@ from snnbook.neurons import LIF
 def firing_rates(
     model: nn.Module, x: Tensor, batch_size: int | None = 64, neurons: tuple[type[nn.Module], ...] = (LIF,)
 ) -> dict[str, float]:
-    """Spikes per neuron and step by module, for events `[T, N, *]` or static input `[N, *]`.
+    """Firing rates by module, in spikes per neuron and time step, for events `[T, N, *]` or static input `[N, *]`.
 
-    Spikes are counted behind the mask and over all neurons of the module, masked ones included, so that a
-    rate times the number of neurons, steps and synapses of each gives SOPs. neurons: the classes to
-    measure.
+    Spikes are counted behind the mask and over all neurons of the module, masked ones included, so that a rate times
+    the numbers of neurons, of steps and of synapses per neuron gives SOPs. neurons: the classes of modules to measure.
     Raises UserError for an input of another form or without samples.
     """
     name_of = {m: name for name, m in passes.named(model, neurons).items()}

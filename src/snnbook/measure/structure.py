@@ -21,9 +21,11 @@ from snnbook.measure import passes
 
 @dataclass(frozen=True)
 class Connections:
-    """Live and dense connections by layer, (alive, total), in order of execution, with the encoding layer.
+    """Numbers of connections and of neurons, for one sample and one time step.
 
-    neurons: `LIF` name → (not masked, total). Connections are fractional behind an average pooling.
+    per_layer: layer → (live connections, connections of the dense network), in order of execution, the encoding layer
+    included; behind an average pooling they are no whole numbers. neurons: name of a `LIF` → (neurons that are not
+    masked, neurons).
     """
 
     per_layer: dict[str, tuple[float, float]]
@@ -31,18 +33,22 @@ class Connections:
 
     @property
     def alive(self) -> float:
+        """Number of live connections."""
         return sum(alive for alive, _ in self.per_layer.values())
 
     @property
     def total(self) -> float:
+        """Number of connections of the dense network."""
         return sum(total for _, total in self.per_layer.values())
 
     @property
     def neurons_alive(self) -> int:
+        """Number of `LIF` neurons that are not masked."""
         return sum(alive for alive, _ in self.neurons.values())
 
     @property
     def neurons_total(self) -> int:
+        """Number of `LIF` neurons."""
         return sum(total for _, total in self.neurons.values())
 
 
@@ -102,13 +108,11 @@ def _fitting_pass(
 
 @dataclass(frozen=True)
 class Weights:
-    """Live weights of convolutions and linear layers; per_layer: name → (alive, total).
+    """Live (nonzero) weights of convolutions and linear layers: how many there are and how large.
 
-    sparsity: percent of these weights that are zero. sparsity_parameters: the same over all parameters,
-    biases and normalisation included, which are never pruned and count as alive (paper A's Param and
-    sparsity columns).
-    mean_abs, median_abs: magnitude of the live weights; top_abs_mean: mean magnitude of the k largest, None
-    without k. All three are NaN if no weight is alive.
+    per_layer: layer → (live weights, weights). parameters_total: number of all parameters, biases and normalisation
+    included. mean_abs, median_abs: mean and median magnitude of the live weights. top_abs_mean: mean magnitude of the k
+    largest weights, None without k. All three are NaN if no weight is alive.
     """
 
     per_layer: dict[str, tuple[int, int]]
@@ -119,22 +123,27 @@ class Weights:
 
     @property
     def alive(self) -> int:
+        """Number of live weights."""
         return sum(alive for alive, _ in self.per_layer.values())
 
     @property
     def total(self) -> int:
+        """Number of weights."""
         return sum(total for _, total in self.per_layer.values())
 
     @property
     def parameters_alive(self) -> int:
+        """Number of live weights and of all other parameters, which are never pruned (paper A's column Param)."""
         return self.parameters_total - self.total + self.alive
 
     @property
     def sparsity(self) -> float:
+        """Share of the weights that are zero, in percent."""
         return 100 * (1 - self.alive / self.total)
 
     @property
     def sparsity_parameters(self) -> float:
+        """Share of all parameters that are zeroed weights, in percent (paper A's column sparsity)."""
         return 100 * (1 - self.parameters_alive / self.parameters_total)
 
 
