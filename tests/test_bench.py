@@ -15,6 +15,7 @@ from snnbook.bench import lamp, lif, peers, sparse, timing, train, trained
 from snnbook.cli import main
 from snnbook.errors import UserError
 from snnbook.neurons import LIF, LIFParameters, lif_reference
+from snnbook.report import benchmarks
 from snnbook.report.pages import speed
 from snnbook.sparse import graph, reference
 
@@ -72,13 +73,14 @@ def test_a_result_survives_its_file(tmp_path):
     result = timing.Result("lif", "ns", 5, False, environment={"model": "a µ-processor"})
     result.cells, result.ratios = timing.interleaved([case("x", [])], rounds=2)
     result.memory.append(timing.Memory("x", "a", 12, 3.0))
-    result.measures["share"] = 1.5
+    result.measure("share", 1.5, "x", "a", "%")
     result.goal("times", "at least", 12.0, 11.0)
     result.goal("memory", "at most", 3.2, 3.0)
     result.goal("of a peer that is not there", "at least", 1.0, None)
     result.check("error", 1e-6, 1e-7)
     path = result.save(tmp_path)
     assert timing.Result.load(path) == result
+    assert (result.measured("share", "x", "a"), result.measured("share", "x")) == (1.5, None)
     assert [goal.reached for goal in result.goals] == [False, True]
     assert max(map(len, path.read_text().splitlines())) < 400
 
@@ -273,7 +275,7 @@ def test_the_command_and_its_page(alone, monkeypatch, tmp_path):
     assert done.exit_code == 0, done.output
     assert "make bench" in done.output
     assert "ns per element" in done.output
-    found = speed.load(tmp_path)
+    found = benchmarks.load(speed.NAMES, tmp_path)
     assert set(found) == {"lif"}
     assert "lif.json" not in speed.verdict(found).markdown
     assert "lamp.json" in speed.lamp(found).markdown
@@ -286,7 +288,7 @@ def test_the_page_without_any_result(tmp_path):
     blocks = ("verdict", "machine", "neurons", "neuron_ratios", "neuron_memory", "steps", "step_ratios", "lamp",
               "lamp_memory", "goals", "checks")  # fmt: skip
     for name in blocks:
-        assert "`snnbook bench " in getattr(speed, name)(speed.load(tmp_path)).markdown
+        assert "`snnbook bench " in getattr(speed, name)(benchmarks.load(speed.NAMES, tmp_path)).markdown
 
 
 def test_the_page_says_what_is_not_reached():
@@ -310,4 +312,4 @@ def test_the_time_of_the_profile_comes_from_its_records():
 def test_a_damaged_result_is_named(tmp_path):
     (tmp_path / "lif.json").write_text("{")
     with pytest.raises(UserError, match=r"lif\.json"):
-        speed.load(tmp_path)
+        benchmarks.load(speed.NAMES, tmp_path)

@@ -21,10 +21,10 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook.report import page
+from snnbook.report import benchmarks, page
 from snnbook.report.pages import sparse_inference, speed
 
-bench = speed.load(names=sparse_inference.NAMES)
+bench = benchmarks.load(sparse_inference.NAMES)
 speed.verdict(bench, sparse_inference.NAMES)
 
 # %% [markdown]

@@ -21,12 +21,12 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments
-from snnbook.report import page
+from snnbook.report import benchmarks, page
 from snnbook.report.pages import speed
 
 store = experiments.open_store(profile, results)
 records = [store.get(*key) for key in store.stored()]
-bench = speed.load()
+bench = benchmarks.load(speed.NAMES)
 speed.verdict(bench)
 
 # %% [markdown]

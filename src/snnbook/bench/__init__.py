@@ -34,8 +34,9 @@ def report(result: Result) -> Iterator[str]:
         yield f"{f'{c.case}, {c.variant}':{width}}  {c.time:9.3f} {result.unit} {'; '.join(found)}"
     for m in result.memory:
         yield f"{f'{m.case}, {m.variant}':{width}}  {m.times:9.2f} x the size of the data, extra peak memory"
-    for what, value in result.measures.items():
-        yield f"{what}: {value:.4g}"
+    for measure in result.measures:
+        what = ", ".join(filter(None, (measure.case, measure.variant, measure.kind)))
+        yield f"{what}: {measure.value:.4g} {measure.unit}".rstrip()
     yield f"{len(result.checks)} checks of the results hold"
     for goal in result.goals:
         said = "reached    " if goal.reached else "NOT REACHED"

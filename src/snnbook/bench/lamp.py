@@ -12,10 +12,11 @@ from torch.nn.utils import prune
 
 from snnbook import networks, pruning
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, remember, surroundings
+from snnbook.report import benchmarks
 
 SPARSITY = 0.98
 VGG16 = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)  # channels
-OURS, PUBLIC, SORTED = "snnbook", "public code, re-stated", "one sort per layer"
+OURS, PUBLIC, SORTED = benchmarks.SNNBOOK, benchmarks.PUBLIC, benchmarks.SORTED
 SMALL, MIDDLE, LARGE = "14.7M weights", "36.7M weights", "100M weights"
 GOALS = {PUBLIC: 60.0, SORTED: 30.0}  # at 36.7M weights
 MEMORY = 1.0  # in sizes of the weights
@@ -129,7 +130,7 @@ def _case(size: str, w: Weights, result: Result) -> Case:
         if method != PUBLIC:
             result.check(f"{size}, {method}: weights kept beyond or short of the number asked for", 0.0,
                          abs(kept - keep(w)))  # fmt: skip
-        result.measures[f"{size}, {method}: weights decided otherwise than by the exact ranks"] = other
+        result.measure(benchmarks.DECIDED_OTHERWISE, other, size, method)
 
     variants: dict[str, Callable[[], Any]] = {name: lambda f=f: f(w) for name, f in METHODS.items()}  # type: ignore[misc]
     return Case(size, {"weights": n}, 1e-3, variants, tuple((name, OURS) for name in GOALS), check)

@@ -24,6 +24,7 @@ from snnbook.bench.timing import (
     surroundings,
 )
 from snnbook.neurons import LIF, LIFParameters, lif_reference
+from snnbook.report import benchmarks
 
 M = 1 << 20
 STEPS, SIZES = (1, 4, 8, 16, 32), (1 * M, 8 * M, 30 * M)
@@ -42,7 +43,7 @@ FLAT, MEMORY = 1.3, 3.2
 SPIKES_OURS, SPIKES_PEER = 1e-7, 1e-5  # shares of spikes that may differ from the float32 reference
 GRADIENT = {torch.float32: 1e-6, torch.bfloat16: 0.004}  # largest difference over the largest gradient
 JUDGED = 1 * M  # elements whose gradient is computed in double precision as well
-OURS, REFERENCE = "snnbook", "torch, step by step"
+OURS, REFERENCE = benchmarks.SNNBOOK, benchmarks.STEP_BY_STEP
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def variants() -> dict[str, Variant]:
     ]
     plain = LIFParameters()
     if native.supports_lif(torch.empty(1, 1, dtype=torch.bfloat16), plain):
-        found.append(Variant(f"{OURS}, bfloat16", LIF, plain, torch.bfloat16))
+        found.append(Variant(benchmarks.NARROW, LIF, plain, torch.bfloat16))
     found.append(Variant(REFERENCE, lambda: lambda x: lif_reference(x, plain)[0], plain, against=OURS))
     found += [Variant(p.name, p.make, p.p, against=_own(p.p), gradients=p.gradients) for p in peers]
     return {variant.name: variant for variant in found}
@@ -207,10 +208,11 @@ def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), siz
         inputs = _Inputs(max(sizes))
         shared = [_checked(T, n, inputs, chosen if n == main else own, result) for n in sizes for T in steps]
         cells, ratios = interleaved(shared, rounds)
-        result.measures = {together(r.peer, r.case): r.ratio for r in ratios}
+        for r in ratios:
+            result.measure(benchmarks.TOGETHER, r.ratio, r.case, r.peer)
         for T in steps:
             spent = [cell.time for cell in cells if cell.variant == OURS and cell.sizes["T"] == T]
-            result.measures[flat(T)] = round(max(spent) / min(spent), 3)
+            result.measure(benchmarks.SPREAD, round(max(spent) / min(spent), 3), f"T={T}")
         del inputs
     for size in sizes:  # each in new processes: what an allocator does depends on the sizes that it has seen
         with ExitStack() as stack:
@@ -230,16 +232,6 @@ def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), siz
     return result
 
 
-def together(peer: str, case: str) -> str:
-    """The name of a measure: the ratio of a peer in one process with ours."""
-    return f"{case}, {peer}: times ours in one process, freed memory kept for both"
-
-
-def flat(T: int) -> str:
-    """The name of a measure: how far our times per element at different sizes lie apart, in one process."""
-    return f"T={T}: time per element, largest over smallest of all sizes"
-
-
 def _goals(result: Result, steps: tuple[int, ...], sizes: tuple[int, ...]) -> None:
     for peer, goal in GOALS.items():
         for T in (4, 8, 16, 32):
@@ -247,7 +239,8 @@ def _goals(result: Result, steps: tuple[int, ...], sizes: tuple[int, ...]) -> No
             result.goal(f"LIF against {peer}, {_title(T, GOAL_SIZE)}, times", "at least", limit, found)
     if set(SIZES) <= set(sizes):
         for T in steps:
-            result.goal(f"LIF, {flat(T)}", "at most", FLAT, result.measures[flat(T)])
+            spread = result.measured(benchmarks.SPREAD, f"T={T}")
+            result.goal(f"LIF, T={T}: {benchmarks.SPREAD}", "at most", FLAT, spread)
     if GOAL_SIZE in sizes:
         own = next((m for m in result.memory if m.variant == OURS), None)
         what = "LIF: extra peak memory, in tensors of the size of the input"

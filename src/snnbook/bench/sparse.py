@@ -26,16 +26,17 @@ from snnbook.bench.timing import Case, Result, interleaved, one_thread, repeated
 from snnbook.errors import UserError
 from snnbook.networks.convnet import ConvNet
 from snnbook.neurons import LIF, LIFParameters, lif_reference
+from snnbook.report import benchmarks
 from snnbook.sparse import Compiled, choice, graph, kernels, reference
 
 SPARSITIES, RATES = (0.9, 0.95, 0.98, 0.99), (0.02, 0.05, 0.1, 0.15)
 RATE = 0.1  # of the comparison with everything dense, and of the neurons of the networks
 GRID = (*((sparsity, RATE) for sparsity in (0.5, 0.7)), *product(SPARSITIES, RATES))
 CHANNELS, SIDE, STEPS = 256, 32, 8  # of the layer
-OURS, AUTO = ("masked", "table", "event"), "automatic"
-FP32, LAST, BF16, INT8, CSR = "dense", "dense, channels last", "dense bfloat16", "dense int8", "CSR"
-FUSED, JELLY = "dense, torch.compile", "SpikingJelly"
-SMALL_INT = "table, 8 bits"
+OURS, AUTO = benchmarks.PATHS, benchmarks.AUTOMATIC
+FP32, LAST, BF16 = benchmarks.DENSE, benchmarks.DENSE_LAST, benchmarks.DENSE_BF16
+INT8, CSR, SMALL_INT = benchmarks.DENSE_INT8, benchmarks.CSR, benchmarks.BYTES
+FUSED, JELLY = benchmarks.COMPILED, benchmarks.JELLY
 CURRENTS, MISMATCH = 1e-6, 1e-5
 
 
@@ -433,10 +434,10 @@ def _more(result: Result, rounds: int) -> None:
     small = "layer, 95 %, firing 10 %"
     result.goal("8 bits, layer at 95 %: int8 dense over ours", "at least", 6.0, result.ratio(small, INT8, SMALL_INT))
     result.goal("8 bits, layer at 95 %: dense over ours", "at least", 25.0, _best(result, small, SMALL_INT))
-    result.measures["GB/s of a copy"] = bandwidth(rounds) / 1e9
+    result.measure(benchmarks.COPY, bandwidth(rounds) / 1e9, unit="GB/s")
     for direction in GROWTH:
         each = growth(direction, rounds)
         for gmac, ps in each.items():
-            result.measures[f"{direction}, layer of {gmac:.3g} GMAC: ps for each live weight x neuron x step"] = ps
+            result.measure(benchmarks.WORK, ps, f"{gmac:.3g} GMAC", direction, "ps")
         found = max(each.values()) / min(each.values())
         result.goal(f"cost of a unit of work as {direction} grow, largest over smallest", "at most", 1.2, found)

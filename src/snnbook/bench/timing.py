@@ -40,7 +40,8 @@ class Case:
     sizes: what the work is, in numbers. unit: seconds that a time is given in, such as 1e-9 times the number of
     elements for nanoseconds per element. variants: name → one run of it; what it returns is only looked at by `check`,
     which is called as `check(variant, result)` after the warm-up run and raises WrongResult. pairs: peers, each with
-    the variant of ours that it is compared with. clock: how a run is timed (`timed`, or `elsewhere`).
+    the variant of ours that it is compared with. clock: how a run is timed (`timed`, or `elsewhere`). labels: what a
+    page sorts the case by, such as the data set and the method of a trained network.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case:
     pairs: tuple[tuple[str, str], ...] = ()
     check: Check = lambda variant, result: None
     clock: Callable[[Callable[[], Any]], tuple[float, Any]] = field(default=lambda run: timed(run))
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Cell:
     variant: str
     seconds: list[float]
     time: float
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,20 @@ class Memory:
     variant: str
     bytes: int
     times: float
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that is neither a time nor a ratio of times; kind: what was measured.
+
+    case and variant are empty where the measure has none. unit: empty for a ratio or a share.
+    """
+
+    kind: str
+    case: str
+    variant: str
+    unit: str
+    value: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +126,7 @@ class Result:
     cells: list[Cell] = field(default_factory=list)
     ratios: list[Ratio] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
-    measures: dict[str, float] = field(default_factory=dict)
+    measures: list[Measure] = field(default_factory=list)
     goals: list[Line] = field(default_factory=list)
     checks: list[Line] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
@@ -118,6 +135,15 @@ class Result:
         """The peer's time over that of ours (of any of ours, without a name); None if that was not timed."""
         found = (r for r in self.ratios if (r.case, r.peer) == (case, peer) and ours in ("", r.ours))
         return next((r.ratio for r in found), None)
+
+    def measure(self, kind: str, value: float, case: str = "", variant: str = "", unit: str = "") -> None:
+        """Note a measure."""
+        self.measures.append(Measure(kind, case, variant, unit, value))
+
+    def measured(self, kind: str, case: str = "", variant: str = "") -> float | None:
+        """The value of a measure; None if it was not taken."""
+        wanted = (kind, case, variant)
+        return next((m.value for m in self.measures if (m.kind, m.case, m.variant) == wanted), None)
 
     def goal(self, what: str, bound: str, limit: float, found: float | None) -> None:
         """Note a goal; without a number (a peer that is not installed) there is nothing to note."""
@@ -149,7 +175,8 @@ class Result:
     def load(cls, path: Path) -> Result:
         """Read what `save` wrote."""
         found = json.loads(path.read_text(encoding="utf-8"))
-        for name, kind in {"cells": Cell, "ratios": Ratio, "memory": Memory, "goals": Line, "checks": Line}.items():
+        kinds = {"cells": Cell, "ratios": Ratio, "memory": Memory, "measures": Measure, "goals": Line, "checks": Line}
+        for name, kind in kinds.items():
             known = {f.name for f in fields(kind) if f.init}
             found[name] = [kind(**{k: v for k, v in entry.items() if k in known}) for entry in found[name]]
         return cls(**found)
@@ -159,7 +186,8 @@ def _text(result: dict[str, Any]) -> str:
     parts = []
     for name, value in result.items():
         if isinstance(value, list) and value:
-            entries = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in value)
+            plain = ({k: v for k, v in entry.items() if (k, v) != ("labels", {})} for entry in value)
+            entries = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in plain)
             parts.append(f' "{name}": [\n{entries}\n ]')
         else:
             indent = 1 if isinstance(value, dict) else None
@@ -269,7 +297,7 @@ def interleaved(cases: Sequence[Case], rounds: int) -> tuple[list[Cell], list[Ra
                     del result
                     bar.update()
     cells = [
-        Cell(c.name, c.sizes, name, own := seconds[c.name, name], float(f"{median(own) / c.unit:.4g}"))
+        Cell(c.name, c.sizes, name, own := seconds[c.name, name], float(f"{median(own) / c.unit:.4g}"), c.labels)
         for c in cases
         for name in c.variants
     ]

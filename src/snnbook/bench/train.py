@@ -18,11 +18,12 @@ from snnbook.bench import peers
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, surroundings, timed
 from snnbook.experiments.studies import dense
 from snnbook.networks.convnet import ConvNet
+from snnbook.report import benchmarks
 from snnbook.training import LOSSES, OPTIMIZERS, Recipe, fetch, loss_on, to_network
 
 A = "4 conv 16-32-64-64"
 EMBEDDED = ("digits-clutter", "digits-dvs", "arms-dvs")
-OURS, BF16, PEER = "snnbook", "snnbook, bfloat16", "SpikingJelly"
+OURS, BF16, PEER = benchmarks.SNNBOOK, benchmarks.NARROW, benchmarks.JELLY
 PRECISION = {OURS: "float32", BF16: "bfloat16"}
 GOALS = {(A, OURS): 1.7, (A, BF16): 2.3, **{(name, OURS): 1.6 for name in EMBEDDED}}
 STEPS = 5  # in one run, since a single step is short
@@ -122,8 +123,7 @@ def _case(job: Job, names: list[str], result: Result) -> Case:
         (loss, gradients), (loss0, gradients0) = found, expected
         what = f"{job.name}, {variant}: first loss as timed, relative difference from snnbook in contiguous layout"
         result.check(what, LOSS[variant], abs(loss / loss0 - 1).item())
-        what = f"{job.name}, {variant}: first gradients as timed, distance from snnbook in contiguous layout, relative"
-        result.measures[what] = _distance(gradients, gradients0)
+        result.measure(benchmarks.GRADIENTS, _distance(gradients, gradients0), job.name, variant)
 
     return Case(
         job.name,
@@ -188,11 +188,6 @@ def _watched() -> Iterator[list[float]]:
             setattr(native, run.__name__, run)
 
 
-def share(name: str, variant: str) -> str:
-    """The name of a measure: how much of the step of a network the neurons take."""
-    return f"{name}, {variant}: per cent of the step in the LIF passes"
-
-
 def _shares(cases: list[Case], rounds: int, result: Result) -> None:
     """Per cent of our step in the LIF passes, in rounds of their own: looking on costs a little time."""
     with progress(len(cases) * rounds) as bar:
@@ -204,7 +199,7 @@ def _shares(cases: list[Case], rounds: int, result: Result) -> None:
                     with _watched() as spent:
                         step = timed(case.variants[name])[0]
                     found.append(100 * spent[0] / step)
-                result.measures[share(case.name, name)] = round(median(found), 2)
+                result.measure(benchmarks.LIF_SHARE, round(median(found), 2), case.name, name, "%")
             bar.update(rounds)
 
 
@@ -232,5 +227,5 @@ def _goals(result: Result) -> None:
         what = f"training step, {name}, {own} against {PEER}, times"
         result.goal(what, "at least", goal, result.ratio(name, PEER, own))
     for name in EMBEDDED:
-        what = share(name, OURS)
-        result.goal(what, "at most", LIF_SHARE, result.measures.get(what))
+        spent = result.measured(benchmarks.LIF_SHARE, name, OURS)
+        result.goal(f"{name}, {OURS}: per cent of the step in the LIF passes", "at most", LIF_SHARE, spent)

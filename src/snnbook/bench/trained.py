@@ -22,6 +22,7 @@ from snnbook.experiments import Trial, runner
 from snnbook.experiments.record import Record
 from snnbook.experiments.store import Store
 from snnbook.experiments.studies import study
+from snnbook.report import benchmarks
 from snnbook.sparse import graph
 from snnbook.training import fetch, to_network
 
@@ -80,6 +81,13 @@ def missing() -> list[Trial]:
     return [trial for trial in trials().values() if not path_of(trial).exists()]
 
 
+def labels(name: str, trial: Trial) -> dict[str, str]:
+    """What the page sorts a case by: its data set, method and level, and whether channels or single weights went."""
+    data, method, level = name.split(", ", 2)
+    removed = "channels" if "channels" in dict(trial.settings) else "weights"
+    return {"data": data, "method": method, "level": level, "removed": removed}
+
+
 def _cases(found: dict[str, Trial], result: Result, records: Store) -> Iterator[Case]:
     dense: dict[str, dict[str, Callable[[], Any]]] = {}
     for name, trial in found.items():
@@ -98,7 +106,8 @@ def _cases(found: dict[str, Trial], result: Result, records: Store) -> Iterator[
             "bytes": path_of(trial).stat().st_size,
         }
         pairs = ((FP32, AUTO), (LAST, AUTO))
-        yield Case(name, sizes, 1e-3 * SAMPLES, dense[trial.data] | {AUTO: partial(compiled, x)}, pairs, clock=repeated)
+        runs = dense[trial.data] | {AUTO: partial(compiled, x)}
+        yield Case(name, sizes, 1e-3 * SAMPLES, runs, pairs, clock=repeated, labels=labels(name, trial))
 
 
 def _dense(trial: Trial) -> dict[str, Callable[[], Any]]:
@@ -122,8 +131,8 @@ def _check(name: str, compiled: sparse.Compiled, trial: Trial, record: Record, r
                  float((found != masked).sum()))  # fmt: skip
     whole = sparse.Compiled(graph.quantised(compiled.graph, BITS), compiled.paths)
     accuracy = [100 * float((p == labels).double().mean()) for p in (found, predictions(whole, trial)[0])]
-    result.measures[f"{name}: accuracy, %"] = accuracy[0]
-    result.measures[f"{name}: change with weights of {BITS} bits, points"] = accuracy[1] - accuracy[0]
+    result.measure(benchmarks.ACCURACY, accuracy[0], name, unit="%")
+    result.measure(benchmarks.ROUNDED, accuracy[1] - accuracy[0], name, unit="points")
 
 
 def bench(rounds: int = 5, quick: bool = False) -> Result:

@@ -12,6 +12,7 @@ from typing import Any
 from snnbook.report import papers
 from snnbook.report.blocks import Fragment, definitions, details, escape, required
 from snnbook.report.records import RecordLike, ResultsLike, profiles, scale_note, unique
+from snnbook.report.tables import duration
 
 PACKAGES = ("snnbook", "torch", "numpy", "scipy", "tonic")
 ENVIRONMENT = {
@@ -35,16 +36,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def duration(seconds: float) -> str:
-    """`1 h 5 min`, `3 min 20 s`, `12 s`."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {left} s" if minutes else f"{left} s"
 
 
 def seed_range(seeds: Iterable[int]) -> str:

@@ -126,6 +126,16 @@ def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2,
     return f"{text} [{low}, {high}]"
 
 
+def duration(seconds: float) -> str:
+    """`1 h 5 min`, `3 min 20 s`, `12 s`."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
 def range_text(values: Iterable[float]) -> str:
     """`8 to 20`, or `20` where all values are the same."""
     ordered = sorted(values)

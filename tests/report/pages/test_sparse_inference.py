@@ -7,6 +7,7 @@ import math
 import pytest
 
 from snnbook.bench import timing
+from snnbook.report import benchmarks
 from snnbook.report.pages import sparse_inference
 
 BLOCKS = ("layer", "break_even", "grid", "networks", "roofline", "predict", "methods", "rounding", "growth")
@@ -14,6 +15,11 @@ BLOCKS = ("layer", "break_even", "grid", "networks", "roofline", "predict", "met
 
 def cell(case, variant, time, **sizes):
     return timing.Cell(case, sizes, variant, [time / 1e3], time)
+
+
+def trained_cell(method, level, variant, time, removed="weights", **sizes):
+    labels = {"data": "digits", "method": method, "level": level, "removed": removed}
+    return timing.Cell(f"digits, {method}, {level}", sizes, variant, [time / 1e3], time, labels)
 
 
 @pytest.fixture
@@ -32,15 +38,15 @@ def bench():
         "automatic": 5.0,
     }.items():
         found.cells.append(cell("6Conv2FC, 98 %", variant, time, **{"dense MMAC": 13300}))
-    found.measures = {
-        "GB/s of a copy": 20.0,
-        "channels, layer of 4.8 GMAC: ps for each live weight x neuron x step": 11.0,
-    }
+    found.measure(benchmarks.COPY, 20.0, unit="GB/s")
+    found.measure(benchmarks.WORK, 11.0, "4.8 GMAC", "channels", "ps")
     trained = timing.Result("trained", "ms", 1, False)
-    for name, sops, live, time in (("digits, lamp, 98 %", 1000, 300, 0.5), ("digits, imp, 98 %", 2000, 100, 1.0)):
-        trained.cells.append(cell(name, "automatic", time, sops=sops, live=live, connections=900, T=4, bytes=5000))
-        trained.cells.append(cell(name, "dense", 6.0, sops=sops))
-        trained.measures |= {f"{name}: accuracy, %": 90.0, f"{name}: change with weights of 8 bits, points": -0.5}
+    for method, sops, live, time in (("lamp", 1000, 300, 0.5), ("imp", 2000, 100, 1.0)):
+        sizes = {"sops": sops, "live": live, "connections": 900, "T": 4, "bytes": 5000}
+        trained.cells.append(trained_cell(method, "98 %", "automatic", time, **sizes))
+        trained.cells.append(trained_cell(method, "98 %", "dense", 6.0, **sizes))
+        trained.measure(benchmarks.ACCURACY, 90.0, f"digits, {method}, 98 %", unit="%")
+        trained.measure(benchmarks.ROUNDED, -0.5, f"digits, {method}, 98 %", unit="points")
     return {"sparse": timing.asdict(found), "trained": timing.asdict(trained)}
 
 
@@ -99,15 +105,16 @@ def test_work_of_a_layer():
 
 def test_operations_and_milliseconds_that_go_together(bench):
     trained = bench["trained"]["cells"]
-    trained += [timing.asdict(cell("digits, stp, 98 %", "automatic", 2.0, sops=4000, live=5))]
-    trained += [timing.asdict(cell("digits, sccd, channels 0.6", "automatic", 0.1, sops=1000, live=5))]
+    trained += [timing.asdict(trained_cell("stp", "98 %", "automatic", 2.0, sops=4000, live=5))]
+    channels = trained_cell("sccd", "channels 0.6", "automatic", 0.1, "channels", sops=1000, live=5)
+    trained += [timing.asdict(channels)]
     text = sparse_inference.predict(bench).markdown
     assert "digits, weights: rank correlation 1.00, 500 to 500 ns for a SOP" in text
     assert "digits, channels: 100 to 100 ns for a SOP" in text
 
 
 def test_methods_are_shown_at_the_same_rung(bench):
-    smaller = timing.asdict(cell("digits, lamp, 99 %", "automatic", 0.1, sops=9, live=5, bytes=5000))
+    smaller = timing.asdict(trained_cell("lamp", "99 %", "automatic", 0.1, sops=9, live=5, bytes=5000))
     bench["trained"]["cells"].append(smaller)
     text = sparse_inference.methods(bench).markdown
     assert "| lamp | 98 % | 300 | 1.0 | 0.500 | 12.0 | 90.0 |" in text
@@ -115,12 +122,14 @@ def test_methods_are_shown_at_the_same_rung(bench):
 
 
 def test_networks_in_which_nothing_fires_are_left_out_of_the_picture(bench):
-    bench["trained"]["cells"].append(timing.asdict(cell("digits, random, 99 %", "automatic", 0.1, sops=0, live=5)))
+    silent = trained_cell("random", "99 %", "automatic", 0.1, sops=0, live=5)
+    bench["trained"]["cells"].append(timing.asdict(silent))
     text = sparse_inference.predict(bench).markdown
     assert "3 trained networks" in text
     assert "without 1 in which no neuron fires" in text
 
 
 def test_cost_of_rounding(bench):
-    bench["trained"]["measures"]["digits, imp, 98 %: change with weights of 8 bits, points"] = 0.25
+    rounded = [m for m in bench["trained"]["measures"] if m["kind"] == benchmarks.ROUNDED]
+    next(m for m in rounded if m["case"] == "digits, imp, 98 %")["value"] = 0.25
     assert "2 networks by -0.12 points in the mean, -0.5 to +0.2." in sparse_inference.rounding(bench).markdown

@@ -12,21 +12,34 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from snnbook.report import plots
+from snnbook.report.benchmarks import (
+    ACCURACY,
+    AUTOMATIC,
+    BYTES,
+    COMPILED,
+    COPY,
+    CSR,
+    DENSE,
+    DENSE_BF16,
+    DENSE_INT8,
+    DENSE_LAST,
+    JELLY,
+    PATHS,
+    ROUNDED,
+    WORK,
+    Bench,
+    measures,
+    needs,
+)
 from snnbook.report.blocks import Fragment, paragraph, stacked
-from snnbook.report.pages.speed import needs
 from snnbook.report.tables import NONE, Table, format_number
 
 NAMES = ("sparse", "trained")
-OURS = ("masked", "table", "event")  # in the order of the number that a case calls `chosen`
-WHOLE, AUTO = "table, 8 bits", "automatic"
-DENSE = ("dense", "dense, channels last")
-OTHERS = ("dense bfloat16", "dense int8", "CSR")
-FUSED, JELLY = "dense, torch.compile", "SpikingJelly"
-CHANGE = "change with weights of 8 bits, points"
+FLOAT32 = (DENSE, DENSE_LAST)  # the same layer in two layouts in memory
+OTHERS = (DENSE_BF16, DENSE_INT8, CSR)
+LEVEL = "98 %"  # at which the methods are listed
 
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # no powers of ten
-
-Bench = Mapping[str, Any]
 
 
 def _times(bench: Bench) -> dict[tuple[str, str], float]:
@@ -35,11 +48,11 @@ def _times(bench: Bench) -> dict[tuple[str, str], float]:
 
 def _layers(bench: Bench) -> dict[str, dict[str, int]]:
     """The cases of one layer: name → its sizes."""
-    return {c["case"]: c["sizes"] for c in bench["cells"] if c["case"].startswith("layer")}
+    return {c["case"]: c["sizes"] for c in bench["cells"] if "sparsity" in c["sizes"]}
 
 
 def _best_dense(times: Mapping[tuple[str, str], float], case: str) -> float:
-    return min((times[case, v] for v in DENSE if (case, v) in times), default=math.nan)
+    return min((times[case, v] for v in FLOAT32 if (case, v) in times), default=math.nan)
 
 
 def _logarithmic(ax: Axes, x: str, y: str) -> None:
@@ -54,10 +67,10 @@ def _logarithmic(ax: Axes, x: str, y: str) -> None:
 def layer(bench: Bench) -> Fragment:
     """Time of one layer against the weights that are left, on every path, and what dense layers take."""
     times, cases = _times(bench), _layers(bench)
-    full = {name: s for name, s in cases.items() if (name, OTHERS[0]) in times}
+    full = {name: s for name, s in cases.items() if (name, DENSE_BF16) in times}
     fig, ax = plots.subplots(figsize=(7.4, 4.2))
     told = []
-    for i, variant in enumerate((*OURS, WHOLE, "CSR")):
+    for i, variant in enumerate((*PATHS, BYTES, CSR)):
         points = sorted(
             (100 - s["sparsity"] / 10, times[name, variant]) for name, s in full.items() if (name, variant) in times
         )
@@ -67,7 +80,7 @@ def layer(bench: Bench) -> Fragment:
             ax.plot(x, y, label=variant, **style)
             told.append(f"{variant} {y[0]:.2g} to {y[-1]:.2g}")
     ax.invert_xaxis()
-    for j, variant in enumerate((DENSE[1], *OTHERS[:2])):
+    for j, variant in enumerate((DENSE_LAST, DENSE_BF16, DENSE_INT8)):
         found = [times[name, variant] for name in full if (name, variant) in times]
         if found:
             ax.axhline(min(found), color=plots.INK, linestyle=plots.LINES[1 + j], linewidth=1, label=variant)
@@ -85,11 +98,11 @@ def layer(bench: Bench) -> Fragment:
 def break_even(bench: Bench) -> Fragment:
     """The sparsity from which on each path is faster than each dense layer."""
     times, cases = _times(bench), _layers(bench)
-    full = {name: s["sparsity"] / 10 for name, s in cases.items() if (name, OTHERS[0]) in times}
+    full = {name: s["sparsity"] / 10 for name, s in cases.items() if (name, DENSE_BF16) in times}
     rows = []
-    for ours in (*OURS, WHOLE):
+    for ours in (*PATHS, BYTES):
         row: dict[str, Any] = {"Path": ours}
-        for dense in (DENSE[1], *OTHERS):
+        for dense in (DENSE_LAST, *OTHERS):
             points = sorted(
                 (s, times[n, ours] / times[n, dense])
                 for n, s in full.items()
@@ -118,12 +131,12 @@ def grid(bench: Bench) -> Fragment:
     """The paths over sparsity and firing: times, the fastest, and the one that the compiler chose."""
     times, rows = _times(bench), []
     for name, sizes in _layers(bench).items():
-        own = {path: times[name, path] for path in OURS if (name, path) in times}
-        chosen = OURS[sizes["chosen"]] if sizes["chosen"] < len(OURS) else "dense"
+        own = {path: times[name, path] for path in PATHS if (name, path) in times}
+        chosen = PATHS[sizes["chosen"]] if sizes["chosen"] < len(PATHS) else "dense"
         best = min(own, key=own.__getitem__)
         rows.append(
             {"Sparsity, %": f"{sizes['sparsity'] / 10:g}", "Firing, %": f"{sizes['rate'] / 10:g}"}
-            | {f"{path}, ms": format_number(own.get(path, math.nan)) for path in OURS}
+            | {f"{path}, ms": format_number(own.get(path, math.nan)) for path in PATHS}
             | {
                 "Fastest": best,
                 "Chosen": chosen,
@@ -139,15 +152,15 @@ def grid(bench: Bench) -> Fragment:
 def networks(bench: Bench) -> Fragment:
     """Whole networks, one sample: the time of the compiled one, and how many times that the others take."""
     times = _times(bench)
-    cases = {c["case"]: c["sizes"] for c in bench["cells"] if c["variant"] == AUTO}
-    peers = {"dense": DENSE, "torch.compile": (FUSED,), "bfloat16": OTHERS[:1], JELLY: (JELLY,)}
+    cases = {c["case"]: c["sizes"] for c in bench["cells"] if c["variant"] == AUTOMATIC}
+    peers = {"dense": FLOAT32, "torch.compile": (COMPILED,), "bfloat16": (DENSE_BF16,), JELLY: (JELLY,)}
     rows = []
     for name, sizes in cases.items():
         row = {"Network": name, "Dense GMAC": format_number(sizes["dense MMAC"] / 1e3, 1)}
-        row["Compiled, ms"] = format_number(times[name, AUTO])
+        row["Compiled, ms"] = format_number(times[name, AUTOMATIC])
         for peer, variants in peers.items():
             found = min((times[name, v] for v in variants if (name, v) in times), default=math.nan)
-            row[peer] = format_number(found / times[name, AUTO], 1)
+            row[peer] = format_number(found / times[name, AUTOMATIC], 1)
         rows.append(row)
     caption = (
         "Networks pruned at random, whose neurons fire at 10 %; one sample, one thread, neurons included everywhere. "
@@ -160,14 +173,14 @@ def networks(bench: Bench) -> Fragment:
 def roofline(bench: Bench) -> Fragment:
     """Operations a second of one layer against operations for each byte that it cannot but move."""
     times, cases = _times(bench), _layers(bench)
-    full = {name: s for name, s in cases.items() if (name, OTHERS[0]) in times}
+    full = {name: s for name, s in cases.items() if (name, DENSE_BF16) in times}
     fig, ax = plots.subplots(figsize=(7.4, 4.2))
     told, peak = [], 0.0
     xs: list[float] = []
     styles = [(plots.INK, marker) for marker in plots.MARKERS[:3]] + list(
         zip(plots.PALETTE, plots.MARKERS, strict=True)
     )
-    shown = (DENSE[1], *OTHERS[:2], *OURS, WHOLE, OTHERS[2])
+    shown = (DENSE_LAST, DENSE_BF16, DENSE_INT8, *PATHS, BYTES, CSR)
     for variant, (colour, marker) in zip(shown, styles, strict=False):
         points = []
         for name, s in full.items():
@@ -176,12 +189,12 @@ def roofline(bench: Bench) -> Fragment:
                 points.append((work / moved, work / times[name, variant] / 1e6))
         if not points:
             continue
-        x, y = zip(*(points if variant in (*OURS, WHOLE, OTHERS[2]) else points[-1:]), strict=True)
+        x, y = zip(*(points if variant in (*PATHS, BYTES, CSR) else points[-1:]), strict=True)
         ax.plot(x, y, label=variant, color=colour, marker=marker, linestyle="none")
         told.append(f"{variant} {min(y):.3g} to {max(y):.3g}" if len(y) > 1 else f"{variant} {y[0]:.3g}")
-        peak = max(peak, *y) if variant in DENSE else peak
+        peak = max(peak, *y) if variant in FLOAT32 else peak
         xs += x
-    speed = bench["measures"].get("GB/s of a copy")
+    speed = measures(bench, COPY).get(("", ""))
     if speed is not None and xs:
         low, high = min(xs) / 2, max(xs) * 2
         ax.plot([low, peak / speed, high], [low * speed, peak, peak], color=plots.INK, linewidth=1, marker="none")
@@ -200,14 +213,14 @@ def _work(sizes: Mapping[str, int], variant: str) -> tuple[float, float]:
     C = sizes["channels"]
     neurons = C * sizes["side"] ** 2 * sizes["T"]
     dense = 9.0 * C * neurons
-    if variant in DENSE or variant in OTHERS[:2]:
-        each = {OTHERS[0]: 2, OTHERS[1]: 1}.get(variant, 4)
+    if variant in (*FLOAT32, DENSE_BF16, DENSE_INT8):
+        each = {DENSE_BF16: 2, DENSE_INT8: 1}.get(variant, 4)
         return dense, each * (2 * neurons + 9 * C * C)
     live = (1 - sizes["sparsity"] / 1000) * 9 * C * C
     work = live * neurons / C
-    if variant == OTHERS[2]:
+    if variant == CSR:
         return work, 4 * (2 * 9 * neurons + neurons) + 8 * live
-    weight = 41 if variant == WHOLE else 8  # place and value, or place and a share of a table of bytes
+    weight = 41 if variant == BYTES else 8  # place and value, or place and a share of a table of bytes
     return work, 2 * neurons / 8 + weight * live
 
 
@@ -216,15 +229,15 @@ def predict(bench: Bench) -> Fragment:
     """Time of trained networks against their synaptic operations, by what the method takes out."""
     from scipy.stats import spearmanr  # takes a second to import
 
-    trained = [c for c in bench["cells"] if c["variant"] == AUTO]
+    trained = [c for c in bench["cells"] if c["variant"] == AUTOMATIC]
     cells = [c for c in trained if c["sizes"]["sops"]]
-    sets = list(dict.fromkeys(c["case"].split(", ")[0] for c in cells))
+    sets = list(dict.fromkeys(c["labels"]["data"] for c in cells))
     fig, axes = plots.subplots(1, len(sets), figsize=(9.4, 4), sharey=True, squeeze=False)
     told = []
     for ax, name in zip(axes[0], sets, strict=True):
-        of_set = [c for c in cells if c["case"].startswith(f"{name},")]
+        of_set = [c for c in cells if c["labels"]["data"] == name]
         for i, kind in enumerate(("weights", "channels")):
-            own = [c for c in of_set if (", channels " in c["case"]) == (kind == "channels")]
+            own = [c for c in of_set if c["labels"]["removed"] == kind]
             if not own:
                 continue
             x, y = [c["sizes"]["sops"] for c in own], [c["time"] for c in own]
@@ -254,28 +267,29 @@ def _few(value: float) -> str:
 def methods(bench: Bench) -> Fragment:
     """One trained network of each method: what it costs and how fast it is."""
     times = _times(bench)
-    found: dict[str, dict[str, list[tuple[str, Mapping[str, Any]]]]] = {}
+    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     sizes = []
+    accuracy, rounded = measures(bench, ACCURACY), measures(bench, ROUNDED)
     for c in bench["cells"]:
-        if c["variant"] == AUTO:
-            data, method, rung = c["case"].split(", ", 2)
-            found.setdefault(data, {}).setdefault(method, []).append((rung, c))
+        if c["variant"] == AUTOMATIC:
+            labels = c["labels"]
+            found.setdefault(labels["data"], {}).setdefault(labels["method"], []).append(c)
             sizes.append(c["sizes"]["bytes"] / 1e3)
     tables = []
     for data, of_method in found.items():
         rows = []
-        for method, rungs in of_method.items():
-            rung, c = min(rungs, key=lambda each: (not each[0].startswith("98 %"), each[1]["sizes"]["live"]))
+        for method, levels in of_method.items():
+            c = min(levels, key=lambda cell: (cell["labels"]["level"] != LEVEL, cell["sizes"]["live"]))
             rows.append(
                 {
                     "Method": method,
-                    "Rung": rung,
+                    "Rung": c["labels"]["level"],
                     "Weights": f"{c['sizes']['live']:,}",
                     "kSOP": format_number(c["sizes"]["sops"] / 1e3, 1),
                     "ms": format_number(c["time"], 3),
                     "Dense over it": format_number(_best_dense(times, c["case"]) / c["time"], 1),
-                    "Accuracy, %": format_number(bench["measures"][f"{c['case']}: accuracy, %"], 1),
-                    "8 bits": format_number(bench["measures"][f"{c['case']}: {CHANGE}"], 1, signed=True),
+                    "Accuracy, %": format_number(accuracy[c["case"], ""], 1),
+                    "8 bits": format_number(rounded[c["case"], ""], 1, signed=True),
                 }
             )
         caption = (
@@ -293,7 +307,7 @@ def methods(bench: Bench) -> Fragment:
 @needs("trained")
 def rounding(bench: Bench) -> Fragment:
     """What weights of eight bits cost in accuracy."""
-    found = [value for what, value in bench["measures"].items() if what.endswith(CHANGE)]
+    found = list(measures(bench, ROUNDED).values())
     changed = f"{sum(found) / len(found):+.2f} points in the mean, {min(found):+.1f} to {max(found):+.1f}"
     return paragraph(
         f"Weights of eight bits instead of floats change the accuracy of {len(found)} networks by {changed}."
@@ -304,10 +318,8 @@ def rounding(bench: Bench) -> Fragment:
 def growth(bench: Bench) -> Fragment:
     """The cost of a unit of work as layers grow."""
     rows = []
-    for what, value in bench["measures"].items():
-        grown, found, gmac = what.partition(":")[0].partition(", layer of ")
-        if found:
-            rows.append({"Growing": grown, "Layer": gmac, "ps for a weight, neuron and step": format_number(value)})
+    for (layer, grown), value in measures(bench, WORK).items():
+        rows.append({"Growing": grown, "Layer": layer, "ps for a weight, neuron and step": format_number(value)})
     caption = (
         "Time of a layer over its work: live weights times the neurons of a channel times steps. Layers are named by "
         "the work of their dense form; each neuron has the same number of live weights."

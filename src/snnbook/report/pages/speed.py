@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from pathlib import Path
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from snnbook import paths
-from snnbook.errors import UserError
 from snnbook.report import plots
+from snnbook.report.benchmarks import (
+    DECIDED_OTHERWISE,
+    JELLY,
+    LIF_SHARE,
+    NARROW,
+    SNNBOOK,
+    STEP_BY_STEP,
+    TOGETHER,
+    Bench,
+    Benches,
+    measures,
+    missing,
+    needs,
+)
 from snnbook.report.blocks import Fragment, paragraph
-from snnbook.report.page import duration
 from snnbook.report.records import RecordLike
-from snnbook.report.tables import Table, format_number
+from snnbook.report.tables import Table, duration, format_number
 
 NAMES = ("lif", "train", "lamp")
-OURS, NARROW = "snnbook", "snnbook, bfloat16"
-# The peer's time is shown with its usual settings; every setting is in the file.
-SHOWN = (OURS, NARROW, "torch, step by step", "SpikingJelly", "snnTorch", "Norse", "sinabs")
+# A peer's time is shown with its usual settings; every setting is in the file.
+SHOWN = (SNNBOOK, NARROW, STEP_BY_STEP, JELLY, "snnTorch", "Norse", "sinabs")
 FACTS = {
     "model": "Processor",
     "processor": "Instruction set",
@@ -37,63 +44,27 @@ PACKAGES = ("snnbook", "torch", "spikingjelly", "snntorch", "norse", "sinabs")
 
 MILLION = 1 << 20  # elements are counted in binary
 
-Found = Mapping[str, Mapping[str, Any]]
 
-
-def load(folder: Path | None = None, names: Sequence[str] = NAMES) -> dict[str, dict[str, Any]]:
-    """The results that are there, by benchmark (default: those of `data/bench`).
-
-    Raises UserError for a file that is not one.
-    """
-    folder = folder or paths.bench()
-    found = {}
-    for name in names:
-        path = folder / f"{name}.json"
-        if path.is_file():
-            try:
-                found[name] = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as err:
-                raise UserError(f"{path} is not a result of `snnbook bench`: {err}") from err
-    return found
-
-
-def _missing(name: str) -> Fragment:
-    return paragraph(f"There is no data/bench/{name}.json yet; `snnbook bench {name}` writes it.")
-
-
-def needs(name: str) -> Callable[[Callable[[Mapping[str, Any]], Fragment]], Callable[[Found], Fragment]]:
-    """Hand a function the result of its benchmark, or say on the page how to get it."""
-
-    def decorate(make: Callable[[Mapping[str, Any]], Fragment]) -> Callable[[Found], Fragment]:
-        @wraps(make)
-        def block(found: Found) -> Fragment:
-            return make(found[name]) if name in found else _missing(name)
-
-        return block
-
-    return decorate
-
-
-def machine(found: Found) -> Fragment:
+def machine(benches: Benches) -> Fragment:
     """Where and with which versions each benchmark was run."""
-    if not found:
-        return _missing("lif")
+    if not benches:
+        return missing("lif")
     rows = []
     for key, title in (FACTS | {name: name for name in PACKAGES}).items():
-        values = {name: str(result["environment"].get(key, "–")) for name, result in found.items()}
+        values = {name: str(result["environment"].get(key, "–")) for name, result in benches.items()}
         if set(values.values()) != {"–"}:
             rows.append({"": title} | values)
-    rows.append({"": "Interleaved rounds"} | {name: str(result["rounds"]) for name, result in found.items()})
-    if any(result["quick"] for result in found.values()):
-        scale = {name: "quick: small sizes" if result["quick"] else "full" for name, result in found.items()}
+    rows.append({"": "Interleaved rounds"} | {name: str(result["rounds"]) for name, result in benches.items()})
+    if any(result["quick"] for result in benches.values()):
+        scale = {name: "quick: small sizes" if result["quick"] else "full" for name, result in benches.items()}
         rows.append({"": "Scale"} | scale)
     return Table(pd.DataFrame(rows), "The machine and the versions, by benchmark.")
 
 
-def verdict(found: Found, names: Sequence[str] = NAMES) -> Fragment:
+def verdict(benches: Benches, names: Sequence[str] = NAMES) -> Fragment:
     """In words: which goals are reached, and each that is not with its number."""
-    goals = [goal for result in found.values() for goal in result["goals"]]
-    absent = [name for name in names if name not in found]
+    goals = [goal for result in benches.values() for goal in result["goals"]]
+    absent = [name for name in names if name not in benches]
     lines = []
     if goals:
         short = [goal for goal in goals if not goal["reached"]]
@@ -102,15 +73,15 @@ def verdict(found: Found, names: Sequence[str] = NAMES) -> Fragment:
             f"Not reached: {goal['what']}: {goal['found']:.3g}; the goal was {goal['bound']} {goal['limit']:g}."
             for goal in short
         ]
-    elif found:
+    elif benches:
         lines.append("None of the goals was put to the test: a goal needs the full sizes, and most need the peers.")
-    lines += [_missing(name).markdown for name in absent]
+    lines += [missing(name).markdown for name in absent]
     return Fragment(
         "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>", "\n".join(f"- {x}" for x in lines)
     )
 
 
-def goals(found: Found) -> Fragment:
+def goals(benches: Benches) -> Fragment:
     """Every goal with its number, and whether it is reached."""
     rows = [
         {
@@ -119,25 +90,25 @@ def goals(found: Found) -> Fragment:
             "Found": f"{goal['found']:.3g}",
             "Outcome": "✓ reached" if goal["reached"] else "✗ not reached",
         }
-        for result in found.values()
+        for result in benches.values()
         for goal in result["goals"]
     ]
     if not rows:
-        return verdict(found)
+        return verdict(benches)
     caption = "Goals and what was found. Ratios: the peer's time over ours, the median over rounds."
     return Table(pd.DataFrame(rows), caption)
 
 
-def checks(found: Found) -> Fragment:
+def checks(benches: Benches) -> Fragment:
     """Every check of the results that the times rest on; a benchmark in which one fails leaves no file."""
     rows = [
         {"Benchmark": name, "Checked": check["what"], "At most": f"{check['limit']:.2g}",
          "Found": f"{check['found']:.2g}"}
-        for name, result in found.items()
+        for name, result in benches.items()
         for check in result["checks"]
     ]  # fmt: skip
     if not rows:
-        return verdict(found)
+        return verdict(benches)
     return Table(pd.DataFrame(rows), "What was checked in the same runs.", row_headers=2)
 
 
@@ -149,20 +120,20 @@ def _style(variant: str) -> dict[str, Any]:
     return {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": plots.LINES[i]}
 
 
-def _curve(lif: Mapping[str, Any], variant: str, along: str, fixed: str, at: int) -> tuple[list[int], list[float]]:
+def _curve(lif: Bench, variant: str, along: str, fixed: str, at: int) -> tuple[list[int], list[float]]:
     cells = [c for c in lif["cells"] if c["variant"] == variant and c["sizes"][fixed] == at]
     cells.sort(key=lambda c: c["sizes"][along])
     return [c["sizes"][along] for c in cells], [c["time"] for c in cells]
 
 
-def _most_compared(lif: Mapping[str, Any], key: str) -> int:
+def _most_compared(lif: Bench, key: str) -> int:
     """The T or the size at which most was timed."""
     values = [c["sizes"][key] for c in lif["cells"]]
     return max(sorted(set(values)), key=values.count)
 
 
 @needs("lif")
-def neurons(lif: Mapping[str, Any]) -> Fragment:
+def neurons(lif: Bench) -> Fragment:
     """Time per element of the LIF neurons forwards and backwards, against T and against size."""
     elements, T = _most_compared(lif, "elements"), _most_compared(lif, "T")
     fig, (left, right) = plots.subplots(1, 2, figsize=(9, 4), sharey=True)
@@ -201,7 +172,7 @@ def _y_ticks(ax: Axes, values: Sequence[float]) -> None:
 
 
 @needs("lif")
-def neuron_ratios(lif: Mapping[str, Any]) -> Fragment:
+def neuron_ratios(lif: Bench) -> Fragment:
     """How many times our time each peer takes, over T."""
     at = _most_compared(lif, "elements")
     steps = sorted({c["sizes"]["T"] for c in lif["cells"]})
@@ -221,15 +192,11 @@ def neuron_ratios(lif: Mapping[str, Any]) -> Fragment:
 
 
 @needs("lif")
-def neuron_ratios_together(lif: Mapping[str, Any]) -> Fragment:
+def neuron_ratios_together(lif: Bench) -> Fragment:
     """The same ratios in one process, whose allocator keeps freed memory for all."""
     rows: dict[str, dict[str, str]] = {}
-    for what, ratio in lif["measures"].items():
-        case, _, rest = what.partition(" elements, ")
-        if not rest:
-            continue
-        peer = rest.split(":")[0]
-        rows.setdefault(peer, {"Peer": peer})[case] = f"{ratio:.1f}"
+    for (case, peer), ratio in measures(lif, TOGETHER).items():
+        rows.setdefault(peer, {"Peer": peer})[case.removesuffix(" elements")] = f"{ratio:.1f}"
     caption = (
         "The same ratios where all variants share one process and freed memory is kept for all of them: without the "
         "page faults of fresh memory, what is left is arithmetic and memory traffic."
@@ -237,7 +204,7 @@ def neuron_ratios_together(lif: Mapping[str, Any]) -> Fragment:
     return Table(pd.DataFrame(list(rows.values())), caption)
 
 
-def _memory(result: Mapping[str, Any], caption: str) -> Fragment:
+def _memory(result: Bench, caption: str) -> Fragment:
     rows = [
         {
             "Work": m["case"],
@@ -253,7 +220,7 @@ def _memory(result: Mapping[str, Any], caption: str) -> Fragment:
 
 
 @needs("lif")
-def neuron_memory(lif: Mapping[str, Any]) -> Fragment:
+def neuron_memory(lif: Bench) -> Fragment:
     """Extra peak memory of the LIF neurons, as multiples of the input."""
     return _memory(
         lif,
@@ -263,7 +230,7 @@ def neuron_memory(lif: Mapping[str, Any]) -> Fragment:
 
 
 @needs("train")
-def steps(train: Mapping[str, Any]) -> Fragment:
+def steps(train: Bench) -> Fragment:
     """Bars of the time of one training step, by network and variant."""
     cases = list(dict.fromkeys(c["case"] for c in train["cells"]))
     variants = list(dict.fromkeys(c["variant"] for c in train["cells"]))
@@ -284,21 +251,21 @@ def steps(train: Mapping[str, Any]) -> Fragment:
     return plots.picture(fig, f"Bars of milliseconds per training step. {told}.", caption)
 
 
-def _network(train: Mapping[str, Any], case: str) -> str:
+def _network(train: Bench, case: str) -> str:
     sizes = next(c["sizes"] for c in train["cells"] if c["case"] == case)
     return f"{case}\nT = {sizes['T']}, batch {sizes['batch']}"
 
 
 @needs("train")
-def step_ratios(train: Mapping[str, Any]) -> Fragment:
+def step_ratios(train: Bench) -> Fragment:
     """SpikingJelly's step over ours by network, and what share of ours the neurons take."""
     ratio = {(r["case"], r["ours"]): r["ratio"] for r in train["ratios"]}
-    share = {k: v for k, v in train["measures"].items() if k.endswith("in the LIF passes")}
+    share = measures(train, LIF_SHARE)
     time = {(c["case"], c["variant"]): c["time"] for c in train["cells"]}
     rows = []
     for case, variant in time:
-        if variant.startswith(OURS):
-            part = next((v for k, v in share.items() if k.startswith(f"{case}, {variant}:")), float("nan"))
+        if variant in (SNNBOOK, NARROW):
+            part = share.get((case, variant), float("nan"))
             times = ratio.get((case, variant), float("nan"))
             rows.append(
                 {
@@ -340,14 +307,14 @@ def work(records: Sequence[RecordLike], profile: str) -> Fragment:
 
 
 @needs("lamp")
-def lamp(lamp: Mapping[str, Any]) -> Fragment:
+def lamp(lamp: Bench) -> Fragment:
     """Times of the three ways to LAMP's masks, and where they decide otherwise."""
     ratio = {(r["case"], r["peer"]): r["ratio"] for r in lamp["ratios"]}
-    other = {k: v for k, v in lamp["measures"].items() if "decided otherwise" in k}
+    other = measures(lamp, DECIDED_OTHERWISE)
     rows = []
     for c in lamp["cells"]:
         case, variant = c["case"], c["variant"]
-        differ = next((v for k, v in other.items() if k.startswith(f"{case}, {variant}:")), None)
+        differ = other.get((case, variant))
         rows.append(
             {
                 "Size": case,
@@ -365,6 +332,6 @@ def lamp(lamp: Mapping[str, Any]) -> Fragment:
 
 
 @needs("lamp")
-def lamp_memory(lamp: Mapping[str, Any]) -> Fragment:
+def lamp_memory(lamp: Bench) -> Fragment:
     """Extra peak memory of LAMP, as multiples of the weights."""
     return _memory(lamp, "Extra peak memory of one LAMP cut, masks included, as multiples of the weights.")
