@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import random
 import subprocess
 import sys
@@ -22,12 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
+from snnbook.bench.timing import surroundings
 from snnbook.experiments import Record, Store, open_store, results, study
 from snnbook.experiments.record import LAYER_METRICS, METRICS
 from snnbook.experiments.store import packed
 
 SEEDS = range(5)
 READ = 1000
+Keys = list[tuple[str, int]]
 
 
 def build(store: Store, trials: int) -> None:
@@ -62,8 +63,8 @@ def seconds(work: Callable[[], object]) -> float:
 
 def show(what: str, ours: Callable[[], object], least: str, plain: Callable[[], object]) -> None:
     """One line: our seconds, those of the least there is to do, and their ratio."""
-    time_, least_time = seconds(ours), seconds(plain)
-    print(f"{what:<50} {time_:7.3f} s   {time_ / least_time:5.1f} x {least} ({least_time:.3f} s)")
+    taken, floor = seconds(ours), seconds(plain)
+    print(f"{what:<40} {taken:7.3f} s   {taken / floor:5.1f} x {least} ({floor:.3f} s)")
 
 
 def imported(module: str) -> Callable[[], object]:
@@ -76,16 +77,14 @@ def listed(folder: Path) -> int:
     return sum(len(os.listdir(trial)) for trial in os.scandir(folder))
 
 
-def read(store: Store, keys: list[tuple[str, int]]) -> Callable[[], object]:
+def bytes_of(store: Store, keys: Keys) -> Callable[[], object]:
     """Read the JSON files of records without looking into them."""
     return lambda: [store.file(*key).read_bytes() for key in keys]
 
 
-def model() -> str:
-    """The processor's name."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+def metrics_of(store: Store, keys: Keys) -> Callable[[], object]:
+    """Read a metric of records."""
+    return lambda: [store.get(*key).metrics["top1"] for key in keys]
 
 
 def main() -> None:
@@ -94,15 +93,16 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=20_000, help="trials of the large store")
     parser.add_argument("--folder", help="where to build the large store; else where temporary files go")
     chosen = parser.parse_args()
-    print(f"{model()}, {os.cpu_count()} cores")
+    machine = surroundings()
+    print(f"{machine['model']}, {machine['processor']}, {machine['cores']} cores")
     show("from snnbook import experiments", imported("snnbook.experiments"), "importing torch", imported("torch"))
 
     compared, store = study("compare", "laptop"), open_store("laptop")
     keys = [(trial.id, seed) for trial in compared.trials.values() for seed in compared.seeds]
     if all(store.has(*key) for key in keys):
-        show(f'results("compare"), {len(keys)} records', lambda: results("compare"), "reading", read(store, keys))
+        show(f"study of {len(keys)} records", lambda: results("compare"), "reading", bytes_of(store, keys))
     else:
-        print('results("compare"): not all of its records are there')
+        print("the study has records to be run: not measured")
 
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         store = Store(folder)
@@ -110,9 +110,7 @@ def main() -> None:
         keys = list(store.stored())
         some = random.Random(0).sample(keys, min(READ, len(keys)))
         show(f"list {len(keys)} records", lambda: list(store.stored()), "listing", lambda: listed(store.path))
-        show(f"has, {len(some)} of them", lambda: [store.has(*key) for key in some], "reading", read(store, some))
-        top1 = lambda: [store.get(*key).metrics["top1"] for key in some]  # noqa: E731
-        show(f"metrics of {len(some)} of them", top1, "reading", read(store, some))
+        show(f"metrics of {len(some)} of them", metrics_of(store, some), "reading", bytes_of(store, some))
 
 
 if __name__ == "__main__":

@@ -287,6 +287,8 @@ def build(
 
 def render(work: Path, strict: bool = True, prose: Path | None = None) -> Path:
     """Stages prose and `work/executed`, renders them, returns the first page; `strict`: no warning passes."""
+    from snnbook.experiments.record import schema_tables
+
     src, output = work / "src", work / "_build"
     for old in (src, output):
         shutil.rmtree(old, ignore_errors=True)
@@ -295,6 +297,9 @@ def render(work: Path, strict: bool = True, prose: Path | None = None) -> Path:
     status = src / f"{STATUS}.md"
     status.parent.mkdir(parents=True, exist_ok=True)
     status.write_text(_status_page(src / "executed"), encoding="utf-8")
+    schema = src / "reference" / "record_schema.txt"  # which the page on records includes
+    schema.parent.mkdir(exist_ok=True)
+    schema.write_text(schema_tables(), encoding="utf-8")
     config = yaml.safe_load((paths.repository() / "_config.yml").read_text(encoding="utf-8"))
     if not _mathjax(src).exists():
         for key in ("html_extra_path", "mathjax_path"):
