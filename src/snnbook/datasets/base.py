@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -213,12 +214,15 @@ class FileSet(FrameSet):
         """
         batches = [index.tolist() for index in indices]
         alone = len(batches) < 2 or multiprocessing.current_process().daemon
+        readers = 0 if alone else min(READERS, _processors(), len(batches))
         loader = DataLoader(
             self,
             batch_sampler=batches,
-            num_workers=0 if alone else min(READERS, _processors(), len(batches)),
+            num_workers=readers,
             collate_fn=_stacked,
             generator=torch.Generator(),
+            # A forked reader starts in milliseconds, also in a process that was itself spawned.
+            multiprocessing_context="fork" if readers and sys.platform == "linux" else None,
         )
         return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in loader)
 
