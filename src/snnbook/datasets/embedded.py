@@ -226,25 +226,28 @@ def load(name: str, split: str, **kw: Any) -> MemorySet:
 
 
 def raw(name: str, split: str, **kw: Any) -> dict[str, np.ndarray]:
-    """What is kept on disk: x uint8 `[N, H, W]` or counts uint16 `[N, T, 2, 16, 16]`, and y `[N]`."""
+    """What is kept on disk: x, the values `[N, *]` of `sample`, and the labels y, int64 `[N]`."""
     check_split(split)
-    key = f"{name}-{fingerprint(name, **kw)}-{split}"
     settings = SETS[name].checked(kw)
-    return cached(key, lambda: generate(name, split, **settings))
-
-
-def generate(name: str, split: str, **settings: Any) -> dict[str, np.ndarray]:
-    """All samples of a split, as `raw` gives them."""
     n = PARAMETERS[name].size(split)
-    y = np.arange(n) % SETS[name].num_classes
+
+    def generate() -> dict[str, np.ndarray]:
+        x = np.stack([sample(name, split, i, **settings) for i in range(n)])
+        return {"x": x, "y": np.arange(n) % SETS[name].num_classes}
+
+    return cached(f"{name}-{fingerprint(name, **kw)}-{split}", generate)
+
+
+def sample(name: str, split: str, index: int, T: int = 0) -> np.ndarray:
+    """One sample as it is generated: grey values, uint8 `[H, W]`, or counts of events, uint16 `[T, 2, 16, 16]`.
+
+    T: number of frames of an event set. Raises UserError for an index or split that the set does not have.
+    """
     if name in PICTURES:
-        return {"x": np.stack([PICTURES[name](split, i) for i in range(n)]), "y": y}
+        return PICTURES[name](split, index)
     side = PARAMETERS[name].side
-    frames = np.empty((n, settings["T"], 2, side // 2, side // 2), np.uint16)
-    for i in range(n):
-        counts = events_to_frames(events(name, split, i), settings["T"], (side, side))
-        frames[i] = downsample(counts).numpy()
-    return {"x": frames, "y": y}
+    counts = events_to_frames(events(name, split, index), T, (side, side))
+    return downsample(counts).numpy().astype(np.uint16)
 
 
 def _start(name: str, split: str, index: int) -> tuple[np.random.Generator, int]:
