@@ -13,6 +13,10 @@
 #define STAMP(name, Args, body, level, target) \
     extern "C" target void snnbook_##name##_##level(const Args* a, int64_t begin, int64_t end) { body(*a, begin, end); }
 
+// The size of a structure of arguments: native.py has the same fields and compares the sizes when it loads the library.
+#define SIZE_OF(Args) \
+    extern "C" int32_t snnbook_sizeof_##Args() { return static_cast<int32_t>(sizeof(Args)); }
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define SNNBOOK_X86 1
 #define ARCHITECTURE(name) __attribute__((target("arch=" name)))

@@ -15,7 +15,7 @@
 #include <emmintrin.h>
 #endif
 
-struct Lif {                          // native.py has the same fields
+struct Lif {
     const void *x, *grad_s, *grad_h;  // grad_h: null for zero
     const uint8_t* mask;              // [m], null if all neurons are alive
     void *s, *h, *grad_x;             // h: null if the potentials are not asked for
@@ -23,6 +23,7 @@ struct Lif {                          // native.py has the same fields
     float leak, v_threshold, v_reset, scale, steepness;
     int32_t soft, decay_input, detach_reset, logistic, bf16;
 };
+SIZE_OF(Lif)
 
 namespace {
 constexpr int64_t BLOCK = 1024;                // neurons, at most; of float32 half as many, so that both are 2 KB a row

@@ -23,9 +23,17 @@ void part(void* p) {
 }
 }  // namespace
 
+struct Item {  // a kernel of a sequence
+    Kernel kernel;
+    const void* args;
+    int64_t n, grain;
+};
+SIZE_OF(Item)
+
 extern "C" {
 
-int32_t snnbook_abi() { return 3; }
+// Raise it, here and in native.py, when what may be called or what a field means changes.
+int32_t snnbook_abi() { return 4; }
 
 const char* snnbook_level() {
 #ifdef SNNBOOK_X86
@@ -50,14 +58,8 @@ void snnbook_run(Kernel kernel, const void* args, int64_t n, int64_t grain, int3
     parallel(part, &task, static_cast<unsigned>(threads), 0);
 }
 
-struct Item {  // native.py has the same fields
-    Kernel kernel;
-    const void* args;
-    int64_t n, grain;
-};
-
-// A program: kernels one after the other.
-void snnbook_program(const Item* items, int64_t n, int32_t threads) {
+// Kernels one after the other.
+void snnbook_sequence(const Item* items, int64_t n, int32_t threads) {
     for (int64_t i = 0; i < n; ++i) snnbook_run(items[i].kernel, items[i].args, items[i].n, items[i].grain, threads);
 }
 }

@@ -5,13 +5,14 @@
 
 #include "kernels.hpp"
 
-struct Select {  // thresholds.py has the same fields
+struct Select {
     const uint32_t* weights;
     const uint8_t* alive;  // null if all are
     void* out;
-    int64_t found;         // what the pass found
+    int64_t count;         // written by the pass: see there
     uint32_t low, high;    // the bits that are wanted, both ends included
 };
+SIZE_OF(Select)
 
 namespace {
 constexpr int64_t BLOCK = 512;  // flags of a block stay in L1
@@ -35,12 +36,12 @@ ALWAYS_INLINE void histogram(const Select& a, int64_t begin, int64_t end) {
     }
 }
 
-// out [n] <- the bits that are wanted; found <- their number.
+// out [n] <- the bits that are wanted; count <- their number.
 ALWAYS_INLINE void collect(const Select& a, int64_t begin, int64_t end) {
     const uint32_t* __restrict weights = a.weights;
     uint32_t* __restrict out = static_cast<uint32_t*>(a.out);
     const uint32_t low = a.low, width = a.high - a.low;
-    int64_t found = 0;
+    int64_t count = 0;
     uint8_t wanted[BLOCK];
     for (int64_t i = begin; i < end; i += BLOCK) {
         const int64_t n = end - i < BLOCK ? end - i : BLOCK;
@@ -50,14 +51,14 @@ ALWAYS_INLINE void collect(const Select& a, int64_t begin, int64_t end) {
             uint64_t eight;
             std::memcpy(&eight, wanted + j, 8);
             for (; eight; eight &= eight - 1) {
-                out[found++] = weights[i + j + (__builtin_ctzll(eight) >> 3)] & MAGNITUDE;
+                out[count++] = weights[i + j + (__builtin_ctzll(eight) >> 3)] & MAGNITUDE;
             }
         }
     }
-    const_cast<Select&>(a).found = found;
+    const_cast<Select&>(a).count = count;
 }
 
-// out [n] bool <- bits are at least `low`; found <- 1 if some weight that is not alive is not zero.
+// out [n] bool <- bits are at least `low`; count <- 1 if some weight that is not alive is not zero.
 ALWAYS_INLINE void mask(const Select& a, int64_t begin, int64_t end) {
     const uint32_t* __restrict weights = a.weights;
     const uint8_t* __restrict alive = a.alive;
@@ -73,7 +74,7 @@ ALWAYS_INLINE void mask(const Select& a, int64_t begin, int64_t end) {
         out[i] = bits >= low;
         stray |= uint8_t(bits != 0) & uint8_t(alive[i] ^ 1);
     }
-    if (stray) __atomic_store_n(&const_cast<Select&>(a).found, 1, __ATOMIC_RELAXED);
+    if (stray) __atomic_store_n(&const_cast<Select&>(a).count, 1, __ATOMIC_RELAXED);
 }
 }  // namespace
 

@@ -1,4 +1,4 @@
-// Sparse inference on packed spikes: what a compiled network runs. sparse/kernels.py has the same structures.
+// Sparse inference on packed spikes: what a compiled network runs. sparse/kernels.py lays it out.
 //
 // A *string* holds the spikes of a feature map, one bit a neuron: words of 64 neurons, `[C][B][T]`, in which neuron
 // (y, x) of a map W wide is bit (y W + x) % 64 of block (y W + x) / 64. For a convolution, strings are *expanded*:
@@ -18,6 +18,7 @@ struct Neurons {
     float leak, v_threshold, v_reset;
     int32_t soft, decay_input;
 };
+SIZE_OF(Neurons)
 
 struct Expand {
     const uint64_t* from;    // [C][B][T]
@@ -27,6 +28,7 @@ struct Expand {
     const int32_t* channels; // those to expand
     int64_t copies, copy, channel, B, T, blocks;
 };
+SIZE_OF(Expand)
 
 enum Gathered : int32_t { COPIES, LARGEST, NUMBER };
 
@@ -42,6 +44,7 @@ struct Gather {              // windows of strings at a stride; outputs are not 
     int64_t taps, copy, channel, B, T, size, planes;  // size: outputs
     int32_t what;
 };
+SIZE_OF(Gather)
 
 struct Planes {              // the analog input, one plane for each place of the kernel
     const float* from;       // [steps][C][H][W]
@@ -49,6 +52,7 @@ struct Planes {              // the analog input, one plane for each place of th
     const int32_t* place;    // [places][3] channel and offsets (y, x) of the kernel
     int64_t places, C, H, W, Ho, Wo, B, stride, padding;
 };
+SIZE_OF(Planes)
 
 struct Sum {
     const uint64_t* strings; // expanded
@@ -69,6 +73,7 @@ struct Sum {
     int64_t still, places, most;   // still: the input is the same at every step; most: groups of `bytes` whose sum
                                    // fits 16 bits
 };
+SIZE_OF(Sum)
 
 struct Listed {              // strings as lists of events, each a neuron that fires within 8 steps
     const uint64_t* from;    // [C][B][T]
@@ -79,6 +84,7 @@ struct Listed {              // strings as lists of events, each a neuron that f
     const int32_t* channels; // those to list
     int64_t capacity, B, T, spare;  // spare: a place of no neuron, for events that only fill up a list
 };
+SIZE_OF(Listed)
 
 struct Scatter {
     Sum sum;                 // `place` of a weight is the list that it reads; `strings` and `planes` are not used
@@ -88,12 +94,14 @@ struct Scatter {
     const int32_t* at;       // [B * 64] place of each output
     int64_t capacity, room;  // room: places that the sums of one output take
 };
+SIZE_OF(Scatter)
 
 struct Trains {
     const uint64_t* from;    // [C][B][T]
     uint16_t* to;            // [ceil(T / 16)][features]: bit t % 16 of word t / 16
     int64_t B, T, size, features;
 };
+SIZE_OF(Trains)
 
 struct Linear {
     const uint16_t* trains;  // [ceil(T / 16)][features]
@@ -109,6 +117,7 @@ struct Linear {
     Neurons neurons;
     int64_t T, features, K;
 };
+SIZE_OF(Linear)
 
 struct Mean {
     const uint64_t* from;    // [C][B][T]
@@ -116,6 +125,7 @@ struct Mean {
     int64_t B, T;
     float scale;
 };
+SIZE_OF(Mean)
 
 namespace {
 constexpr int64_t LANES = 16, BITS = 64, STEPS = 8;  // steps: of an event

@@ -171,6 +171,7 @@ class LIF(nn.Module):
         self.potential: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Input `[T, N, *]` of any floating type and memory layout → spikes, 0 or 1, of the same shape and type."""
         if x.dim() < 2:
             raise ValueError(f"LIF takes [T, N, *], got a tensor of shape {tuple(x.shape)}")
         if x.dtype == torch.float64:

@@ -23,18 +23,18 @@ from snnbook.files import whole
 from snnbook.neurons import LIFParameters
 from snnbook.sparse import choice, reference
 from snnbook.sparse.graph import Graph, Layer, Pool, Synapses, build, check, quantised
-from snnbook.sparse.kernels import PATHS, Program, able
+from snnbook.sparse.kernels import PATHS, Program, path_here
 
 FORMAT, VERSION = "snnbook.sparse", 1
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Compiled:
-    """A network for inference alone: calling it gives the logits that the network gives in evaluation mode.
+    """A network for inference alone: a call gives the logits that the network gives in evaluation mode.
 
-    paths: how the sums of each layer are made, by its name: "masked", "table" or "event" (live weights only), or
-    "dense"; where a layer has no such path, the one it has instead (`kernels.able`). Not for two threads of a program
-    at once: what lies between the layers has one place in memory.
+    paths: how the sums of a layer are made, by its name: "masked", "table" or "event" (live weights only), or "dense";
+    where a layer has no such path, the one that it has instead (`kernels.path_here`). It runs at the level of kernels
+    in use when it is made. Two threads must not call it at once: its layers' signals have one place in memory.
     """
 
     graph: Graph
@@ -42,7 +42,7 @@ class Compiled:
 
     def __post_init__(self) -> None:
         layers = (node for node in self.graph.nodes if isinstance(node, Layer))
-        object.__setattr__(self, "paths", {n.name: able(self.graph, n, self.paths[n.name]) for n in layers})
+        object.__setattr__(self, "paths", {n.name: path_here(self.graph, n, self.paths[n.name]) for n in layers})
         program = Program(self.graph, self.paths) if native.available() else None
         object.__setattr__(self, "_program", program)
 
@@ -83,14 +83,14 @@ class Compiled:
             or len(shape) != len(wanted)
             or any(isinstance(n, int) and n != m for n, m in zip(wanted, shape, strict=True))
         ):
-            said = ", ".join(map(str, wanted))
-            raise UserError(f"this network was compiled for float32 [{said}], got {x.dtype} {list(shape)}")
+            axes = ", ".join(map(str, wanted))
+            raise UserError(f"this network was compiled for float32 [{axes}], got {x.dtype} {list(shape)}")
         program: Program | None = self._program  # type: ignore[attr-defined]
         if program is None:
             return reference.run(g, x.detach().cpu())
         out = torch.empty(g.T, shape[batch], g.num_classes)
-        for i, each in enumerate(x.detach().cpu().unbind(batch)):
-            out[:, i] = torch.from_numpy(program.run(each.numpy()))
+        for i, sample in enumerate(x.detach().cpu().unbind(batch)):
+            out[:, i] = torch.from_numpy(program.run(sample.numpy()))
         return out
 
     def save(self, path: Path | str) -> None:
@@ -99,11 +99,11 @@ class Compiled:
         nodes = [_described(i, node, arrays) for i, node in enumerate(self.graph.nodes)]
         g = self.graph
         arrays |= {f"{i}.events": events.numpy() for i, events in enumerate(g.events)}
-        told = {
+        description = {
             "T": g.T, "static": g.static, "num_classes": g.num_classes, "input": g.shapes[0], "outputs": g.outputs,
             "nodes": nodes, "paths": self.paths,
         }  # fmt: skip
-        text = json.dumps(told)
+        text = json.dumps(description)
         metadata = {"format": FORMAT, "version": str(VERSION), "graph": text, "digest": _digest(text, arrays)}
         with whole(Path(path)) as file:
             save_file(arrays, file, metadata)
@@ -129,7 +129,7 @@ def compile(model: nn.Module, sample: Tensor, paths: dict[str, str] | None = Non
             raise unknown("layer", name, chosen)
         if path not in PATHS:
             raise unknown("path", path, PATHS)
-        if (other := able(graph, layers[name], path)) != path:
+        if (other := path_here(graph, layers[name], path)) != path:
             raise UserError(f"{name} has no path {path} here; its path is {other}")
     return Compiled(graph, chosen | (paths or {}))
 
@@ -141,15 +141,16 @@ def load(path: Path | str) -> Compiled:
     """
     try:
         with safe_open(path, "np") as file:
-            told = file.metadata() or {}
-            if told.get("format") != FORMAT:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
                 raise UserError(f"{path} is no compiled network")
-            if int(told["version"]) > VERSION:
-                raise UserError(f"{path} was written by a newer snnbook (version {told['version']} of the format)")
+            if int(metadata["version"]) > VERSION:
+                raise UserError(f"{path} was written by a newer snnbook (version {metadata['version']} of the format)")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        if _digest(told["graph"], arrays) != told["digest"]:
+        if _digest(metadata["graph"], arrays) != metadata["digest"]:
             raise UserError(f"{path} is damaged: it does not hold what was written")
-        graph, paths = _graph(json.loads(told["graph"]), arrays), json.loads(told["graph"])["paths"]
+        description = json.loads(metadata["graph"])
+        graph, paths = _graph(description, arrays), description["paths"]
         check(graph)
         if any(path not in PATHS for path in paths.values()):
             raise ValueError(f"paths must be of {', '.join(PATHS)}")
@@ -161,11 +162,11 @@ def load(path: Path | str) -> Compiled:
 
 
 def _digest(text: str, arrays: dict[str, NDArray[Any]]) -> str:
-    found = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
-        found.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        found.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return found.hexdigest()
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
 
 
 def _described(i: int, node: Layer | Pool, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -191,10 +192,13 @@ def _described(i: int, node: Layer | Pool, arrays: dict[str, NDArray[Any]]) -> d
     return {"name": node.name, "shape": node.shape, "neurons": neurons, "synapses": synapses}
 
 
-def _graph(told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Graph:
-    graph = Graph(told["T"], told["static"], told["num_classes"], [tuple(told["input"])], [], tuple(told["outputs"]))
-    for i, each in enumerate(told["nodes"]):
-        node = _layer(i, each, arrays) if "synapses" in each else Pool(**each | {"shape": tuple(each["shape"])})
+def _graph(stored: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Graph:
+    """The graph of a file: the inverse of `_described` for all nodes."""
+    T, static, num_classes = (stored[name] for name in ("T", "static", "num_classes"))
+    graph = Graph(T, static, num_classes, [tuple(stored["input"])], [], tuple(stored["outputs"]))
+    for i, values in enumerate(stored["nodes"]):
+        pool = "synapses" not in values
+        node = Pool(**values | {"shape": tuple(values["shape"])}) if pool else _layer(i, values, arrays)
         graph.nodes.append(node)
         graph.shapes.append(node.shape)
     graph.events = tuple(
@@ -203,20 +207,19 @@ def _graph(told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Graph:
     return graph
 
 
-def _layer(i: int, told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Layer:
+def _layer(i: int, stored: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Layer:
     synapses = []
-    for j, each in enumerate(told["synapses"]):
+    for j, s in enumerate(stored["synapses"]):
         count, index, value = (arrays[f"{i}.{j}.{what}"] for what in ("count", "index", "weight"))
-        weight = np.zeros((each["shape"][0], math.prod(each["shape"][1:])), np.float32)
-        weight[np.repeat(np.arange(len(weight)), count), index] = value
-        whole_ = torch.from_numpy(weight.reshape(each["shape"]))
-        synapses.append(Synapses(each["source"], whole_, each["stride"], each["padding"]))
-    shape = tuple(told["shape"])
-    neurons = told["neurons"] and LIFParameters(**told["neurons"])
+        rows = np.zeros((s["shape"][0], math.prod(s["shape"][1:])), np.float32)
+        rows[np.repeat(np.arange(len(rows)), count), index] = value
+        synapses.append(Synapses(s["source"], torch.from_numpy(rows.reshape(s["shape"])), s["stride"], s["padding"]))
+    shape = tuple(stored["shape"])
+    neurons = stored["neurons"] and LIFParameters(**stored["neurons"])
     packed = arrays.get(f"{i}.mask")
     mask = None if packed is None else torch.from_numpy(np.unpackbits(packed)[: math.prod(shape)] > 0).view(shape)
     scale = arrays.get(f"{i}.scale")
     return Layer(
-        told["name"], tuple(synapses), torch.from_numpy(arrays[f"{i}.bias"]), shape, neurons, mask,
+        stored["name"], tuple(synapses), torch.from_numpy(arrays[f"{i}.bias"]), shape, neurons, mask,
         None if scale is None else torch.from_numpy(scale),
     )  # fmt: skip

@@ -25,7 +25,7 @@ Shape = tuple[int, ...]  # of a signal at one step: (C, H, W) or (F,)
 
 @dataclass(frozen=True)
 class Synapses:
-    """Weights `[K, C, kh, kw]` on a map, or `[K, F]` on all of its neurons, from the signal of that number."""
+    """Weights `[K, C, kh, kw]` of a convolution, or `[K, F]` of a linear layer, which read signal `source`."""
 
     source: int
     weight: Tensor
@@ -35,10 +35,11 @@ class Synapses:
 
 @dataclass(frozen=True)
 class Layer:
-    """A sum of synapses and a bias `[K]`; behind it neurons, or the currents themselves where there are none.
+    """Neurons whose currents are a sum over synapses and a bias; without neurons, the currents are the output.
 
-    mask: which neurons are alive, bool of `shape`; None = all. scale: of each output, by which sums are multiplied; the
-    weights are whole numbers then (`quantised`).
+    bias: `[K]`. shape: `(K, H, W)` or `(K,)`, of the output. mask: bool of `shape`, True for neurons that are alive;
+    None for all. scale: `[K]`, by which the sum over the synapses is multiplied; their weights are whole numbers then
+    (`quantised`).
     """
 
     name: str
@@ -52,7 +53,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Pool:
-    """The largest or the mean of windows of a signal; what lies beyond the edge counts as 0."""
+    """The largest value (kind "max") or the mean (kind "mean") of every window of a signal.
+
+    Values beyond the edge of the map count as 0. shape: `(C, H, W)` of the output.
+    """
 
     name: str
     source: int
@@ -65,11 +69,13 @@ class Pool:
 
 @dataclass
 class Graph:
-    """Signal 0 is the input, signal i what node i - 1 puts out. `outputs` are added up and averaged over groups.
+    """A network as nodes in the order in which they are computed. Signal 0 is the input, signal i the output of node
+    i - 1.
 
-    shapes: of all signals. static: the input is one picture, shown at all `T` steps; else it has T frames. events: of
-    each signal, for each channel, how many neurons fire within 8 steps, summed over all such windows; the mean over a
-    sample, if one was looked at (`choice.observed`).
+    T: number of time steps. static: the input is one picture `[C, H, W]`, shown at all steps; else it has T frames.
+    shapes: of all signals at one step. outputs: the signals that are added up and averaged over groups of neurons, one
+    group a class, to give the logits. events: for every signal with a map, how many neurons of each channel fire within
+    8 steps, summed over all such windows, the mean over the samples looked at, `[C]`; empty before `choice.observed`.
     """
 
     T: int
@@ -83,7 +89,7 @@ class Graph:
 
 @dataclass
 class _Currents:
-    """A sum that no neurons have been found behind yet."""
+    """A sum for which no neurons have come up yet."""
 
     name: str
     synapses: list[Synapses]
@@ -97,7 +103,7 @@ _Spikes = tuple[int, ...]  # signals that are added
 def build(model: nn.Module, sample: Tensor) -> Graph:
     """The graph of a network of this package for inputs like `sample`, `[T, N, C, H, W]` or `[N, C, H, W]`.
 
-    Raises UserError for another network, a sample of another shape, and a layer that cannot be compiled, by its path.
+    Raises UserError for another network, a sample of another shape, and, by its name, a layer that cannot be compiled.
     """
     if not isinstance(model, Network):
         raise UserError(
@@ -110,8 +116,8 @@ def build(model: nn.Module, sample: Tensor) -> Graph:
         )
     static = sample.dim() == 4
     graph = Graph(model.T if static else len(sample), static, model.num_classes, [tuple(sample.shape[-3:])], [])
-    found = _walk(graph, model.body, "body", _walk(graph, model.encoder, "encoder", (0,)))
-    graph.outputs = (_add(graph, found),) if isinstance(found, _Currents) else found
+    last = _walk(graph, model.body, "body", _walk(graph, model.encoder, "encoder", (0,)))
+    graph.outputs = (_add(graph, last),) if isinstance(last, _Currents) else last
     size = graph.shapes[graph.outputs[0]]
     if len(size) != 1 or size[0] % model.num_classes:
         raise UserError(f"the network puts out {size} values for {model.num_classes} classes")
@@ -120,7 +126,7 @@ def build(model: nn.Module, sample: Tensor) -> Graph:
 
 
 def check(graph: Graph) -> None:
-    """Whether all sizes fit each other. Raises ValueError where they do not: kernels trust them."""
+    """Raise ValueError unless all sizes in a graph fit each other: kernels trust them."""
 
     def ensure(holds: bool, what: str) -> None:
         if not holds:
@@ -149,8 +155,8 @@ def check(graph: Graph) -> None:
             ensure(len(node.shape) == len(source) == 3 and len(kernel) == 4, f"weights of {node.name}")
             ensure(kernel[:2] == (node.shape[0], source[0]) and s.stride >= 1 and s.padding >= 0, node.name)
             ensure(min(kernel) >= 1 and node.shape[1:] == _windows(s, kernel[2:], source), f"shape of {node.name}")
-        each = (node.bias,) if node.scale is None else (node.bias, node.scale)
-        ensure(all(values.shape == node.shape[:1] for values in each), f"bias of {node.name}")
+        per_output = (node.bias,) if node.scale is None else (node.bias, node.scale)
+        ensure(all(values.shape == node.shape[:1] for values in per_output), f"bias of {node.name}")
         ensure(node.mask is None or node.mask.shape == node.shape, f"mask of {node.name}")
         ensure(node.neurons is not None or len(node.shape) == 1, f"neurons of {node.name}")
     sizes = {shapes[i] for i in graph.outputs if 0 < i < len(shapes)}

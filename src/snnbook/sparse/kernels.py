@@ -34,50 +34,9 @@ COPIES, LARGEST, NUMBER = range(3)
 Words = NDArray[np.uint64]
 
 
-def _struct(name: str, *fields: tuple[str, Any]) -> type[ctypes.Structure]:
-    return type(name, (ctypes.Structure,), {"_fields_": fields})
-
-
-_p, _i64, _i32, _f = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_float
-
-
-def _many(kind: Any, names: str) -> tuple[tuple[str, Any], ...]:
-    return tuple((name, kind) for name in names.split())
-
-
-# The structures of sparse.cpp, field by field.
-_Neurons = _struct("Neurons", *_many(_f, "leak v_threshold v_reset"), *_many(_i32, "soft decay_input"))
-_Expand = _struct(
-    "Expand", *_many(_p, "source to valid shift channels"), *_many(_i64, "copies copy channel B T blocks")
-)
-_Gather = _struct(
-    "Gather",
-    *_many(_p, "source to valid chosen moves place shift channels"),
-    *_many(_i64, "taps copy channel B T size planes"),
-    ("what", _i32),
-)
-_Planes = _struct("Planes", *_many(_p, "source to place"), *_many(_i64, "places C H W Ho Wo B stride padding"))
-_Sum = _struct(
-    "Sum",
-    *_many(_p, "strings planes start place weight bytes scale bias valid alive to currents"),
-    ("neurons", _Neurons),
-    *_many(_i64, "B T first blocks still places most"),
-)
-_Listed = _struct("Listed", *_many(_p, "source events count at channels"), *_many(_i64, "capacity B T spare"))
-_Scatter = _struct("Scatter", ("sum", _Sum), *_many(_p, "events count offset at"), *_many(_i64, "capacity room"))
-_Trains = _struct("Trains", *_many(_p, "source to"), *_many(_i64, "B T size features"))
-_Linear = _struct(
-    "Linear",
-    *_many(_p, "trains values start place weight scale bias alive to currents"),
-    ("neurons", _Neurons),
-    *_many(_i64, "T features K"),
-)
-_Mean = _struct("Mean", *_many(_p, "source to"), *_many(_i64, "B T"), ("scale", _f))
-
-
 def _neurons(p: LIFParameters | None) -> ctypes.Structure:
     p = p or LIFParameters()
-    return _Neurons(1 / p.tau, p.v_threshold, p.v_rest, p.v_reset is None, p.decay_input)
+    return native.Neurons(1 / p.tau, p.v_threshold, p.v_rest, p.v_reset is None, p.decay_input)
 
 
 _ARENAS: dict[str, type[np.generic]] = {
@@ -110,7 +69,9 @@ class _String:
 
 
 @dataclass(frozen=True)
-class _Trains_:
+class _Trains:
+    """Spikes of neurons without a map."""
+
     at: _At
     features: int
 
@@ -123,23 +84,24 @@ class _Values:
     features: int
 
 
-_Part = _String | _Trains_ | _Values
+_Part = _String | _Trains | _Values  # of a signal, which is a sum of them
 
 
 _Step = tuple[str, ctypes.Structure, int, int] | Callable[[], None]
 
 
 class Program:
-    """A graph, laid out, for one sample at a time.
+    """A graph, laid out in memory, which runs one sample at a time at the level of kernels in use when it is made.
 
-    paths: for each layer, by name, how its sums are made, one of PATHS; see `able`.
-    `currents=True` keeps the currents of every layer that is not dense, for tests: `kept(name)`.
+    paths: for each layer, by name, how its sums are made, one of PATHS; the one that it takes is in `self.paths`, see
+    `path_here`. currents: keep the currents of every layer that is not dense, for tests; see `kept`.
+    Raises UserError for a network whose spikes take more than 2^31 words, and without compiled kernels.
     """
 
     def __init__(self, graph: Graph, paths: Mapping[str, str], currents: bool = False):
         self.graph, self.keep = graph, currents
         layers = [node for node in graph.nodes if isinstance(node, Layer)]
-        self.paths = {node.name: able(graph, node, paths[node.name]) for node in layers}
+        self.paths = {node.name: path_here(graph, node, paths[node.name]) for node in layers}
         self.T, self.chunks = graph.T, math.ceil(graph.T / LANES)
         self._beyond = SLACK  # words that may be read before the first string and behind the last
         self._sizes, self._most = dict.fromkeys(_ARENAS, 0), dict.fromkeys(_ARENAS, 0)
@@ -174,14 +136,19 @@ class Program:
             self._alive.append(value)
             return value.ctypes.data
         if isinstance(value, dict):
-            return _Sum(**{name: self._pointer(each) for name, each in value.items()})
+            return native.Sum(**{name: self._pointer(field) for name, field in value.items()})
         return value
 
-    def _op(self, kernel: str, struct: type[ctypes.Structure], n: int, grain: int = 1, **fields: Any) -> None:
-        def made() -> _Step:
+    def _op(self, kernel: str, n: int, grain: int = 1, **fields: Any) -> None:
+        """Have a kernel run on `n` items. fields: those of its structure in sparse.cpp; pointers are given as places in
+        an arena, or as contiguous arrays, which this program keeps alive.
+        """
+
+        def step() -> _Step:
+            struct = native.KERNELS[kernel]
             return kernel, struct(**{name: self._pointer(value) for name, value in fields.items()}), n, grain
 
-        self._later.append((self._name, made))
+        self._later.append((self._name, step))
 
     def _finish(self) -> None:
         if max(self._most.values()) >= MOST:
@@ -218,22 +185,22 @@ class Program:
         parts = [(s, part) for s in node.synapses for part in signals[s.source]]
         tile, B = self._tile(node), _blocks(math.prod(node.shape[1:]))
         *taps, expand = zip(*(self._taps(node, s, part, tile) for s, part in parts), strict=True)
-        k, rank, place, weight = (np.concatenate(each) for each in taps)
+        k, rank, place, weight = map(np.concatenate, taps)
         (_, place, weight), start = _by_output(node, k, rank, place, weight)
         unit = min((abs(part.scale) for _, part in parts if isinstance(part, _String)), default=1.0)
-        told: dict[str, Any] = {"strings": _At("words", 0)}
+        by_path: dict[str, Any] = {"strings": _At("words", 0)}
         if path == "table" and node.scale is not None and _whole(weight / unit):
-            start, place, told["bytes"], told["most"] = _in_sevens(start, place, weight / unit)
-            told["scale"] = (node.scale.numpy() * unit).astype(np.float32)
+            start, place, by_path["bytes"], by_path["most"] = _in_sevens(start, place, weight / unit)
+            by_path["scale"] = (node.scale.numpy() * unit).astype(np.float32)
             weight = np.zeros(0)
         elif path == "table":
             start, place, weight = _grouped(start, place, weight, EIGHT)
-        fields = self._outputs(node, to, start, place, weight) | told
+        fields = self._outputs(node, to, start, place, weight) | by_path
         for first in range(0, B, tile):
-            for each in expand:
-                each(first)
+            for copy in expand:
+                copy(first)
             fields |= {"first": first, "blocks": min(tile, B - first)}
-            self._op("sparse_tables" if path == "table" else "sparse_sum", _Sum, node.shape[0], **fields)
+            self._op("sparse_tables" if path == "table" else "sparse_sum", node.shape[0], **fields)
 
     def _tile(self, node: Layer) -> int:
         """Blocks that are done at a time; all where not every input is copied for every place of the kernel."""
@@ -249,7 +216,11 @@ class Program:
         return min(_blocks(H * W), max(1, CACHE // (8 * self.T * copies * even)) * even)
 
     def _outputs(self, node: Layer, to: _At | None, start: NDArray, place: NDArray, weight: NDArray) -> dict[str, Any]:
-        """What all sums over a map have in common."""
+        """The fields of `Sum` that do not depend on the path of a layer; those that do are null or 0.
+
+        start: for each output, which of the weights are its own, `[K + 1]`. place: for each weight, where its input is
+        read, `[n]`. weight: its value, `[n]`.
+        """
         K, H, W = node.shape
         B, T = _blocks(H * W), self.T
         currents = None
@@ -270,9 +241,9 @@ class Program:
         before them a place that no neuron has.
         """
         K, Ho, Wo = node.shape
-        each, around, q = _windows(self.T), _around(node), np.arange(_blocks(Ho * Wo) * BITS)
-        at = np.where(q < Ho * Wo, (around.corner + q // Wo * around.pitch + q % Wo) * each, 0).astype(np.int32)
-        capacity = _blocks(Ho * Wo) * BITS * each + LANES  # whole vectors are written
+        windows, around, q = _windows(self.T), _around(node), np.arange(_blocks(Ho * Wo) * BITS)
+        at = np.where(q < Ho * Wo, (around.corner + q // Wo * around.pitch + q % Wo) * windows, 0).astype(np.int32)
+        capacity = _blocks(Ho * Wo) * BITS * windows + LANES  # whole vectors are written
         parts = [(s, part) for s in node.synapses for part in signals[s.source]]
         lists = 0
         k: list[NDArray] = []
@@ -299,24 +270,22 @@ class Program:
             else:
                 waiting.append((part.at, lists, used))
                 place.append(lists + c)
-                offset.append(((s.padding - dy) * around.pitch + s.padding - dx) * each)
+                offset.append(((s.padding - dy) * around.pitch + s.padding - dx) * windows)
                 lists += C
             k.append(rows)
             weight.append(w[rows, c, dy, dx] * part.scale)
         events, count = self._place("counts", lists * capacity), self._place("counts", lists)
         for source, first, used in waiting:
             self._op(
-                "sparse_listed", _Listed, len(used), source=source, events=events + first * capacity,
+                "sparse_listed", len(used), source=source, events=events + first * capacity,
                 count=count + first, at=at, channels=used, capacity=capacity, B=_blocks(Ho * Wo), T=self.T,
-                spare=(around.corner - 1) * each,
+                spare=(around.corner - 1) * windows,
             )  # fmt: skip
-        (places, offsets, weights), start = _by_output(
-            node, *(np.concatenate(each) for each in (k, place, offset, weight))
-        )
+        (places, offsets, weights), start = _by_output(node, *map(np.concatenate, (k, place, offset, weight)))
         fields = self._outputs(node, to, start, places, weights)
         self._op(
-            "sparse_scatter", _Scatter, K, sum=fields, events=events, count=count, offset=offsets.astype(np.int32),
-            at=at, capacity=capacity, room=around.room * each,
+            "sparse_scatter", K, sum=fields, events=events, count=count, offset=offsets.astype(np.int32),
+            at=at, capacity=capacity, room=around.room * windows,
         )  # fmt: skip
 
     def _dense(self, node: Layer, signals: list[list[_Part]]) -> list[_Part]:
@@ -346,7 +315,7 @@ class Program:
         self._later.append((self._name, lambda: step))
         if values is not None:
             return [_Values(values, K)]
-        return [_String(to, (K, *map_))] if map_ else [_Trains_(to, K)]
+        return [_String(to, (K, *map_))] if map_ else [_Trains(to, K)]
 
     def _unpacked(self, signal: int, parts: list[_Part]) -> NDArray[np.float32]:
         """A signal as numbers, `[T, *shape]`."""
@@ -370,13 +339,13 @@ class Program:
         B, steps = _blocks(Ho * Wo), 1 if self.graph.static else self.T
         planes = self._place("floats", steps * len(used) * B * BITS)
         self._op(
-            "sparse_planes", _Planes, steps * len(used), source=self.input, to=planes, place=used.astype(np.int32),
+            "sparse_planes", steps * len(used), source=self.input, to=planes, place=used.astype(np.int32),
             places=len(used), C=C, H=H, W=W, Ho=Ho, Wo=Wo, B=B, stride=s.stride, padding=s.padding,
         )  # fmt: skip
         (places, weights), start = _by_output(node, k, place.reshape(-1), weight[k, c, dy, dx])
         fields = self._outputs(node, to, start, places, weights)
         fields |= {"planes": planes, "still": int(self.graph.static), "places": len(used)}
-        self._op("sparse_sum", _Sum, K, **fields)
+        self._op("sparse_sum", K, **fields)
 
     def _taps(self, node: Layer, s: Synapses, part: _Part, tile: int) -> tuple[Any, ...]:
         """Output, rank, place in the arena and value of every live weight, and what copies the strings for a tile of
@@ -419,7 +388,7 @@ class Program:
             position = start + np.arange(blocks * BITS)  # of an output neuron, for far = 0
             on = [_within(position + b, H * W) & _within(position % W + x, W) for b, x in kinds - [0, s.padding]]
             self._op(
-                "sparse_expand", _Expand, len(used), source=part.at, to=to, channels=used, copies=len(kinds), copy=copy,
+                "sparse_expand", len(used), source=part.at, to=to, channels=used, copies=len(kinds), copy=copy,
                 valid=np.repeat(_packed(np.stack(on)), T, 1),
                 shift=self._reach(kinds.sum(1) - s.padding + start, blocks),
                 channel=blocks * T, B=_blocks(H * W), T=T, blocks=blocks,
@@ -445,7 +414,7 @@ class Program:
         here = (y % stride == 0) & (y // stride < size[0]) & (x % stride == 0) & (x // stride < size[1]) & (y < H)
         chosen = _packed(here[None])[0].repeat(self.T)
         self._op(
-            "sparse_gather", _Gather, len(used), source=part.at, to=to, channels=used, chosen=chosen,
+            "sparse_gather", len(used), source=part.at, to=to, channels=used, chosen=chosen,
             valid=np.repeat(_packed(np.stack(on)), self.T, 1), moves=_moves(chosen), taps=len(taps), copy=copy,
             place=np.concatenate([[0], np.cumsum(here.reshape(B, BITS).sum(1))]).astype(np.int32),
             shift=self._reach((taps - padding) @ [W, 1], B), channel=channel, B=B, T=self.T, size=math.prod(size),
@@ -454,15 +423,15 @@ class Program:
 
     def _pool(self, node: Pool, source: list[_Part]) -> list[_Part]:
         K, Ho, Wo = node.shape
-        found: list[_Part] = []
+        pooled: list[_Part] = []
         for part in source:
             assert isinstance(part, _String)
             C, H, W = part.shape
             if node.kind == "mean" and Ho == Wo == 1 and node.size == H == W and self._numbers_do(node):
                 to = self._place("floats", C * self.chunks * LANES)
                 scale = part.scale / (H * W)
-                self._op("sparse_mean", _Mean, C, source=part.at, to=to, B=_blocks(H * W), T=self.T, scale=scale)
-                found.append(_Values(to, C))
+                self._op("sparse_mean", C, source=part.at, to=to, B=_blocks(H * W), T=self.T, scale=scale)
+                pooled.append(_Values(to, C))
                 continue
             largest = node.kind == "max"
             planes = 1 if largest else math.ceil(math.log2(node.size**2 + 1))
@@ -474,17 +443,17 @@ class Program:
                 LARGEST if largest else NUMBER, planes,
             )  # fmt: skip
             share = 1.0 if largest else 1 / node.size**2
-            found += [_String(to + p * copy, node.shape, part.scale * share * 2**p) for p in range(planes)]
-        return found
+            pooled += [_String(to + p * copy, node.shape, part.scale * share * 2**p) for p in range(planes)]
+        return pooled
 
     def _numbers_do(self, node: Pool) -> bool:
         """Whether all that read a pool can read numbers: linear layers do."""
         number = 1 + self.graph.nodes.index(node)
         return not any(
-            each.source == number
-            if isinstance(each, Pool)
-            else any(s.source == number and s.weight.dim() == 4 for s in each.synapses)
-            for each in self.graph.nodes
+            reader.source == number
+            if isinstance(reader, Pool)
+            else any(s.source == number and s.weight.dim() == 4 for s in reader.synapses)
+            for reader in self.graph.nodes
         )
 
     def _linear(self, node: Layer, signals: list[list[_Part]]) -> list[_Part]:
@@ -500,26 +469,26 @@ class Program:
             k.append(rows)
             place.append(first + columns * (self.chunks if isinstance(part, _Values) else 1))
             weight.append(w[rows, columns] * (part.scale if isinstance(part, _String) else 1.0))
-        (places, weights), start = _by_output(node, *(np.concatenate(each) for each in (k, place, weight)))
+        (places, weights), start = _by_output(node, *map(np.concatenate, (k, place, weight)))
         to = self._place("trains", self.chunks * K) if node.neurons is not None else None
         currents = None
         if self.keep or node.neurons is None:
             currents = self._place("floats", K * self.chunks * LANES)
             self._kept[node.name] = (currents, (K, self.chunks * LANES))
         self._op(
-            "sparse_linear", _Linear, K, 16, **source, start=start.astype(np.int32), place=places.astype(np.int32),
+            "sparse_linear", K, 16, **source, start=start.astype(np.int32), place=places.astype(np.int32),
             weight=weights.astype(np.float32), scale=_scale(node), bias=node.bias.numpy().astype(np.float32),
             alive=None if node.mask is None else node.mask.numpy().astype(np.uint8),
             to=to, currents=currents, neurons=_neurons(node.neurons), T=T, K=K,
         )  # fmt: skip
         if to is not None:
-            return [_Trains_(to, K)]
+            return [_Trains(to, K)]
         assert currents is not None
         return [_Values(currents, K)]
 
     def _features(self, parts: list[_Part]) -> tuple[dict[str, Any], list[int]]:
         """All parts as one array of trains or of values, and where each begins in it."""
-        if len(parts) == 1 and isinstance(parts[0], _Trains_):
+        if len(parts) == 1 and isinstance(parts[0], _Trains):
             return {"trains": parts[0].at, "values": None, "features": parts[0].features}, [0]
         sizes = [math.prod(p.shape) if isinstance(p, _String) else p.features for p in parts]
         firsts = [sum(sizes[:i]) for i in range(len(sizes))]
@@ -532,22 +501,20 @@ class Program:
             assert isinstance(part, _String)
             C, H, W = part.shape
             B, features = _blocks(H * W), sum(sizes)
-            self._op(
-                "sparse_trains", _Trains, C, source=part.at, to=to + first, B=B, T=self.T, size=H * W, features=features
-            )
+            self._op("sparse_trains", C, source=part.at, to=to + first, B=B, T=self.T, size=H * W, features=features)
         return {"trains": to, "values": None, "features": sum(sizes)}, firsts
 
     # --- running --------------------------------------------------------------------------------------------------
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One sample `[T, C, H, W]` or `[C, H, W]` → logits `[T, K]`."""
+        """One sample `[T, C, H, W]` or `[C, H, W]` → logits `[T, classes]`."""
         self._x[:] = x.reshape(-1)
         self._run(self._parts)
         out = reduce(np.add, (self._read(part) for parts in self.outputs for part in parts))
         return out.reshape(self.T, self.graph.num_classes, -1).mean(2)
 
     def part(self, name: str) -> Callable[[], None]:
-        """What runs one layer alone, on what the last run left in memory: to see where the time goes."""
+        """A call that runs one layer alone, on what the last run left in memory: to see where the time goes."""
         return partial(self._run, _parts([step for owner, step in self._steps if owner == name]))
 
     def _run(self, parts: list[Callable[[], None]]) -> None:
@@ -558,7 +525,7 @@ class Program:
         return self.arenas[at.arena][at.offset : at.offset + math.prod(shape)].reshape(shape)
 
     def _read(self, part: _Part) -> NDArray[np.float32]:
-        """What a signal holds, `[T, F]`."""
+        """The numbers that a part holds, `[T, F]`."""
         if isinstance(part, _Values):
             return self._view(part.at, part.features, self.chunks * LANES)[:, : self.T].T
         if isinstance(part, _String):
@@ -586,13 +553,19 @@ def _parts(steps: list[_Step]) -> list[Callable[[], None]]:
     """Steps as calls: compiled ones that follow each other are one."""
     parts: list[Callable[[], None]] = []
     for compiled, some in groupby(steps, key=lambda step: isinstance(step, tuple)):
-        found: list[Any] = list(some)
-        parts += [native.Program(found).run] if compiled else found
+        group: list[Any] = list(some)
+        parts += [native.KernelSequence(group).run] if compiled else group
     return parts
 
 
-def able(graph: Graph, node: Layer, path: str) -> str:
-    """The path that a layer is run on where `path` is asked for.
+def path_here(graph: Graph, node: Layer, path: str) -> str:
+    """The path that a layer is run on, at the level of kernels in use, where `path` is asked for."""
+    allowed = path_of_shape(graph, node, path)
+    return "masked" if allowed == "table" and not native.has_tables() else allowed
+
+
+def path_of_shape(graph: Graph, node: Layer, path: str) -> str:
+    """The path that the shapes of a layer allow where `path` is asked for, on a processor that has every path.
 
     Linear layers and those that read the input have "masked" beside "dense". A layer is dense if an output lies where
     no neuron of the map is, which is so where padding adds more than the kernel takes away.
@@ -609,7 +582,7 @@ def able(graph: Graph, node: Layer, path: str) -> str:
     ):
         return "dense"
     many = path == "event" and _around(node).room * _windows(graph.T) >= MOST_PLACES
-    return "masked" if many or (path == "table" and not native.has_tables()) else path
+    return "masked" if many else path
 
 
 @dataclass(frozen=True)
@@ -639,10 +612,10 @@ def _zeros(size: int, kind: type[np.generic], beyond: int) -> NDArray[Any]:
     """Zeros with room before and behind them. They begin with a cache line: of vectors that lie across two, each read
     would be two.
     """
-    each = np.dtype(kind).itemsize
-    room = np.zeros((size + 2 * beyond) * each + LINE, np.uint8)
-    first = beyond * each + -(room.ctypes.data + beyond * each) % LINE
-    return room[first : first + (size + beyond) * each].view(kind)
+    itemsize = np.dtype(kind).itemsize
+    room = np.zeros((size + 2 * beyond) * itemsize + LINE, np.uint8)
+    first = beyond * itemsize + -(room.ctypes.data + beyond * itemsize) % LINE
+    return room[first : first + (size + beyond) * itemsize].view(kind)
 
 
 def _nothing(first: int) -> None:
@@ -681,7 +654,7 @@ def _moves(chosen: Words) -> Words:
 
     Ref: the compress operation of Warren, Hacker's Delight, 2nd ed., 7-4.
     """
-    found, lower = [], ~chosen << np.uint64(1)
+    moves, lower = [], ~chosen << np.uint64(1)
     for i in range(6):
         parity = lower
         for j in range(6):
@@ -689,8 +662,8 @@ def _moves(chosen: Words) -> Words:
         move = parity & chosen
         chosen = chosen ^ move | move >> np.uint64(2**i)
         lower = lower & ~parity
-        found.append(move)
-    return np.stack(found)
+        moves.append(move)
+    return np.stack(moves)
 
 
 def _scale(node: Layer) -> NDArray[np.float32]:

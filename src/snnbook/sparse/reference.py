@@ -1,4 +1,4 @@
-"""What a compiled network computes, in torch and in plain sight: the fallback, and what the kernels are held to."""
+"""A compiled network in torch, in plain sight: it runs where there are no kernels, and tests hold the kernels to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(graph: Graph, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def signals_of(graph: Graph, x: Tensor) -> list[Tensor]:
-    """All signals of a graph for an input, `[T, N, *]` each: spikes, or what pooling makes of them, or currents."""
+    """All signals of a graph for an input, `[T, N, *]` each: spikes, pooled spikes or currents."""
     signals = [x.expand(graph.T, *x.shape) if graph.static else x]
     for node in graph.nodes:
         signals.append(signal(node, signals))
@@ -32,12 +32,12 @@ def signals_of(graph: Graph, x: Tensor) -> list[Tensor]:
 
 
 def signal(node: Layer | Pool, signals: list[Tensor]) -> Tensor:
-    """What a node puts out."""
+    """The output of a node, `[T, N, *]`. signals: those before it, `[T, N, *]` each."""
     return _pool(node, signals) if isinstance(node, Pool) else layer(node, signals)
 
 
 def layer(node: Layer, signals: Signals) -> Tensor:
-    """The spikes of a layer, or its currents where it has no neurons."""
+    """The spikes of a layer `[T, N, *]`, or its currents where it has no neurons."""
     x = currents(node, signals)
     if node.neurons is None:
         return x
@@ -51,9 +51,9 @@ def currents(node: Layer, signals: Signals) -> Tensor:
 
     Where weights are whole numbers and inputs are spikes, so are the sums, and single precision is exact up to 2^24.
     """
-    each = [-1, *[1] * (len(node.shape) - 1)]
+    over_map = [-1, *[1] * (len(node.shape) - 1)]
     total = sum(_currents(synapses, signals[synapses.source]) for synapses in node.synapses)
-    return (total if node.scale is None else total * node.scale.view(each)) + node.bias.view(each)
+    return (total if node.scale is None else total * node.scale.view(over_map)) + node.bias.view(over_map)
 
 
 def _currents(s: Synapses, spikes: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ A float32 without its sign, read as an integer, is ordered as its magnitude is; 
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,19 +22,15 @@ _SPARE, _ROOM = 32, 1 << 23  # of the kernel's table: entries beside the bins, a
 _CHUNK, _LIST = 1 << 18, 1 << 20  # weights that numpy takes at a time
 
 
-class _Select(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("weights", "alive", "out")),
-        ("found", ctypes.c_int64),
-        *((name, ctypes.c_uint32) for name in ("low", "high")),
-    )
-
-
 def _kernel(name: str, w: Array, out: Array, low: int = 0, high: int = 0, alive: Array | None = None) -> int:
-    """Run a kernel of select.cpp and return what it found. All but `mask` fill one table or list, on one thread."""
-    args = _Select(w.ctypes.data, None if alive is None else alive.ctypes.data, out.ctypes.data, 0, low, high)
+    """Run a kernel of select.cpp and return what it counted. All but `mask` fill one table or list, on one thread.
+
+    w: int32, the bits of float32 weights. out: what the kernel writes. alive: bool, of the size of `w`, None for all.
+    All are contiguous.
+    """
+    args = native.Select(w.ctypes.data, None if alive is None else alive.ctypes.data, out.ctypes.data, 0, low, high)
     native.run(f"select_{name}", args, len(w), 1 << 16 if name == "mask" else max(len(w), 1))
-    return args.found
+    return args.count
 
 
 def _chunks(w: Array) -> Iterator[tuple[slice, Array]]:
