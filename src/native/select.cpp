@@ -1,4 +1,4 @@
-// The passes over the weights that find a global threshold and cut at it; thresholds.py has the algorithm.
+// The passes over the weights that find a global threshold and cut at it; pruning/parts/cut.py has the algorithm.
 //
 // The `bits` of a weight are its float32 without the sign, read as an integer: they are ordered as the magnitudes are.
 #include <cstring>

@@ -220,7 +220,7 @@ def _function(kernel: str, args: ctypes.Structure) -> Any:
         raise UserError(f"compiled kernels: {status}" if _lib is None else "compiled kernels are switched off here")
     _check(at)
     if kernel == "sparse_tables" and not has_tables():
-        raise UserError("this processor has no sums by table: they need AVX-512 with VBMI, and GFNI")
+        raise UserError(f"kernels of level {at} have no sums by table here: they need AVX-512 with VBMI, and GFNI")
     return getattr(_lib, f"snnbook_{kernel}_{at}")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import subprocess
 import sys
 from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -27,8 +29,15 @@ from snnbook.pruning.parts.channels import find_channels, lowest
 from snnbook.sparse import choice, graph, kernels, reference
 from snnbook.sparse import compiled as compiled_file
 
-TABLES = ["table"] if native.has_tables() else []
-PATHS = ["masked", "event", "dense", *TABLES] if native.available() else ["dense"]
+# Every path that the sums of a layer can take on this processor, at every level of kernels; and torch alone.
+WAYS = [
+    (level, path)
+    for level in native.levels
+    for path in kernels.PATHS
+    if path != "table" or (level == native.level() and native.has_tables())
+]
+PATHS = [path for level, path in WAYS if level == native.level()] or ["dense"]
+needs_kernels = pytest.mark.skipif(not native.available(), reason=f"compiled kernels: {native.status}")
 SOME = [
     ("cifarnet", {"width": 0.1}, (3, 32), 4, False),
     ("cifarnet", {"width": 0.1, "v_reset": None}, (1, 12), 5, False),
@@ -45,10 +54,18 @@ SOME = [
 
 
 def network(name, settings, size, T, sparsity=0.7):
+    """A copy of a network that is made once, and a generator in the same state."""
+    model = deepcopy(_network(name, tuple(settings.items()), size, T, sparsity))
+    torch.manual_seed(1)
+    return model
+
+
+@cache
+def _network(name, settings, size, T, sparsity):
     """A network with random masks and statistics of batch norm that belong to inputs like those of `inputs`."""
     torch.manual_seed(0)
     channels, side = size
-    model = networks.build(name, 10, channels, side, T=T, **{"v_threshold": 0.3, **settings})
+    model = networks.build(name, 10, channels, side, T=T, **{"v_threshold": 0.3, **dict(settings)})
     for p in model.parameters():
         if p.dim() > 1:
             p.data.mul_(torch.rand_like(p) >= sparsity)
@@ -69,28 +86,32 @@ def inputs(size, T, events, n=2):
     return torch.poisson(0.3 * x) if events else x
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("level", "path"), [*((native.level(), path) for path in PATHS), *([(None, "dense")] if native.level() else [])]
+)
 @pytest.mark.parametrize(
     ("name", "settings_", "size", "T", "events"), SOME, ids=lambda v: v if isinstance(v, str) else ""
 )
-def test_logits_are_the_networks(name, settings_, size, T, events, path):
+def test_logits_are_the_networks(name, settings_, size, T, events, level, path):
     model = network(name, settings_, size, T)
     x = inputs(size, T, events)
     g = graph.build(model, x)
-    compiled = sparse.Compiled(g, {n.name: path for n in g.nodes if isinstance(n, graph.Layer)})
+    with native.using(level):
+        found = sparse.Compiled(g, dict.fromkeys(layer_names(g), path))(x)
     with torch.no_grad():
         wanted = model(x)
-    assert compiled(x).shape == wanted.shape
-    torch.testing.assert_close(compiled(x), wanted, rtol=0, atol=1e-5)
+    assert found.shape == wanted.shape
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
     assert wanted.abs().max() > 0.01  # there is something to agree on
 
 
-needs_kernels = pytest.mark.skipif(not native.available(), reason="there are no compiled kernels")
+def layer_names(g):
+    return [node.name for node in g.nodes if isinstance(node, graph.Layer)]
 
 
 @st.composite
 def layers(draw):
-    """A layer of any geometry behind one that turns the input into spikes, the input, and a path."""
+    """A layer of any geometry behind one that turns the input into spikes, and the input."""
     C, K, T = draw(st.integers(1, 5)), draw(st.integers(1, 9)), draw(st.integers(1, 35))
     H, W = draw(st.integers(1, 20)), draw(st.integers(1, 20))
     size, stride, padding = draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(0, 2))
@@ -118,19 +139,19 @@ def layers(draw):
         g.nodes.append(node)
         g.shapes.append(node.shape)
     g.outputs = (3,)
-    return g, (torch.rand(T, 1, C, H, W) < firing).float(), draw(st.sampled_from(PATHS))
+    return g, (torch.rand(T, 1, C, H, W) < firing).float()
 
 
-LEVELS = native.levels(native._lib) if native.available() else ()
+ways = st.deferred(lambda: st.sampled_from(WAYS))
+levels = st.deferred(lambda: st.sampled_from(native.levels))
 
 
 @needs_kernels
 @settings(max_examples=300, deadline=None)
-@given(layers(), st.sampled_from(LEVELS or ["none"]), st.sampled_from([1, kernels.CACHE]))
-def test_currents_and_spikes_of_any_layer(case, level, cache):
-    g, x, path = case
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "level", level)
+@given(layers(), ways, st.sampled_from([1, kernels.CACHE]))
+def test_currents_and_spikes_of_any_layer(case, way, cache):
+    (g, x), (level, path) = case, way
+    with native.using(level), pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernels, "CACHE", cache)
         program = kernels.Program(g, {"first": "masked", "second": path, "last": "masked"}, currents=True)
     program.run(x[:, 0].numpy())
@@ -167,8 +188,7 @@ def test_linear_neurons(data):
     linear = graph.Layer("linear", (graph.Synapses(1, weight),), torch.randn(K), (K,), neurons, mask)
     g = graph.Graph(T, False, 1, [(1, 1, F), first.shape, (K,)], [first, linear], (2,))
     x = (torch.rand(T, 1, 1, 1, F) < 0.3).float()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "level", data.draw(st.sampled_from(LEVELS)))
+    with native.using(data.draw(levels)):
         program = kernels.Program(g, {"first": "masked", "linear": "masked"}, currents=True)
     program.run(x[:, 0].numpy())
     wanted, found = reference.currents(linear, [x, x])[:, 0], torch.from_numpy(program.kept("linear").copy())
@@ -220,19 +240,6 @@ def test_weights_that_nothing_comes_through_are_left_out():
     assert found[3].synapses[0].weight[2].count_nonzero() == 0
     assert not found[3].mask[2].any()
     torch.testing.assert_close(sparse.compile(model, x)(x), logits(model, x), rtol=0, atol=1e-5)
-
-
-def test_threads_do_not_change_the_result():
-    _, x, compiled = small()
-    found = []
-    threads = torch.get_num_threads()
-    try:
-        for n in (1, 2):
-            torch.set_num_threads(n)
-            found.append(compiled(x))
-    finally:
-        torch.set_num_threads(threads)
-    assert torch.equal(*found)
 
 
 def test_samples_of_a_batch_do_not_meet():
@@ -327,25 +334,26 @@ def test_networks_and_paths_that_are_refused():
         sparse.compile(model, x, {next(iter(compiled.paths)): "fast"})
 
 
-def test_the_choice_follows_sparsity_and_firing(monkeypatch):
-    """With the costs of a processor without tables; which level runs here does not matter."""
-    monkeypatch.setattr(native, "level", "avx512")
-    monkeypatch.setattr(native, "has_tables", lambda: False)
+def test_the_choice_follows_sparsity_and_firing():
+    """With the costs of one processor, whichever runs this."""
+    tables = choice.COSTS["avx512"]
+    none = replace(tables, table=math.inf)
     g, _ = convolution(torch.randn(64, 64, 3, 3) * (torch.rand(64, 64, 3, 3) < 0.1), steps=8, side=32)
     seldom, often = ((torch.rand(8, 1, 64, 32, 32) < rate).float() for rate in (0.002, 0.3))
-    assert choice.choose(choice.observed(g, seldom))["second"] == "event"
-    assert choice.choose(choice.observed(g, often))["second"] == "masked"
+    assert choice.choose(choice.observed(g, seldom), none)["second"] == "event"
+    g = choice.observed(g, often)
+    assert choice.choose(g, none)["second"] == "masked"
+    assert choice.choose(g, tables)["second"] == "table"
     full, _ = convolution(torch.randn(64, 64, 3, 3), steps=8, side=32)
-    assert choice.choose(choice.observed(full, often))["second"] == "dense"
-    monkeypatch.setattr(native, "has_tables", lambda: True)
-    assert choice.choose(choice.observed(g, often))["second"] == "table"
+    assert choice.choose(replace(full, events=g.events), none)["second"] == "dense"
 
 
-def test_the_reference_runs_where_nothing_is_compiled(monkeypatch):
-    model, x, compiled = small()
-    monkeypatch.setattr(native, "_lib", None)
-    assert not native.available()
-    torch.testing.assert_close(sparse.Compiled(compiled.graph, compiled.paths)(x), logits(model, x), rtol=0, atol=1e-5)
+@pytest.mark.parametrize("level", [*native.levels, None], ids=str)
+def test_costs_are_those_of_the_level_in_use(level):
+    with native.using(level):
+        costs = choice.costs_here()
+        assert math.isfinite(costs.table) == native.has_tables()
+    assert replace(costs, table=0) == replace(choice.COSTS[level or "portable"], table=0)
 
 
 def convolution(weight, stride=1, steps=3, side=9):
@@ -367,27 +375,27 @@ def convolution(weight, stride=1, steps=3, side=9):
     return g, (torch.rand(steps, 1, C, side, side) < 0.3).float()
 
 
-@needs_kernels
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(("level", "path"), WAYS)
 @pytest.mark.parametrize("stride", [1, 2])
-def test_layer_without_weights_has_its_bias_alone(path, stride):
+def test_layer_without_weights_has_its_bias_alone(level, path, stride):
     g, x = convolution(torch.zeros(3, 2, 3, 3), stride)
-    program = kernels.Program(g, {"first": "masked", "second": path})
+    with native.using(level):
+        program = kernels.Program(g, {"first": "masked", "second": path})
     program.run(x[:, 0].numpy())
     torch.testing.assert_close(program.signal(2)[:, None], reference.signals_of(g, x)[2])
 
 
-@needs_kernels
-@pytest.mark.parametrize("path", [path for path in PATHS if path != "dense"])
+@pytest.mark.parametrize(("level", "path"), [way for way in WAYS if way[1] != "dense"])
 @pytest.mark.parametrize("bits", [2, 5, 8])
 @pytest.mark.parametrize("sparsity", [0.0, 0.9])
-def test_whole_weights_give_exactly_the_currents_of_the_reference(path, bits, sparsity):
+def test_whole_weights_give_exactly_the_currents_of_the_reference(level, path, bits, sparsity):
     torch.manual_seed(bits)
     weight = torch.randn(5, 40, 3, 3)
     g, x = convolution(weight * (torch.rand_like(weight) >= sparsity), steps=11, side=12)
     g = graph.quantised(g, bits)
     assert set((g.nodes[1].synapses[0].weight / 2 ** (bits - 1)).abs().lt(1).unique().tolist()) == {True}
-    program = kernels.Program(g, {"first": "masked", "second": path}, currents=True)
+    with native.using(level):
+        program = kernels.Program(g, {"first": "masked", "second": path}, currents=True)
     program.run(x[:, 0].numpy())
     wanted = reference.currents(g.nodes[1], reference.signals_of(g, x))[:, 0].flatten(2)
     found = torch.from_numpy(program.kept("second")[..., : wanted.shape[2]].copy())
@@ -439,7 +447,8 @@ def test_pools_of_any_geometry(data):
     pool = graph.Pool("pool", 1, kind, size, stride, padding, out)
     g = graph.Graph(T, False, 1, [(C, H, W), copy.shape, out], [copy, pool], (2,))
     x = (torch.rand(T, 1, C, H, W) < data.draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))).float()
-    program = kernels.Program(g, {"copy": "masked"})
+    with native.using(data.draw(levels)):
+        program = kernels.Program(g, {"copy": "masked"})
     program.run(x[:, 0].numpy())
     torch.testing.assert_close(program.signal(2)[:, None], reference.signals_of(g, x)[2])
 
@@ -530,17 +539,15 @@ def test_forged_files_are_refused(edit, tmp_path):
         sparse.load(tmp_path / "net")
 
 
-@needs_kernels
 def test_every_path_gives_the_same_on_two_threads():
-    model, x, _ = small()
-    g = choice.observed(graph.build(model, x), x)
-    threads = torch.get_num_threads()
+    _, x, compiled = small()
+    g, threads = compiled.graph, torch.get_num_threads()
     try:
         for path in PATHS:
-            compiled, found = sparse.Compiled(g, {n.name: path for n in g.nodes if isinstance(n, graph.Layer)}), []
+            compiled, found = sparse.Compiled(g, dict.fromkeys(layer_names(g), path)), []
             for n in (1, 2):
                 torch.set_num_threads(n)
-                found.append(compiled(x))
+                found.append(compiled(x[:1]))
             assert torch.equal(*found)
     finally:
         torch.set_num_threads(threads)
@@ -581,7 +588,7 @@ def test_means_of_maps(convolutions, path):
             sparse.compile(model, x)
         return
     g = graph.build(model, x)
-    compiled = sparse.Compiled(g, {n.name: path for n in g.nodes if isinstance(n, graph.Layer)})
+    compiled = sparse.Compiled(g, dict.fromkeys(layer_names(g), path))
     torch.testing.assert_close(compiled(x), logits(model, x), rtol=0, atol=1e-5)
 
 
@@ -612,7 +619,7 @@ def test_what_is_refused_with_its_path():
         sparse.compile(model, x)
 
 
-@pytest.mark.parametrize(("name", "settings_", "size"), [("cifarnet", {}, 16), ("resnet20", {}, 16)])
+@pytest.mark.parametrize(("name", "settings_", "size"), [("cifarnet", {}, 16), ("resnet20", {}, 8)])
 def test_networks_that_methods_have_made_narrower(name, settings_, size):
     model, x = network(name, {"width": 0.2, **settings_}, (3, size), 4), inputs((3, size), 4, False)
     c = Context(model, Masks.ones(model), torch.Generator())

@@ -19,18 +19,13 @@ def cut_by(score):
 
 
 CUTS = {score: cut_by(score) for score in ("lamp", "magnitude")}
-ABLE = native.LEVELS[native.LEVELS.index(native.level) :] if native.available() else ()
-WAYS = ("numpy", *ABLE)
 
 
-@pytest.fixture(params=WAYS, autouse=True)
-def way(request, monkeypatch):
-    """Without the compiled kernels, and with those for each instruction set that this processor runs."""
-    if request.param == "numpy":
-        monkeypatch.setattr(native, "_lib", None)
-    else:
-        monkeypatch.setattr(native, "level", request.param)
-    return request.param
+@pytest.fixture(params=[*native.levels, None], ids=str, autouse=True)
+def way(request):
+    """With the compiled kernels for each instruction set that this processor runs, and without them, in numpy."""
+    with native.using(request.param):
+        yield
 
 
 def by_definition(score, weights, keep, alive):
