@@ -106,7 +106,9 @@ def test_peak_memory_counts_what_a_run_needs_at_once():
     peak = timing.peak_memory(lif.memory_run, lif.OURS, 4, 4_000_000)
     if peak is None:
         pytest.skip("this system does not tell")
-    assert 2.8 < peak / 16e6 < 3.3
+    # Spikes and two gradients; torch keeps the potentials as well, and makes rows, a quarter each, on the way.
+    least, most = (3, 3) if native.available() else (4, 5)
+    assert least - 0.2 < peak / 16e6 < most + 0.3
 
 
 def test_lif_without_peers(alone):

@@ -21,11 +21,16 @@ def cut_by(score):
 CUTS = {score: cut_by(score) for score in ("lamp", "magnitude")}
 
 
-@pytest.fixture(params=[*native.levels, None], ids=str, autouse=True)
+WAYS = [*native.levels, None]  # the compiled kernels for each instruction set that this processor runs, and numpy
+
+
+@pytest.fixture(params=WAYS, ids=str)
 def way(request):
-    """With the compiled kernels for each instruction set that this processor runs, and without them, in numpy."""
     with native.using(request.param):
         yield
+
+
+every_way = pytest.mark.usefixtures("way")
 
 
 def by_definition(score, weights, keep, alive):
@@ -80,40 +85,38 @@ def networks(draw):
 
 
 @pytest.mark.parametrize("score", CUTS)
-def test_exact_with_every_tie(score, way):
-    @given(networks(), st.floats(0, 0.999), st.integers(0, 99), st.booleans())
-    @settings(max_examples=200, deadline=None)
-    def check(weights, sparsity, seed, masked):
-        alive = None
-        if masked:
-            g = torch.Generator().manual_seed(seed)
-            alive = {n: torch.rand(w.shape, generator=g) < 0.7 for n, w in weights.items()}
-            weights = {n: torch.where(alive[n], w, 0.0) for n, w in weights.items()}
-        total = sum(w.numel() if alive is None else int(alive[n].sum()) for n, w in weights.items())
-        keep = round((1 - sparsity) * total)
-        if keep == 0:
-            with pytest.raises(UserError, match="leaves none"):
-                CUTS[score](weights, sparsity, alive)
-            return
-        assert same(CUTS[score](weights, sparsity, alive), by_definition(score, weights, keep, alive))
-
-    check()
+@settings(max_examples=100, deadline=None)
+@given(networks(), st.floats(0, 0.999), st.integers(0, 99), st.booleans())
+def test_exact_with_every_tie(score, weights, sparsity, seed, masked):
+    alive = None
+    if masked:
+        g = torch.Generator().manual_seed(seed)
+        alive = {n: torch.rand(w.shape, generator=g) < 0.7 for n, w in weights.items()}
+        weights = {n: torch.where(alive[n], w, 0.0) for n, w in weights.items()}
+    total = sum(w.numel() if alive is None else int(alive[n].sum()) for n, w in weights.items())
+    keep = round((1 - sparsity) * total)
+    exact = by_definition(score, weights, keep, alive)
+    for way in WAYS:
+        with native.using(way):
+            if keep == 0:
+                with pytest.raises(UserError, match="leaves none"):
+                    CUTS[score](weights, sparsity, alive)
+            else:
+                assert same(CUTS[score](weights, sparsity, alive), exact)
 
 
 @pytest.mark.parametrize("score", CUTS)
-def test_exact_through_chunks(score, way, monkeypatch):
-    monkeypatch.setattr(cut_passes, "_CHUNK", 5)
-    monkeypatch.setattr(cut_passes, "_ROOM", 7)
-
-    @given(st.integers(0, 10_000), st.integers(1, 6), st.floats(0, 0.99), st.integers(1, 3))
-    @settings(max_examples=40, deadline=None)
-    def check(seed, digits, sparsity, layers):
-        g = torch.Generator().manual_seed(seed)
-        weights = {f"l{i}": (torch.randn(150, generator=g) * 2**digits).round() / 7 for i in range(layers)}
-        keep = round((1 - sparsity) * 150 * layers)
-        assert same(CUTS[score](weights, sparsity), by_definition(score, weights, keep, None))
-
-    check()
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 6), st.floats(0, 0.99), st.integers(1, 3))
+def test_exact_through_chunks(score, seed, digits, sparsity, layers):
+    g = torch.Generator().manual_seed(seed)
+    weights = {f"l{i}": (torch.randn(150, generator=g) * 2**digits).round() / 7 for i in range(layers)}
+    exact = by_definition(score, weights, round((1 - sparsity) * 150 * layers), None)
+    for way in WAYS:
+        with native.using(way), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cut_passes, "_CHUNK", 5)
+            patch.setattr(cut_passes, "_ROOM", 64)
+            assert same(CUTS[score](weights, sparsity), exact)
 
 
 def network(seed=0):
@@ -122,6 +125,7 @@ def network(seed=0):
     return {"a": first, "b": torch.randn(700, 500, generator=g) / 9, "c": (torch.rand(10, 300, generator=g) - 0.5) / 5}
 
 
+@every_way
 @pytest.mark.parametrize("score", CUTS)
 @pytest.mark.parametrize("sparsity", [0.0, 0.2, 0.5, 0.9, 0.98, 0.999, 0.99999])
 def test_equal_to_the_sorted_definition(score, sparsity):
@@ -129,6 +133,7 @@ def test_equal_to_the_sorted_definition(score, sparsity):
     assert same(CUTS[score](weights, sparsity), global_masks(SCORES[score](weights, torch.Generator()), sparsity))
 
 
+@every_way
 @pytest.mark.parametrize("score", CUTS)
 def test_equal_through_repeated_cuts(score):
     weights, masks = network(1), None
@@ -138,6 +143,7 @@ def test_equal_through_repeated_cuts(score):
         weights, masks = {n: torch.where(new[n], w, 0.0) for n, w in weights.items()}, new
 
 
+@every_way
 @pytest.mark.parametrize("score", CUTS)
 def test_ties_of_a_channels_last_layer(score):
     g = torch.Generator().manual_seed(0)
@@ -151,6 +157,7 @@ def test_ties_of_a_channels_last_layer(score):
             assert same(CUTS[score]({"w": dead}, 1 - keep / living, {"w": alive}), expected)
 
 
+@every_way
 def test_positions_count_in_order_of_rows_whatever_the_memory_order():
     w = torch.ones(2, 3, 2, 2)
     views = {
@@ -170,6 +177,7 @@ def test_positions_count_in_order_of_rows_whatever_the_memory_order():
             assert torch.equal(zeros, kept)
 
 
+@every_way
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 @pytest.mark.parametrize("score", CUTS)
 def test_other_precisions(score, dtype):
@@ -179,6 +187,7 @@ def test_other_precisions(score, dtype):
         assert same(CUTS[score](weights, sparsity), expected)
 
 
+@every_way
 @pytest.mark.parametrize("score", CUTS)
 def test_dead_weights_that_are_not_zero_count_in_the_sums_and_stay_dead(score):
     weights = network(3)
@@ -187,6 +196,7 @@ def test_dead_weights_that_are_not_zero_count_in_the_sums_and_stay_dead(score):
     assert same(CUTS[score](weights, 0.9, alive), expected)
 
 
+@every_way
 def test_infinite_weights_and_nan():
     w = torch.tensor([1.0, float("inf"), 2.0])
     assert CUTS["magnitude"]({"w": w}, 0.6)["w"].tolist() == [False, True, False]
@@ -197,6 +207,7 @@ def test_infinite_weights_and_nan():
             make({"a": torch.ones(3), "b": torch.tensor([1.0, float("nan")])}, 0.5)
 
 
+@every_way
 @pytest.mark.parametrize("score", CUTS)
 def test_errors_and_empty_layers(score):
     for sparsity in (-0.1, 1.0, float("nan")):
@@ -209,6 +220,7 @@ def test_errors_and_empty_layers(score):
     assert (masks["a"].shape, masks["b"].tolist()) == ((0,), [False, True])
 
 
+@every_way
 @pytest.mark.parametrize("score", CUTS)
 @pytest.mark.parametrize("value", [0.0, 0.1])
 def test_a_million_equal_weights(score, value):
@@ -220,6 +232,7 @@ def test_a_million_equal_weights(score, value):
     assert all(m[: kept[n]].all() for n, m in masks.items())
 
 
+@every_way
 def test_the_largest_sums_are_exact():
     # 2^24 equal weights fill the kernel's tables to the brim; layers that differ in nothing share evenly.
     w = torch.full((1 << 24,), 1.9999999)
@@ -227,6 +240,7 @@ def test_the_largest_sums_are_exact():
     assert [int(m.sum()) for m in masks.values()] == [16777, 16777]
 
 
+@every_way
 def test_random_and_unknown_scores_are_ranked_by_sorting():
     weights, g = network(), torch.Generator
     assert same(
