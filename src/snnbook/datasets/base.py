@@ -139,10 +139,6 @@ class FrameSet(Dataset):
             raise UserError(f"a subset has at least 1 sample, got {n}")
         return self._classes_in_turn[:n]
 
-    def subset(self, n: int) -> FrameSet:
-        """The former name of `head`."""
-        return self.head(n)
-
     @cached_property
     def _classes_in_turn(self) -> Tensor:
         """All indices: the first sample of every class, then the second of every class, and so on."""
