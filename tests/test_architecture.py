@@ -6,11 +6,12 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from snnbook.book.imports import imported, modules, statements, tree
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "snnbook"
@@ -50,44 +51,9 @@ REPORT_MAY_USE = (
 METHODS = sorted((PACKAGE / "pruning" / "methods").glob("[!_]*.py"))
 
 
-def module_name(path: Path) -> str:
-    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-@cache
-def modules() -> dict[str, Path]:
-    return {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imports(node: ast.AST) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every import that runs, as (module, names taken from it); those for the type checker are left out."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
-            continue
-        if isinstance(child, ast.Import):
-            yield from ((alias.name, ()) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            yield child.module or "", tuple(alias.name for alias in child.names)
-        else:
-            yield from imports(child)
-
-
-@cache
 def uses(module: str) -> frozenset[str]:
     """The modules of this package that a module imports."""
-    known, found = modules(), set()
-    for name, members in imports(tree(known[module])):
-        submodules = {f"{name}.{member}" for member in members} & set(known)
-        found |= submodules
-        if name in known and len(submodules) < max(1, len(members)):
-            found.add(name)
-    return frozenset(found - {module})
+    return imported(tree(modules()[module])) - {module}
 
 
 def covered_by(module: str, units: tuple[str, ...]) -> str:
@@ -173,7 +139,7 @@ def test_torchvision_has_one_door():
     doors = {
         path.relative_to(ROOT).as_posix()
         for path in sources
-        if any(name.split(".")[0] == "torchvision" for name, _ in imports(tree(path)))
+        if any(name.split(".")[0] == "torchvision" for name, _ in statements(tree(path)))
         or named.search(path.read_text(encoding="utf-8"))
     }
     assert doors <= {"src/snnbook/datasets/vision.py"}

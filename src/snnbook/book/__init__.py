@@ -1,0 +1,112 @@
+"""The book: notebooks run by papermill, put beside the prose and rendered by Jupyter Book. `build` is the door.
+
+A build has its own folder, `build/book/<profile>/`: `executed/` holds what papermill wrote, `src/` is prose,
+executed notebooks and vendored files together, `_build/html/` is the book. So two profiles never mix, and
+nothing in the work tree changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snnbook import paths
+from snnbook.book.execute import ExecutedPage, NotebookError, execute, execute_all
+from snnbook.book.notebooks import Notebook, notebooks, select
+from snnbook.book.render import render, vendor_mathjax
+from snnbook.book.runs import code_of_runs, empty_unless, run_studies
+from snnbook.book.toc import check_toc, table_of_contents
+from snnbook.errors import UserError
+
+__all__ = ["ExecutedPage", "Notebook", "NotebookError", "Summary", "build", "execute", "folder", "notebooks"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a build did.
+
+    html: the first page. ran, reused: numbers of trials. pages: the executed notebooks. verdicts: a line for every
+    claim that was tested, and one that counts the others.
+    """
+
+    html: Path
+    ran: int
+    reused: int
+    pages: tuple[ExecutedPage, ...]
+    verdicts: tuple[str, ...] = ()
+
+
+def folder(profile: str, fresh: bool = False) -> Path:
+    """The folder of the builds of a profile; those that train everything anew have one of their own."""
+    return paths.build() / ("fresh" if fresh else "book") / profile
+
+
+def build(
+    profile: str = "laptop",
+    fresh: bool = False,
+    only: Sequence[str] = (),
+    seeds: str = "",
+    results: str = "",
+    jobs: int = 2,
+    options: str = "",
+) -> Summary:
+    """Run what is missing, execute the notebooks, render the book, and say what happened.
+
+    fresh: start from an empty results folder below `build/`, so that stored records are neither read nor overwritten;
+    a fresh build that was cut off goes on where it stopped. only: names of notebooks; the others are not run, and have
+    a page only if an earlier build left one. The rest are the notebooks' parameters; a relative `results` is taken from
+    the current folder. Raises UserError.
+    """
+    if fresh and results:
+        raise UserError("a fresh build has its own folder of results; leave out one of the two")
+    every = notebooks()
+    wanted = select(every, only)
+    check_toc(table_of_contents(), every)
+    work = folder(profile, fresh)
+    unfinished = work / "unfinished"
+    if fresh:
+        empty_unless(work / "results", unfinished, code_of_runs())
+        results = str(work / "results")
+    parameters = {
+        "profile": profile, "seeds": seeds, "results": _from_root(results), "jobs": jobs, "options": options,
+    }  # fmt: skip
+    vendor_mathjax()
+    runs = run_studies((name for notebook in wanted for name in notebook.reads), parameters)
+    pages = execute_all(wanted, every, parameters, work / "executed")
+    complete = all((work / "executed" / f"{notebook.name}.ipynb").is_file() for notebook in every)
+    html = render(work, strict=complete)
+    unfinished.unlink(missing_ok=True)
+    summary = Summary(html, runs.ran, runs.reused, pages, _verdicts(runs.results))
+    _report(summary)
+    return summary
+
+
+def _from_root(results: str) -> str:
+    """A folder as notebooks take it, which run in the repository's root: relative to it where it lies below."""
+    if not results:
+        return ""
+    path = Path(results).expanduser().resolve()
+    root = paths.repository()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _verdicts(results: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line for every claim that these results could test, and one that counts the others."""
+    from snnbook.report import claims, papers
+
+    board = claims.verdicts(results)
+    texts = papers.claim_texts(verdict.claim for verdict in board)
+    tested = [verdict for verdict in board if verdict.outcome != claims.NOT_TESTABLE]
+    lines = [f"{verdict.outcome:<10} {verdict.claim}  {texts[verdict.claim]}" for verdict in tested]
+    return (*lines, f"{len(board) - len(tested)} of {len(board)} claims are not testable here")
+
+
+def _report(summary: Summary) -> None:
+    executed = sum(not page.kept for page in summary.pages)
+    print(f"\ntrials: {summary.ran} run, {summary.reused} reused")
+    print(f"pages:  {executed} executed, {len(summary.pages) - executed} kept")
+    if summary.verdicts:
+        print("\nverdicts:", *summary.verdicts, sep="\n  ")
+    print(f"\nThe book is at {summary.html.as_uri()}", flush=True)

@@ -1,0 +1,79 @@
+"""The records that pages read: what is missing is run before any page is executed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snnbook import paths
+from snnbook.book import imports
+from snnbook.errors import unknown
+
+if TYPE_CHECKING:
+    from snnbook.experiments import Results, Study
+
+Parameters = Mapping[str, Any]
+"""What every notebook of the book takes: profile, seeds, results, jobs, options."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The results of studies by name, and how many trials were run and reused for them."""
+
+    results: dict[str, Results]
+    ran: int
+    reused: int
+
+
+def results_folder(parameters: Parameters) -> Path:
+    """The folder of records that a notebook with these parameters reads; it runs in the repository's root."""
+    return paths.repository() / paths.results(parameters.get("profile", "laptop"), parameters.get("results", ""))
+
+
+def study_of(name: str, parameters: Parameters) -> Study:
+    """A study as a notebook with these parameters asks for it."""
+    from snnbook.experiments import runner
+
+    given = (parameters.get(key, default) for key, default in (("profile", "laptop"), ("seeds", ""), ("options", "")))
+    return runner.asked(name, *given)
+
+
+def run_studies(names: Iterable[str], parameters: Parameters) -> Runs:
+    """Run all missing trials of these studies in one queue, and read their records.
+
+    Smoke records are thrown away first when the code that makes them has changed: they are there to see that it runs.
+    """
+    from snnbook.experiments import runner
+    from snnbook.experiments.studies import PROFILES
+
+    if parameters["profile"] not in PROFILES:
+        raise unknown("profile", parameters["profile"], PROFILES)
+    folder = results_folder(parameters)
+    if parameters["profile"] == "smoke" and not parameters["results"]:
+        empty_unless(folder, folder / ".code", code_of_runs())
+    chosen = [study_of(name, parameters) for name in dict.fromkeys(names)]
+    store = runner.open_store(parameters["profile"], str(folder))
+    wanted = [(trial, seed) for study in chosen for trial in study.trials.values() for seed in study.seeds]
+    ran, reused = runner.run_many(wanted, store, parameters["profile"], parameters["jobs"])
+    return Runs({study.name: runner.run_study(study, store, progress=False) for study in chosen}, ran, reused)
+
+
+def code_of_runs() -> str:
+    """A hash of the code that decides what a run of a trial gives."""
+    code = hashlib.sha256()
+    for module in sorted(imports.closure_of("snnbook.experiments")):
+        code.update(module.encode() + imports.modules()[module].read_bytes())
+    return code.hexdigest()
+
+
+def empty_unless(folder: Path, marker: Path, content: str) -> None:
+    """Empty a folder unless `marker`, a file, has this content; afterwards the folder is there and the file has it."""
+    if not marker.exists() or marker.read_text(encoding="utf-8") != content:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(content, encoding="utf-8")
