@@ -242,7 +242,9 @@ def train(
         for x, y in ahead(prepared(c.T)):
             c.batch = x, y
             pruner.before_step(c)
-            loss = loss_on(model, x, y, loss_fn, recipe.precision) + pruner.penalty(c)
+            with pruner.during_forward(c):
+                loss = loss_on(model, x, y, loss_fn, recipe.precision)
+            loss = loss + pruner.penalty(c)
             c.optimizer.zero_grad()  # type: ignore[union-attr]
             loss.backward()
             pruner.after_backward(c)
