@@ -84,7 +84,7 @@ def test_every_command_has_help(command):
         (["run", "A.table4", "-p", "lam"], "key=value"),
         (["run", "A.table4", "-p", "profile=smoke"], "not an option of a study"),
         (["run", "A.table4", "-p", "width=abc"], "width must be float"),
-        (["run", "A.table4", "-p", "lam=-1"], "lambda must not be negative"),
+        (["run", "A.table4", "-p", "lam=-1"], "lam must be at least 0"),
         (["run", "A.table4", "-p", "T=0"], "T must be at least 1"),
         (["run", "lamp", "-p", "sparsity=1.5"], "sparsity must lie in"),
         (["run", "lamp", "-p", "data=digits"], "unknown data set"),

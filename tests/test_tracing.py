@@ -12,7 +12,7 @@ from snnbook import networks
 from snnbook.errors import UserError
 from snnbook.neurons import IF, LIF, LIFParameters, lif_reference
 from snnbook.surrogates import Tanh
-from snnbook.tracing import Block, blocks, measuring, neurons, potentials, reset
+from snnbook.tracing import LayerTrace, measuring, neurons, potentials, reset, trace_layers
 
 
 class Fold(nn.Sequential):
@@ -24,7 +24,7 @@ def _conv(c, out, size=3):
     return Fold(nn.Conv2d(c, out, size, padding=size // 2), nn.BatchNorm2d(out))
 
 
-def _behind(found):
+def _after(found):
     return {name: (b.norm, b.neuron) for name, b in found.items()}
 
 
@@ -32,21 +32,21 @@ def test_a_chain():
     net = nn.Sequential(
         _conv(2, 4), LIF(), Fold(nn.MaxPool2d(2), nn.Flatten()), Fold(nn.Linear(4 * 9, 5)), LIF(), Fold(nn.Linear(5, 3))
     )
-    assert list(blocks(net, torch.rand(3, 2, 2, 6, 6)).values()) == [
-        Block("0.0", (2, 6, 6), (4, 6, 6), 6, "0.1", "1"),
-        Block("3.0", (36,), (5,), 6, "", "4"),
-        Block("5.0", (5,), (3,), 6),
+    assert list(trace_layers(net, torch.rand(3, 2, 2, 6, 6)).values()) == [
+        LayerTrace("0.0", (2, 6, 6), (4, 6, 6), 6, "0.1", "1"),
+        LayerTrace("3.0", (36,), (5,), 6, "", "4"),
+        LayerTrace("5.0", (5,), (3,), 6),
     ]
 
 
 def test_a_layer_is_behind_no_neurons_of_another_width_or_kind_of_map():
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.BatchNorm1d(16), LIF(), nn.Linear(16, 2))
-    assert _behind(blocks(net, torch.rand(5, 1, 4, 4))) == {"0": ("", ""), "4": ("", "")}
+    assert _after(trace_layers(net, torch.rand(5, 1, 4, 4))) == {"0": ("", ""), "4": ("", "")}
 
 
 def test_a_norm_behind_the_neurons_is_not_the_layers():
     net = nn.Sequential(Fold(nn.Conv2d(1, 4, 3)), LIF(), Fold(nn.BatchNorm2d(4)), Fold(nn.Conv2d(4, 4, 1)))
-    assert _behind(blocks(net, torch.rand(2, 1, 1, 4, 4))) == {"0.0": ("", "1"), "3.0": ("", "")}
+    assert _after(trace_layers(net, torch.rand(2, 1, 1, 4, 4))) == {"0.0": ("", "1"), "3.0": ("", "")}
 
 
 class Residual(nn.Module):
@@ -67,7 +67,7 @@ class Residual(nn.Module):
 @pytest.mark.parametrize("first", ["main", "short"])
 def test_both_branches_of_a_residual_block_have_the_neurons_behind_the_addition(first):
     net = nn.Sequential(_conv(2, 4), LIF(), Residual(first))
-    assert _behind(blocks(net, torch.rand(3, 2, 2, 6, 6))) == {
+    assert _after(trace_layers(net, torch.rand(3, 2, 2, 6, 6))) == {
         "0.0": ("0.1", "1"),
         "2.main.0.0": ("2.main.0.1", "2.main.1"),
         "2.main.2.0": ("2.main.2.1", "2.out"),
@@ -89,7 +89,7 @@ class Stream(nn.Module):
 
 
 def test_a_stream_of_currents():
-    assert _behind(blocks(Stream(), torch.rand(3, 2, 2, 6, 6))) == {
+    assert _after(trace_layers(Stream(), torch.rand(3, 2, 2, 6, 6))) == {
         "stem.0": ("stem.1", "la"),
         "a.0": ("a.1", "lb"),
         "b.0": ("b.1", ""),
@@ -122,15 +122,15 @@ class Steps(nn.Module):
 
 
 def test_the_last_layer_of_a_step_does_not_get_the_neurons_of_the_next_step():
-    found = blocks(Steps(), torch.rand(2, 3))
-    assert _behind(found) == {"first": ("norm", "l1"), "second": ("", "l2"), "last": ("", "")}
+    found = trace_layers(Steps(), torch.rand(2, 3))
+    assert _after(found) == {"first": ("norm", "l1"), "second": ("", "l2"), "last": ("", "")}
     assert [b.rows for b in found.values()] == [2, 2, 2]
 
 
 def test_neurons_and_layers_that_are_used_twice_are_listed_where_they_run_first():
     lif, shared = LIF(), Fold(nn.Linear(4, 4))
     net = nn.Sequential(Fold(nn.Linear(3, 4)), lif, shared, LIF(), shared, lif, Fold(nn.Linear(4, 4)), lif)
-    assert _behind(blocks(net, torch.rand(2, 2, 3))) == {"0.0": ("", "1"), "2.0": ("", "3"), "6.0": ("", "1")}
+    assert _after(trace_layers(net, torch.rand(2, 2, 3))) == {"0.0": ("", "1"), "2.0": ("", "3"), "6.0": ("", "1")}
 
 
 def test_tracing_leaves_everything_as_it_was():
@@ -138,7 +138,7 @@ def test_tracing_leaves_everything_as_it_was():
     net[1].keep_potential = True
     x = torch.rand(3, 2, 2, 6, 6)
     before = {name: v.clone() for name, v in net.state_dict().items()}
-    blocks(net, x)
+    trace_layers(net, x)
     assert net.training
     assert net[1].keep_potential
     assert not any(m._forward_hooks for m in net.modules())
@@ -153,7 +153,7 @@ def test_tracing_leaves_everything_as_it_was():
 def test_layers_that_are_not_trained_are_traced_too(frozen):
     net = nn.Sequential(nn.Linear(3, 4), LIF(), nn.Linear(4, 2)).requires_grad_(not frozen)
     with torch.no_grad():
-        assert _behind(blocks(net, torch.rand(2, 2, 3))) == {"0": ("", "1"), "2": ("", "")}
+        assert _after(trace_layers(net, torch.rand(2, 2, 3))) == {"0": ("", "1"), "2": ("", "")}
 
 
 PAPERS = {
@@ -172,7 +172,7 @@ PAPERS = {
 def test_the_papers_networks(name):
     shape, changes, bare = PAPERS[name]
     net = networks.build(name, width=0.03, T=2, **changes)
-    found = blocks(net, torch.rand(shape))
+    found = trace_layers(net, torch.rand(shape))
     modules = dict(net.named_modules())
     convolutions = [b for n, b in found.items() if isinstance(modules[n], nn.Conv2d)]
     assert set(found) == {n for n, m in modules.items() if isinstance(m, nn.Conv2d | nn.Linear)}
@@ -184,10 +184,10 @@ def test_the_papers_networks(name):
 
 
 def test_the_branches_of_the_papers_residual_networks():
-    found = _behind(blocks(networks.build("resnet19", width=0.03, T=2), torch.rand(1, 3, 32, 32)))
+    found = _after(trace_layers(networks.build("resnet19", width=0.03, T=2), torch.rand(1, 3, 32, 32)))
     assert found["body.1.main.2.0"][1] == found["body.1.shortcut.0.0"][1] == "body.1.neurons"
     assert found["body.2.main.2.0"][1] == "body.2.neurons", "an identity shortcut brings nothing of the block before"
-    found = _behind(blocks(networks.build("sew_resnet18", width=0.03, T=2), torch.rand(1, 3, 32, 32)))
+    found = _after(trace_layers(networks.build("sew_resnet18", width=0.03, T=2), torch.rand(1, 3, 32, 32)))
     assert found["body.3.shortcut.0.0"][1] == "body.3.shortcut.1"
 
 
@@ -325,7 +325,7 @@ def test_tracing_keeps_no_activations():
                 y.grad_fn._saved_self  # noqa: B018
             return y
 
-    assert list(blocks(nn.Sequential(Squared(3, 4), LIF()), torch.rand(2, 2, 3))) == ["0"]
+    assert list(trace_layers(nn.Sequential(Squared(3, 4), LIF()), torch.rand(2, 2, 3))) == ["0"]
 
 
 def test_potentials_that_cannot_be_read():

@@ -121,8 +121,7 @@ method.standing(study, "admm")
 #   $\rho / 2$ times the norm, not its square, to the loss, starts $Z$ as a copy of $W$, and makes the final cut by
 #   $W$ alone, without $U$; the last is done here too.
 # - As we remember, Deng et al. keep the first and the last layer dense; paper B's network keeps the first one dense.
-#   For the comparison all layers are pruned (`ends=True`); with `ends=False` the others give more, so that the total
-#   stays what was asked for.
+#   Here all layers are pruned.
 # - Every layer keeps the same share; `layers="erk"` spreads the weights by the rule of {doc}`rigl`, `"global"` ranks
 #   all weights together.
 # - Quantisation and the regularisation of activity, the other two parts of that paper, are left out.

@@ -74,7 +74,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # | line of Algorithm 1 | hook |
 # |---|---|
-# | 3: a step of training; before an update, a probe listens to the potentials | `before_step` opens it |
+# | 3: a step of training; before an update, a probe listens to the potentials | `during_forward` opens it |
 # | 4–6: the sparsity that is due {eq}`eq-criticality-due` | `after_step` |
 # | 7–8: cut further {eq}`eq-criticality-further` | `after_step` |
 # | 9: criticality of that step {eq}`eq-criticality-score` | `after_step` reads the probe |

@@ -115,8 +115,8 @@ method.standing(study, "greg")
 #   penalty that variant 2 has for the kept ones: the authors note in their code that it seems a bad idea.
 # - The penalty is part of the gradient, as there. SGD shrinks weights by $\eta\mu$ a step; Adam divides this gradient
 #   by its own size like any other, so once $\mu w$ outweighs the rest, weights fall by about $\eta$ a step.
-# - The first convolution stays, as in the public example (`encoder=True` lets it go), and so do the last convolutions
-#   of residual blocks and the shortcuts, by the public code's rule.
+# - The first convolution stays, as in the public example, and so do the last convolutions of residual blocks and the
+#   shortcuts, by the public code's rule.
 # - The method is made for a trained network. From scratch, variant 1 would choose by random weights.
 #
 # ```{exercise}

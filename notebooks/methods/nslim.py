@@ -116,7 +116,7 @@ method.standing(study, "nslim")
 #   does.
 # - It removes the channel at the threshold too, one more than asked for. The count here is exact.
 # - In its residual network each block reads a selection of the stream, which itself stays whole. Here the stream stays
-#   whole and is read whole; with `streams=True` its channels go from all layers that meet in it.
+#   whole and is read whole.
 # - A layer that would lose all its channels keeps the best one, with a warning; the public code leaves it to the user.
 # - Torch-Pruning, the library for such dependencies, was tried and does not fit: it loses the channels where time is
 #   folded into the batch (the numbers are in the docstring of `channels.py`).

@@ -148,11 +148,15 @@ def refuses(name, data, network):
     return False
 
 
+def has_default(name, key):
+    return pruning.settings(name).get(key) is not None
+
+
 rows = []
 for name in NAMES:
     seen = attempt(name, EVENTS)
     needs = [what for what, (data, network) in WITHOUT.items() if refuses(name, data, network)]
-    asked = [key for key in ("sparsity", "channels", "share", "strength", "lam") if key in pruning.settings(name)]
+    asked = [key for key in ("sparsity", "channels", "share", "strength", "lam") if has_default(name, key)]
     rows.append(
         {
             "Method": link(name),
@@ -178,7 +182,7 @@ tables.table(
 #
 # ## Which hooks carry it?
 #
-# The loop calls a method at eight places. Most methods need two or three of them.
+# The loop calls a method at a few places. Most methods need two or three of them.
 
 # %% tags=["hide-input"]
 HOOKS = [name for name in vars(pruning.Pruner) if not name.startswith("_") and not name.endswith("state_dict")]

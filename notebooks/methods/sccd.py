@@ -65,7 +65,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 # |---|---|
 # | train | – |
 # | scales, rates, {eq}`eq-sccd-importance`; the least important channels go | `after_step`, once |
-# | fine-tune with {eq}`eq-sccd-loss` | `before_step` watches the neurons, `penalty` |
+# | fine-tune with {eq}`eq-sccd-loss` | `during_forward` watches the neurons, `penalty` |
 # | copy what is left into a narrow network | `finish` |
 #
 # The code, from the package:
@@ -126,7 +126,7 @@ method.standing(study, "sccd")
 # - So is the division by the mean of the layer. Our first reading had none. Layers fire at very different rates, and in
 #   the tuning it took all but one channel of some early ones; the division came then, before any test result.
 # - Whether the original trains with a penalty on the scales before it prunes is not known; this does not.
-# - What it does with residual streams is not known; they stay whole here unless `streams=True`.
+# - What it does with residual streams is not known; they stay whole here.
 # - The networks of its tables are not described in the sources at hand; {doc}`overview` has the reconstruction on
 #   ours.
 #

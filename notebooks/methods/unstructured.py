@@ -27,7 +27,7 @@ import numpy as np
 
 from snnbook import experiments
 from snnbook.pruning.methods import unstructured
-from snnbook.pruning.parts import sop_cost
+from snnbook.pruning.parts import soft_masks, sop_cost
 from snnbook.report import page, plots
 from snnbook.report.pages import method
 
@@ -87,6 +87,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(unstructured.Unstructured), language="python"))
+display(Code(inspect.getsource(soft_masks.SoftMasks), language="python"))
 display(Code(inspect.getsource(sop_cost.geometry), language="python"))
 
 # %% [markdown]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 
 class UserError(ValueError):
@@ -25,13 +27,92 @@ def unknown(kind: str, name: object, valid: Iterable[str]) -> UserError:
     return UserError(f"unknown {kind} {str(name)!r}; {hint}known: {', '.join(names)}")
 
 
-_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+@dataclass(frozen=True)
+class Within:
+    """A bound on a number, for `Annotated`: it lies between `low` and `high`; `ends` says which of them it may be."""
+
+    low: float
+    high: float = math.inf
+    ends: str = "[)"
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise UserError unless the number lies in the range."""
+        left, right = self.ends
+        low = value > self.low or (left == "[" and value == self.low)
+        high = value < self.high or (right == "]" and value == self.high)
+        if not (low and high):
+            place = f"lie in {left}{self.low:g}, {self.high:g}{right}"
+            if self.high == math.inf:
+                place = f"be {'at least' if left == '[' else 'more than'} {self.low:g}"
+            raise UserError(f"{name} must {place}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A bound on a text, for `Annotated`: it is one of the `valid` names of a `kind`. What is no text passes."""
+
+    kind: str
+    valid: Collection[str]
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise UserError, with the nearest names, for a text that is not among them."""
+        if isinstance(value, str) and value not in self.valid:
+            raise unknown(self.kind, value, self.valid)
 
 
 def check_types(instance: Any) -> None:
-    """Raise UserError unless the plain fields of a dataclass hold what they are annotated with, finite if numbers."""
+    """Raise UserError unless the fields of a dataclass hold what they are annotated with, bounds included.
+
+    Numbers must be finite; an int is a float, a bool is no number. Fields that `__init__` does not take are left out.
+    """
+    hints = _hints(type(instance))
     for field in fields(instance):
-        value, kinds = getattr(instance, field.name), _KINDS.get(str(field.type), (object,))
-        right = isinstance(value, kinds) and (bool in kinds or object in kinds or not isinstance(value, bool))
-        if not right or (isinstance(value, float) and not math.isfinite(value)):
-            raise UserError(f"{field.name} must be {field.type} and finite, got {value!r}")
+        if field.init:
+            _check(field.name, getattr(instance, field.name), hints[field.name])
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    if not _fits(value, hint):
+        raise UserError(f"{name} must be {_words(hint)}, got {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{name} must be finite, got {value!r}")
+    for bound in _bounds(value, hint):
+        bound.check(name, value)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a hint's type, whatever its bounds."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _fits(value, args[0])
+    if origin in (Union, UnionType):
+        return any(_fits(value, member) for member in args)
+    if isinstance(value, bool) or hint is Any:
+        return hint in (bool, Any)
+    if origin is tuple and args[1:] == (Ellipsis,):
+        return isinstance(value, tuple) and all(_fits(v, args[0]) for v in value)
+    return isinstance(value, (int, float) if hint is float else origin or hint)
+
+
+def _bounds(value: Any, hint: Any) -> Iterator[Within | OneOf]:
+    """The bounds of a hint; of the members of a union, those of the first that the value fits."""
+    if get_origin(hint) is Annotated:
+        yield from _bounds(value, get_args(hint)[0])
+        yield from hint.__metadata__
+    elif get_origin(hint) in (Union, UnionType):
+        yield from _bounds(value, next(member for member in get_args(hint) if _fits(value, member)))
+
+
+def _words(hint: Any) -> str:
+    if get_origin(hint) is Annotated:
+        return _words(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(map(_words, get_args(hint)))
+    return {NoneType: "none", Callable: "a function"}.get(get_origin(hint) or hint) or getattr(
+        hint, "__name__", str(hint)
+    )

@@ -1,4 +1,4 @@
-"""Which modules of a network do what, found by running it once: layers, the norms and the neurons behind them.
+"""Which modules of a network do what, found by running it once: layers, the norms and the neurons after them.
 
 A network is any `torch.nn.Module`. Convolutions and linear layers are its *layers*; neurons are `LIF`, or modules of
 a type that is not known here and has no weights, such as those of SpikingJelly, snnTorch and sinabs.
@@ -6,7 +6,7 @@ a type that is not known here and has no weights, such as those of SpikingJelly,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -92,7 +92,7 @@ def mask_of(m: nn.Module) -> Tensor | None:
 
 
 def reset(model: nn.Module) -> None:
-    """Forget the state of neurons that keep one (SpikingJelly, sinabs, snnTorch); `LIF` keeps none."""
+    """Have neurons that keep a state (those of SpikingJelly, sinabs and snnTorch) forget it; `LIF` keeps none."""
     for m in model.modules():
         if forget := _resetter(m):
             forget()
@@ -103,21 +103,32 @@ def _resetter(m: nn.Module) -> Callable[[], Any] | None:
 
 
 @contextmanager
-def measuring(model: nn.Module, hooks: dict[nn.Module, Hook] | None = None) -> Iterator[None]:
-    """Evaluation mode with forward hooks; on leaving, hooks, modes and stored potentials are restored."""
-    modes = [(m, m.training) for m in model.modules()]
-    kept = [(m, m.keep_potential, m.potential) for m in model.modules() if isinstance(m, LIF)]
-    handles = []
+def hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
+    """While this is open, each module has its forward hook."""
+    handles = [m.register_forward_hook(hook) for m, hook in hooks.items()]
     try:
-        model.eval()
-        for lif, _, _ in kept:
-            lif.keep_potential = False
-        handles = [m.register_forward_hook(hook) for m, hook in (hooks or {}).items()]
-        reset(model)
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def measuring(model: nn.Module, hooks: dict[nn.Module, Hook] | None = None) -> Iterator[None]:
+    """Evaluation mode with forward hooks; on leaving, hooks, modes and stored potentials are as they were before.
+
+    Neurons forget their state on entering and on leaving.
+    """
+    modes = [(m, m.training) for m in model.modules()]
+    kept = [(m, m.keep_potential, m.potential) for m in model.modules() if isinstance(m, LIF)]
+    try:
+        model.eval()
+        for lif, _, _ in kept:
+            lif.keep_potential = False
+        with hooked(hooks or {}):
+            reset(model)
+            yield
+    finally:
         for m, training in modes:
             m.training = training
         for lif, keep, potential in kept:
@@ -126,11 +137,12 @@ def measuring(model: nn.Module, hooks: dict[nn.Module, Hook] | None = None) -> I
 
 
 @dataclass
-class Block:
-    """A layer as it runs: the batch norm and the neurons behind it ("" where there are none), and its maps.
+class LayerTrace:
+    """A layer as it ran in a traced pass, with what its output meets first.
 
-    entering, leaving: shapes `[C, H, W]` or `[F]` of its input and output for one sample and step. rows: how many
-    samples times steps it sees at once in the traced run.
+    layer: the layer's name. entering, leaving: shapes `[C, H, W]` or `[F]` of its input and its output for one sample
+    and step. rows: number of samples times steps that it saw in its first run. norm, neuron: names of the batch norm
+    and of the neurons after it; empty where there are none.
     """
 
     layer: str
@@ -141,37 +153,39 @@ class Block:
     neuron: str = ""
 
 
-def blocks(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] = ()) -> dict[str, Block]:
-    """Layer name → its `Block`, in order of execution; `x` is a batch as the network takes it.
+def trace_layers(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] = ()) -> dict[str, LayerTrace]:
+    """Layer name → its `LayerTrace`, in order of execution, from one run in evaluation mode.
 
-    The norm and the neurons behind a layer are the first that its output reaches without passing another layer, with
-    as many channels. So all convolutions that meet in a residual addition have the neurons behind it. A layer that runs
-    several times is listed by its first run.
+    x: a batch as the network takes it, `[T, N, C, H, W]` or `[N, C, H, W]`. identity: types of modules that are
+    neurons, as in `neurons`. The norm and the neurons after a layer are the first that its output reaches without
+    passing another layer, with as many channels: where the outputs of several layers are added, as in a residual block,
+    the same neurons come after all of them. A layer that runs several times is listed by its first run.
+    Raises UserError as `neurons` does.
     """
     name_of = {m: name for name, m in model.named_modules()}
-    found: dict[str, Block] = {}
+    traces: dict[str, LayerTrace] = {}
     made_by: dict[Any, str] = {}  # node of the graph that autograd keeps → the layer whose output it is
 
     def layer_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
         axes = m.weight.dim() - 1  # type: ignore[operator]
         shapes = tuple(args[0].shape[-axes:]), tuple(output.shape[-axes:])
-        found.setdefault(name_of[m], Block(name_of[m], *shapes, output.shape[:-axes].numel()))
+        traces.setdefault(name_of[m], LayerTrace(name_of[m], *shapes, output.shape[:-axes].numel()))
         made_by[output.grad_fn] = name_of[m]
 
-    def behind(x: Tensor) -> Iterator[Block]:
-        for block in map(found.__getitem__, _reached(x.grad_fn, made_by)):
-            axis = -len(block.leaving)
-            if x.dim() > -axis and x.shape[axis] == block.leaving[0]:
-                yield block
+    def before(x: Tensor) -> Iterator[LayerTrace]:
+        for trace in map(traces.__getitem__, _reached(x.grad_fn, made_by)):
+            axis = -len(trace.leaving)
+            if x.dim() > -axis and x.shape[axis] == trace.leaving[0]:
+                yield trace
 
     def norm_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        for block in behind(args[0]):
-            block.norm = block.norm or name_of[m]
+        for trace in before(args[0]):
+            trace.norm = trace.norm or name_of[m]
 
     def neuron_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        for block in behind(args[0]):
-            block.neuron = block.neuron or name_of[m]
-        made_by[spikes_of(output).grad_fn] = ""  # nothing beyond these neurons is behind others
+        for trace in before(args[0]):
+            trace.neuron = trace.neuron or name_of[m]
+        made_by[spikes_of(output).grad_fn] = ""  # nothing beyond these neurons comes after the layers before them
 
     hooks: dict[nn.Module, Hook] = dict.fromkeys(layers(model).values(), layer_hook)
     hooks |= dict.fromkeys(named(model, NORMS).values(), norm_hook)
@@ -180,7 +194,7 @@ def blocks(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] = 
     graph = torch.autograd.graph.saved_tensors_hooks(lambda saved: None, lambda nothing: nothing)
     with measuring(model, hooks), torch.enable_grad(), graph:
         model(x.detach().clone().requires_grad_() if x.is_floating_point() else x)
-    return found
+    return traces
 
 
 def _reached(node: Any, made_by: dict[Any, str]) -> set[str]:
@@ -223,6 +237,12 @@ def potentials(model: nn.Module, see: Callable[[str, Tensor], None]) -> Iterator
             else:
                 _watch(m, see, name, stack)
         yield
+
+
+def check_potentials(model: nn.Module) -> None:
+    """Raise UserError if there are neurons whose potential cannot be read, as far as one can tell before they run."""
+    with potentials(model, lambda name, u: None):
+        pass
 
 
 def _see_kept(see: Callable[[str, Tensor], None], name: str, m: nn.Module, args: Any, output: Any) -> None:

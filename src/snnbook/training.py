@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -124,7 +124,17 @@ def fetch(data: FrameSet, index: Tensor) -> tuple[Tensor, Tensor]:
 
     index: which samples, int64 `[N]`.
     """
-    return next(iter(data.read([index])))
+    return next(read(data, [index]))
+
+
+def read(data: FrameSet, indices: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches that `indices` name, as `FrameSet.read` gives them; any map-style data set of torch will do."""
+    if isinstance(data, FrameSet):
+        yield from data.read(indices)
+        return
+    for index in indices:
+        samples, labels = zip(*(data[int(i)] for i in index), strict=True)
+        yield torch.stack(samples), torch.tensor([int(y) for y in labels])
 
 
 def first(data: FrameSet, n: int) -> tuple[Tensor, Tensor]:
@@ -132,7 +142,7 @@ def first(data: FrameSet, n: int) -> tuple[Tensor, Tensor]:
 
     Raises UserError for n < 1.
     """
-    return fetch(data, data.head_indices(n))
+    return fetch(data, data.head_indices(n) if isinstance(data, FrameSet) else torch.arange(min(n, len(data))))
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
@@ -167,7 +177,7 @@ def outputs(model: nn.Module, data: FrameSet, T: int, batch_size: int = 100) -> 
     model.eval()
     logits, labels = [], []
     try:
-        for x, y in data.read(batches(len(data), batch_size)):
+        for x, y in read(data, batches(len(data), batch_size)):
             reset(model)
             logits.append(model(to_network(x, T, device)).cpu())
             labels.append(y)
@@ -210,7 +220,7 @@ def train(
     order = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
     def prepared(T: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for x, y in data.read(batches(len(data), recipe.batch_size, order)):
+        for x, y in read(data, batches(len(data), recipe.batch_size, order)):
             yield to_network(data.augment(x, order) if recipe.augment else x, T, device), y.to(device)
 
     def begin(epochs: int) -> torch.optim.lr_scheduler.LRScheduler:
@@ -242,7 +252,9 @@ def train(
         for x, y in ahead(prepared(c.T)):
             c.batch = x, y
             pruner.before_step(c)
-            loss = loss_on(model, x, y, loss_fn, recipe.precision) + pruner.penalty(c)
+            with pruner.during_forward(c):
+                loss = loss_on(model, x, y, loss_fn, recipe.precision)
+            loss = loss + pruner.penalty(c)
             c.optimizer.zero_grad()  # type: ignore[union-attr]
             loss.backward()
             pruner.after_backward(c)

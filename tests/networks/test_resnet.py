@@ -40,7 +40,7 @@ def test_counts_of_the_papers():
 def test_dense_connections_and_neurons_of_paper_b(name, settings, last, connections, neurons):
     net = build(name, T=1, init="default", **settings)
     shape = settings.get("in_channels", 3), *2 * (settings.get("image_size", 32),)
-    found, behind = measure.connections(net, shape), tracing.blocks(net, torch.rand(1, 1, *shape))
+    found, behind = measure.connections(net, shape), tracing.trace_layers(net, torch.rand(1, 1, *shape))
     layers = [total for _, total in found.per_layer.values()]
     assert sum(layers) - (0 if last else layers[-1]) == connections
     left_out = {block.neuron for name, block in behind.items() if name == "encoder.0" or len(block.leaving) == 1}
@@ -63,7 +63,7 @@ def _names(net, kind):
 )
 def test_sides_of_the_maps(settings, sides):
     net = build(**settings, width=1 / 64, T=1)
-    behind = tracing.blocks(net, torch.rand(1, 3, 32, 32)).values()
+    behind = tracing.trace_layers(net, torch.rand(1, 3, 32, 32)).values()
     maps = [block.leaving[1] for block in behind if len(block.leaving) == 3]
     assert list(dict.fromkeys(maps)) == sides
 
@@ -137,7 +137,7 @@ def test_operations_counted_with_spikes_sent_through_the_layers(name, masked):
             m.weight.data *= torch.rand_like(m.weight) < 0.5
     layers, x = tracing.layers(net), 3 * torch.rand(3, 5, 2, 12, 12)
     lif = net.get_submodule(_names(net, LIF)[1])
-    behind = tracing.blocks(net, x)
+    behind = tracing.trace_layers(net, x)
     if masked:
         only = [n for n, b in behind.items() if b.neuron == _names(net, LIF)[1]]
         assert len(only) == 1
@@ -167,7 +167,7 @@ def test_operations_counted_with_spikes_sent_through_the_layers(name, masked):
 def test_the_neurons_behind_each_layer(name):
     """Those behind an addition for both layers in front of it, or each branch's own."""
     net = build(name, width=1 / 16, T=1)
-    behind = {n: b.neuron for n, b in tracing.blocks(net, torch.rand(1, 3, 12, 12)).items()}
+    behind = {n: b.neuron for n, b in tracing.trace_layers(net, torch.rand(1, 3, 12, 12)).items()}
     for n, m in net.named_modules():
         if not hasattr(m, "shortcut"):
             continue

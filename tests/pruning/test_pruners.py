@@ -149,7 +149,7 @@ def test_stp_rewinds_all_parameters_to_the_snapshot():
         (lambda: create("lamp", sparsity=1.0), "sparsity must lie"),
         (lambda: create("lamp", updates=0), "updates"),
         (lambda: create("lamp", schedule="cube"), "did you mean cubic"),
-        (lambda: create("stp", lam=-0.1), "lambda"),
+        (lambda: create("stp", lam=-0.1), "lam must be at least 0"),
         (lambda: create("stp", cuts=0), "cuts"),
         (lambda: create("stp", temporal="maybe"), "temporal must be bool"),
         (lambda: create("stp", kl="smooth"), "did you mean smoothed"),

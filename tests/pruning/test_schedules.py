@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnbook.pruning.schedules import cosine, cubic, due
+from snnbook.pruning.schedules import cosine, cubic, update_number
 
 
 def test_cosine_by_hand():
@@ -23,14 +23,19 @@ def test_schedules_stay_between_their_ends_and_never_turn(first, last, done):
 
 def test_updates_by_hand():
     # 4 updates in half of 40 steps: after steps 5, 10, 15, 20.
-    assert {s: due(s, 40, 4, 0.5) for s in range(1, 41) if due(s, 40, 4, 0.5)} == {5: 1, 10: 2, 15: 3, 20: 4}
+    assert {s: update_number(s, 40, 4, 0.5) for s in range(1, 41) if update_number(s, 40, 4, 0.5)} == {
+        5: 1,
+        10: 2,
+        15: 3,
+        20: 4,
+    }
     # 6 updates in 3 steps: two on each, numbered by the second.
-    assert [due(s, 3, 6) for s in (1, 2, 3)] == [3, 5, 6]
+    assert [update_number(s, 3, 6) for s in (1, 2, 3)] == [3, 5, 6]
 
 
 @given(st.integers(1, 60), st.integers(1, 80), st.floats(0.01, 1))
 def test_the_last_update_always_comes_and_comes_on_time(updates, steps, span):
-    found = {s: due(s, steps, updates, span) for s in range(1, steps + 1)}
+    found = {s: update_number(s, steps, updates, span) for s in range(1, steps + 1)}
     found = {s: number for s, number in found.items() if number}
     assert list(found.values()) == sorted(set(found.values()))
     assert max(found.values()) == updates

@@ -173,7 +173,7 @@ def _measured(
     sops, connections = measure.sops(model, x), measure.connections(model, x.shape)
     weights = measure.weights(model, k=max(1, round(KEPT * context.masks.total)))
     rates = measure.firing_rates(model, x)
-    behind = {name: block.neuron for name, block in tracing.blocks(model, context.samples(1)[0]).items()}
+    behind = {name: trace.neuron for name, trace in tracing.trace_layers(model, context.samples(1)[0]).items()}
     metrics: dict[str, Any] = {
         "top1": measure.accuracy(logits, labels),
         "top5": measure.accuracy(logits, labels, k=min(5, test.num_classes)),

@@ -1,16 +1,24 @@
-"""Budgets: which weights survive, given scores and a sparsity."""
+"""Budgets: which weights survive, given scores and a sparsity, and how many of each layer.
+
+A budget by layer is a function of the weights by name and of the density of the whole network, a share in [0, 1], that
+returns a number of weights for each layer. A method takes the name of one, or a function of a reader's own.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from snnbook.errors import UserError
+from snnbook.errors import UserError, unknown
 from snnbook.pruning.scores import Tensors
+
+Budget = Callable[[Tensors, float], Mapping[str, int]]
 
 
 def check_sparsity(sparsity: float) -> float:
-    """`sparsity` if it lies in [0, 1); UserError otherwise."""
+    """Return `sparsity`, a share, if it lies in [0, 1). Raises UserError otherwise."""
     if not (isinstance(sparsity, int | float) and 0 <= sparsity < 1):
         raise UserError(f"sparsity must lie in [0, 1), got {sparsity}")
     return sparsity
@@ -51,9 +59,10 @@ def global_masks(scores: Tensors, sparsity: float, masks: Tensors | None = None)
 
 
 def keep_top(score: Tensor, n: int, among: Tensor | None = None) -> Tensor:
-    """The `n` best of a layer, or of its weights `among` (bool), as a bool mask; all of them if there are fewer.
+    """A bool mask of the `n` best scores of a layer, or of those `among` (bool); all of these if they are fewer.
 
-    Of equal scores the first in order of position stay; NaN ranks last.
+    `score`, `among` and the mask have one shape, which may be any. Of equal scores the first in order of position stay,
+    counted row by row whatever the layout in memory; NaN ranks last.
     """
     flat = score.detach().flatten().nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
     open_ = torch.ones_like(flat, dtype=torch.bool) if among is None else among.flatten()
@@ -69,17 +78,20 @@ def keep_top(score: Tensor, n: int, among: Tensor | None = None) -> Tensor:
 
 
 def uniform(weights: Tensors, density: float) -> dict[str, int]:
-    """How many weights each layer keeps if all keep the same share; at least one, `round(density * total)` in all."""
+    """Weight name → how many weights each layer keeps if all keep the share `density`, in [0, 1]; at least one.
+
+    In all they keep `round(density * total)`, or as many as there are layers if that is more.
+    """
     counts = {name: max(1, round(density * w.numel())) for name, w in weights.items()}
     return _exactly(counts, weights, density)
 
 
 def erk(weights: Tensors, density: float) -> dict[str, int]:
-    """How many weights each layer keeps at a global `density` by the Erdős-Rényi-kernel rule; at least one.
+    """Weight name → how many weights each layer keeps by the Erdős-Rényi-kernel rule; at least one.
 
-    In all they keep `round(density * total)`, or as many as there are layers if that is more. A layer's density is
-    proportional to (sum of its axes) / (product of its axes), kernel axes included; where that exceeds 1 the layer is
-    dense and the others share what is left.
+    `density`, in [0, 1], is the share that the whole network keeps: `round(density * total)` weights in all, or as
+    many as there are layers if that is more. A layer's own density is proportional to (sum of its axes) / (product of
+    its axes), kernel axes included; where that exceeds 1 the layer is dense and the others share what is left.
     Ref: Mocanu et al. 2018 (fully connected), Evci et al. 2020 (kernels).
     """
     ratio = {name: sum(w.shape) / w.numel() for name, w in weights.items()}
@@ -102,4 +114,23 @@ def _exactly(counts: dict[str, int], weights: Tensors, density: float) -> dict[s
     for name in sorted(weights, key=lambda n: -weights[n].numel()):
         missing = total - sum(counts.values())
         counts[name] = min(max(counts[name] + missing, 1), weights[name].numel())
+    return counts
+
+
+BUDGETS: dict[str, Budget] = {"erk": erk, "uniform": uniform}
+
+
+def spread(budget: str | Budget, weights: Tensors, density: float) -> Mapping[str, int]:
+    """Weight name → number of weights that stay, by the name of a budget in BUDGETS or by a function.
+
+    Raises UserError for an unknown name, and for a function that gives a layer no number between 0 and its size.
+    """
+    if isinstance(budget, str):
+        if budget not in BUDGETS:
+            raise unknown("spread over layers", budget, BUDGETS)
+        return BUDGETS[budget](weights, density)
+    counts = budget(weights, density)
+    for name, w in weights.items():
+        if not (isinstance(counts.get(name), int) and 0 <= counts[name] <= w.numel()):
+            raise UserError(f"a budget must keep 0 to {w.numel()} weights of {name}, got {counts.get(name)}")
     return counts

@@ -1,4 +1,4 @@
-"""What a pruning method is to the training loop: masks, a context, and six hooks.
+"""What a pruning method is to the training loop: masks, a context, and a few hooks.
 
 Weight masks are applied as zeros stored in the weights, so any outside counter sees them, `p.grad` stays dense and a
 dead weight can be revived. Ref: the algorithm boxes of papers A, B and C, which all fit these hooks.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from snnbook.errors import UserError
+from snnbook.errors import UserError, check_types, unknown
 from snnbook.tracing import weight_of
 
 
@@ -44,24 +45,44 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
 
 
 class Masks(dict[str, Tensor]):
-    """Weight name → bool tensor, True = alive."""
+    """Weight name → bool tensor of the weight's shape; True means that the weight is alive.
+
+    Raises UserError where a mask is not bool, or has another shape than the one that it takes the place of.
+    """
+
+    def __init__(self, masks: Mapping[str, Tensor] | None = None):
+        super().__init__()
+        self.update(masks or {})
+
+    def __setitem__(self, name: str, mask: Tensor) -> None:
+        if getattr(mask, "dtype", None) != torch.bool:
+            raise UserError(f"the mask of {name} must be a bool tensor, got {getattr(mask, 'dtype', mask)}")
+        _same_shape(name, mask, self.get(name, mask))
+        super().__setitem__(name, mask)
+
+    def update(self, masks: Mapping[str, Tensor]) -> None:  # type: ignore[override]
+        """Take over several masks."""
+        for name, mask in masks.items():
+            self[name] = mask
 
     @classmethod
     def ones(cls, model: nn.Module) -> Masks:
-        """Everything alive."""
+        """The masks of a network with every weight alive."""
         return cls({n: torch.ones_like(p, dtype=torch.bool) for n, p in prunable(model).items()})
 
     @property
     def counts(self) -> dict[str, int]:
-        """Living weights of each layer."""
+        """Weight name → number of living weights."""
         return {name: int(m.sum()) for name, m in self.items()}
 
     @property
     def alive(self) -> int:
+        """Number of living weights in all layers."""
         return sum(self.counts.values())
 
     @property
     def total(self) -> int:
+        """Number of weights in all layers, dead ones included."""
         return sum(m.numel() for m in self.values())
 
     @property
@@ -69,15 +90,27 @@ class Masks(dict[str, Tensor]):
         """Share of dead weights, in [0, 1]."""
         return 1 - self.alive / self.total
 
-    def excess(self, left: float) -> float:
-        """The share of the living that must go so that `left` of all stay; 0 where no more are alive."""
+    def fraction_to_prune(self, left: float) -> float:
+        """The share of the living weights that must die so that the share `left` of all weights lives, in [0, 1].
+
+        It is 0 where no more weights are alive than that.
+        """
         return max(0.0, 1 - left * self.total / self.alive)
 
     @torch.no_grad()
     def apply(self, weights: Mapping[str, Tensor]) -> None:
-        """Set the dead ones of `weights` to zero. A fill, not a product, so that NaN in a dead weight dies too."""
+        """Set the dead weights to zero. Raises UserError for a mask of another shape than its weight.
+
+        It is a fill and not a product, so that NaN in a dead weight dies too.
+        """
         for name, p in weights.items():
+            _same_shape(name, self[name], p)
             p.masked_fill_(~self[name], 0.0)
+
+
+def _same_shape(name: str, mask: Tensor, other: Tensor) -> None:
+    if mask.shape != other.shape:
+        raise UserError(f"the mask of {name} has the shape {tuple(mask.shape)} instead of {tuple(other.shape)}")
 
 
 def _no_decision_step(lam: float, variant: str) -> int:
@@ -92,23 +125,29 @@ def _no_samples(n: int) -> tuple[Tensor, Tensor]:
 class Context:
     """What the loop lends a method; methods share nothing else.
 
-    `batch` is the last training batch as the network took it, and its labels. `samples(n)` lends the first n training
-    samples in the same form (without augmentation). `decision_step(lam, variant)` is that of the training set.
+    model: the network; structured methods leave a smaller one here. masks: which weights are alive. generator: for all
+    that is random. optimizer: of the current training. T: number of time steps of the sequences that the network trains
+    on; a method may lower it, from the next epoch on. steps_per_epoch, steps: number of the optimiser's steps in an
+    epoch and in the current training. step: number of steps done in the current training. round: number of trainings
+    done. batch: the last training batch as the network took it, `[T, N, C, H, W]` or `[N, C, H, W]`, and its labels
+    `[N]`. samples: a function that lends the first n training samples in the same form, without augmentation.
+    decision_step: a function of lambda and the KL variant that returns the decision step of the training set, from 1.
+    log: what the record of the trial should know, by name.
     """
 
-    model: nn.Module  # structured methods leave a smaller one here
+    model: nn.Module
     masks: Masks
     generator: torch.Generator
     optimizer: torch.optim.Optimizer | None = None
-    T: int = 0  # time steps of the sequences trained on; a method may lower it, from the next epoch on
+    T: int = 0
     steps_per_epoch: int = 0
-    steps: int = 0  # of the optimiser in the current training
-    step: int = 0  # done in the current training
-    round: int = 0  # trainings done
+    steps: int = 0
+    step: int = 0
+    round: int = 0
     batch: tuple[Tensor, Tensor] | None = None
     samples: Callable[[int], tuple[Tensor, Tensor]] = _no_samples
     decision_step: Callable[[float, str], int] = _no_decision_step
-    log: dict[str, Any] = field(default_factory=dict)  # what the record should know
+    log: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
@@ -121,30 +160,38 @@ class Context:
         assert self.optimizer is not None
         return self.optimizer.param_groups[0]["lr"]
 
-    def moment(self, weight: Tensor, name: str) -> Tensor | None:
-        """One of the optimiser's running averages of a weight: Adam's `exp_avg`, SGD's `momentum_buffer`."""
+    def optimizer_state(self, weight: Tensor, name: str) -> Tensor | None:
+        """One of the optimiser's running averages of a weight, of its shape; None if it keeps none of that name.
+
+        Adam's are `exp_avg` and `exp_avg_sq`, that of SGD is `momentum_buffer`.
+        """
         return None if self.optimizer is None else self.optimizer.state.get(weight, {}).get(name)
 
     @torch.no_grad()
-    def put(self, values: Mapping[str, Tensor]) -> None:
-        """Write values into the weights, without touching the optimiser."""
+    def set_weights(self, values: Mapping[str, Tensor]) -> None:
+        """Write values, by name and of the weights' shapes, into some of the weights; the optimiser is left alone."""
         for name, value in values.items():
             self.weights[name].copy_(value)
 
-    def set_masks(self, masks: Mapping[str, Tensor], fresh: bool = True) -> None:
-        """Take over new masks: zero what died, and restart the optimiser's moments of what was revived at zero.
+    def set_masks(self, masks: Mapping[str, Tensor], reset_moments: bool = True) -> None:
+        """Take over new masks, of all weights or of some: weights that died become zero.
 
-        `fresh=False` leaves the moments: for methods whose dormant weights go on being trained. A layer that would be
-        left empty keeps its largest weight, with a warning that names it and a line in `log["rescued"]`.
+        reset_moments: the optimiser's running averages of weights that were revived start again from zero; methods
+        whose dormant weights go on being trained leave them as they are. A layer that would be left empty keeps its
+        largest weight, with a warning that names it and an entry in `log["rescued"]`.
+        Raises UserError for an unknown weight, and for a mask that is not bool or not of the weight's shape.
         """
-        masks = dict(masks)
+        masks = Masks(masks)
         for name, mask in masks.items():
-            masks[name] = self._rescued(name, mask)
-        for name, p in self.weights.items() if fresh and self.optimizer is not None else ():
-            revived = masks[name] & ~self.masks[name]
-            if revived.any():
-                for moment in self.optimizer.state.get(p, {}).values():  # type: ignore[union-attr]
-                    if torch.is_tensor(moment) and moment.shape == p.shape:
+            if name not in self.masks:
+                raise unknown("weight", name, self.masks)
+            _same_shape(name, mask, self.masks[name])
+        for name in masks:
+            masks[name] = self._rescued(name, masks[name])
+            if reset_moments and self.optimizer is not None and (revived := masks[name] & ~self.masks[name]).any():
+                weight = self.weights[name]
+                for moment in self.optimizer.state.get(weight, {}).values():
+                    if torch.is_tensor(moment) and moment.shape == weight.shape:
                         moment[revived] = 0.0
         self.masks.update(masks)
         self.masks.apply(self.weights)
@@ -165,7 +212,8 @@ class Pruner:
     """A method overrides the hooks that its algorithm box names.
 
     The loop calls `start`, then for each of `rounds` trainings: the training itself, step by step with `before_step`,
-    `penalty`, `after_backward` and `after_step`, and `between_rounds` after all but the last; then `finish`.
+    `during_forward`, `penalty`, `after_backward` and `after_step`, and `between_rounds` after all but the last; then
+    `finish`. A method that is a dataclass has its settings checked against their annotations.
 
     What a method must remember from one call to the next lives in attributes made in `start` or declared with
     `field(init=False)`: tensors, numbers, and lists and dicts of them, optimisers. A training that is resumed calls
@@ -173,6 +221,9 @@ class Pruner:
     """
 
     restarts = False  # whether each training has an optimiser and a learning-rate schedule of its own
+
+    def __post_init__(self) -> None:
+        check_types(self)
 
     def rounds(self, epochs: int) -> list[int]:
         """Epochs of each training; one training by default."""
@@ -183,6 +234,10 @@ class Pruner:
 
     def before_step(self, c: Context) -> None:
         """Before the forward pass of a batch."""
+
+    def during_forward(self, c: Context) -> AbstractContextManager[Any]:
+        """What is open while a training batch passes through the network: soft masks, probes; closed if that fails."""
+        return nullcontext()
 
     def penalty(self, c: Context) -> Tensor | float:
         """A term added to the loss, after the forward pass."""
@@ -201,8 +256,9 @@ class Pruner:
         """After the last training: harden soft masks; what is left are plain weights with zeros."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the method."""
-        return {name: _kept(value) for name, value in vars(self).items()}
+        """What a checkpoint keeps of the method: all attributes but its settings, which may be functions."""
+        chosen = {f.name for f in fields(self) if f.init} if is_dataclass(self) else set()
+        return {name: _kept(value) for name, value in vars(self).items() if name not in chosen}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave, into the tensors and optimisers that `start` made."""
@@ -211,11 +267,13 @@ class Pruner:
 
 
 def _kept(value: Any) -> Any:
+    if hasattr(value, "state_dict"):
+        return value.state_dict()
     if isinstance(value, Mapping):
         return {key: _kept(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_kept(v) for v in value)
-    return value.state_dict() if hasattr(value, "state_dict") else value
+    return value
 
 
 def _restored(here: Any, kept: Any) -> Any:

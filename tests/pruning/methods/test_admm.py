@@ -59,19 +59,16 @@ def _three():
 
 
 @pytest.mark.parametrize("layers", ["uniform", "erk", "global"])
-@pytest.mark.parametrize("ends", [True, False])
-def test_the_total_is_exact_however_it_is_spread(layers, ends):
+def test_the_total_is_exact_however_it_is_spread(layers):
     c = _context(_three(), steps=10)
-    method = create("admm", sparsity=0.5, layers=layers, ends=ends)
+    method = create("admm", sparsity=0.5, layers=layers)
     method.start(c)
     for step in range(10):
         c.step = step
         method.after_step(c)
     counts = {n: int(m.sum()) for n, m in c.masks.items()}
     assert sum(counts.values()) == 170
-    if not ends:
-        assert (counts["0.weight"], counts["1.weight"], counts["2.weight"]) == (40, 30, 100)
-    elif layers == "uniform":
+    if layers == "uniform":
         assert counts == {"0.weight": 20, "1.weight": 100, "2.weight": 50}
     elif layers == "global":
         ranked = torch.cat([w.detach().abs().flatten() for w in _three().parameters() if w.dim() == 2]).sort().values
@@ -97,13 +94,13 @@ def test_the_weights_are_drawn_to_their_projection():
     assert c.log["outside"][0] < 1e-3
 
 
-def test_dense_ends_can_be_too_many():
-    with pytest.raises(UserError, match="leaves -106 weights for 1 layers"):
-        create("admm", sparsity=0.9, ends=False).start(_context(_three()))
+def test_every_layer_needs_a_weight():
+    with pytest.raises(UserError, match="leaves 2 weights for 3 layers"):
+        create("admm", sparsity=0.995).start(_context(_three()))
 
 
 @pytest.mark.parametrize(
-    "settings", [{"strength": -1.0}, {"updates": 0}, {"span": 0.0}, {"layers": "local"}, {"ends": 1}]
+    "settings", [{"strength": -1.0}, {"updates": 0}, {"span": 0.0}, {"layers": "local"}, {"layers": 1}]
 )
 def test_mistakes_are_named(settings):
     with pytest.raises(UserError):

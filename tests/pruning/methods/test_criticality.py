@@ -43,8 +43,9 @@ def _context(model, x, steps=1):
 
 def _step(method, c, x):
     """One step of the loop, without the optimiser's."""
-    method.before_step(c)
-    c.model(x).sum().backward()
+    with method.during_forward(c):
+        y = c.model(x)
+    y.sum().backward()
     method.after_step(c)
     c.step += 1
 
@@ -66,8 +67,9 @@ def test_by_hand(criterion, back):
     c = _context(model, x)
     method = create("criticality", sparsity=1 / 3, regeneration=0.25, criterion=criterion, updates=1, span=1.0)
     method.start(c)
-    method.before_step(c)
-    model(x).sum().backward()
+    with method.during_forward(c):
+        y = model(x)
+    y.sum().backward()
     model[0].weight.grad.fill_(1.0)[1, 1] = -5.0
     method.after_step(c)
     stay = torch.tensor([[True, False], [True, False], [True, False]])
@@ -233,7 +235,7 @@ def test_granets_share_falls_along_a_cosine(monkeypatch):
     assert numbers[0] > numbers[1]
 
 
-def test_the_probe_is_open_for_the_steps_before_an_update_only():
+def test_the_probe_is_open_for_the_passes_before_an_update_only_and_closed_if_one_fails():
     x = torch.ones(2, 3, 2)
     model = _net(FIRST, LAST)
     c = _context(model, x, steps=6)
@@ -241,14 +243,20 @@ def test_the_probe_is_open_for_the_steps_before_an_update_only():
     method.start(c)
     seen = []
     for _ in range(6):
-        method.before_step(c)
-        seen.append(model[1].keep_potential)
-        model(x).sum().backward()
+        with method.during_forward(c):
+            seen.append(model[1].keep_potential)
+            y = model(x)
+        assert not model[1].keep_potential
+        y.sum().backward()
         method.after_step(c)
         c.step += 1
-        assert not model[1].keep_potential
     # Due after 1.5 and 3 of 6 steps: after step 1, the earlier of two that are as near, and after step 3.
     assert seen == [True, False, True, False, False, False]
+    c.step = 0
+    with pytest.raises(RuntimeError), method.during_forward(c):
+        model(torch.ones(2, 3, 5))
+    assert not model[1].keep_potential
+    assert not model[1]._forward_hooks
 
 
 @pytest.mark.parametrize(
@@ -256,8 +264,8 @@ def test_the_probe_is_open_for_the_steps_before_an_update_only():
     [
         ({"criterion": "grad"}, "did you mean gradient"),
         ({"aggregate": "maxi"}, "did you mean max"),
-        ({"regeneration": 1.0}, "regeneration in"),
-        ({"regeneration": -0.1}, "regeneration in"),
+        ({"regeneration": 1.0}, "regeneration must lie in"),
+        ({"regeneration": -0.1}, "regeneration must lie in"),
         ({"updates": 0}, "updates"),
         ({"span": 0.0}, "span"),
         ({"sparsity": 1.0}, "sparsity must lie"),

@@ -105,8 +105,8 @@ def test_noise_moves_living_weights_by_the_learning_rate_times_noise():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"strength": -1.0}, "negative"),
-        ({"noise": -1.0}, "negative"),
+        ({"strength": -1.0}, "strength must be at least 0"),
+        ({"noise": -1.0}, "noise must be at least 0"),
         ({"layers": "er"}, "erk"),
         ({"noise": "x"}, "must be float"),
     ],

@@ -55,28 +55,24 @@ def test_the_level_of_the_chosen_filters_grows_in_equal_raises_and_is_held():
 
 
 def test_the_second_variant_chooses_after_a_penalty_on_all():
-    # 12 steps before the cut: 3 of picking, 0.1 at the end of them. Then rows 1 and 3 have become the smallest.
+    # 12 steps before the cut: 3 of picking, 0.01 at the end of them. Then rows 1 and 3 have become the smallest.
     c = _context(_net(), steps=12)
-    method = create("greg", channels=0.5, strength=2.0, updates=1, span=1.0, variant=2, pick=0.1)
+    method = create("greg", channels=0.5, strength=2.0, updates=1, span=1.0, variant=2)
     method.start(c)
-    assert _levels(c, method, 1)[:4] == pytest.approx([0.1 / 3, 0.2 / 3, 0.1, 0])
-    assert _levels(c, method, 0)[:4] == pytest.approx([0.1 / 3, 0.2 / 3, 0.1, 2])
-    c.put({"2.weight": torch.tensor([0.4, 0.1, 0.3, 0.2])[:, None].repeat(1, 3)})
+    assert _levels(c, method, 1)[:4] == pytest.approx([0.01 / 3, 0.02 / 3, 0.01, 0])
+    assert _levels(c, method, 0)[:4] == pytest.approx([0.01 / 3, 0.02 / 3, 0.01, 2])
+    c.set_weights({"2.weight": torch.tensor([0.4, 0.1, 0.3, 0.2])[:, None].repeat(1, 3)})
     assert _levels(c, method, 1)[3:] == pytest.approx([2] * 9)
 
 
-def test_with_the_first_layer_and_shares_rounded_up():
-    # ceil(0.5 * 3) = 2 of three rows, and 2 of four; never a whole layer.
-    c = _context(_net(), steps=1)
-    method = create("greg", channels=0.5, encoder=True, span=1.0)
-    method.start(c)
-    method.after_step(c)
-    assert c.masks["0.weight"].any(1).sum() == 1
-    c = _context(_net(), steps=1)
-    method = create("greg", channels=0.99, encoder=True, span=1.0)
-    method.start(c)
-    method.after_step(c)
-    assert [int(c.masks[f"{i}.weight"].any(1).sum()) for i in (0, 2)] == [1, 1]
+def test_shares_are_rounded_up_and_a_layer_keeps_a_channel():
+    # ceil(0.3 * 4) = 2 of four rows go; of 0.99 of them all but one.
+    for channels, left in ((0.3, 2), (0.99, 1)):
+        c = _context(_net(), steps=1)
+        method = create("greg", channels=channels, span=1.0)
+        method.start(c)
+        method.after_step(c)
+        assert [int(c.masks[f"{i}.weight"].any(1).sum()) for i in (0, 2)] == [3, left]
 
 
 def test_the_penalty_drives_the_chosen_filters_to_zero():
@@ -96,9 +92,7 @@ def test_the_penalty_drives_the_chosen_filters_to_zero():
     assert (ratio[[1, 3]] > 0.5).all()
 
 
-@pytest.mark.parametrize(
-    "bad", [{"channels": 1.0}, {"variant": 3}, {"updates": 0}, {"pick": -1.0}, {"strength": -1.0}, {"span": 0.0}]
-)
+@pytest.mark.parametrize("bad", [{"channels": 1.0}, {"variant": 3}, {"updates": 0}, {"strength": -1.0}, {"span": 0.0}])
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(UserError):
         create("greg", **bad)

@@ -45,12 +45,12 @@ def test_two_rounds_by_hand():
     trained([1.0, 2.0, 3.0, 4.0], 0.5)
     method.after_step(c)
     trained([8.0, -6.0, 5.0, -7.0], 9.0)
-    method.share = 0.25
+    method.removed = 0.25
     between(method, c)
     assert model[0].weight.tolist() == [[1, 2, 0, 4]]
     assert model[0].bias.item() == 0.5
     trained([3.0, 1.0, -2.0], 7.0)
-    method.share = 1 / 3
+    method.removed = 1 / 3
     between(method, c)
     assert model[0].weight.tolist() == [[1, 0, 0, 4]]
     assert model[0].bias.item() == 0.5, "the public code leaves it at 7 from here on"
@@ -147,9 +147,9 @@ def test_rounds_start_anew():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: create("imp", cuts=0), "cuts >= 1"),
-        (lambda: create("imp", rewind=-1), "rewind >= 0"),
-        (lambda: create("imp", share=1.0), "sparsity must lie"),
+        (lambda: create("imp", cuts=0), "cuts must be at least 1"),
+        (lambda: create("imp", rewind=-1), "rewind must be at least 0"),
+        (lambda: create("imp", share=1.0), "share must lie"),
         (lambda: create("imp", cuts=1.5), "cuts must be int"),
         (lambda: create("imp", rewind=5).rounds(5), "cannot rewind to epoch 5"),
     ],

@@ -63,7 +63,7 @@ def test_dead_channels_stay_dead_through_momentum_and_decay():
         c.optimizer.step()
         method.after_step(c)
         c.masks.apply(c.weights)
-    dead = ~method.found.keep(method.found.norms["1"])
+    dead = ~method.removable.keep(method.removable.norms["1"])
     assert dead.any()
     assert (model[1].weight[dead] == 0).all()
     assert (model[1].bias[dead] == 0).all()
@@ -81,7 +81,8 @@ def test_gammas_of_equal_size_and_layers_that_would_be_emptied():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"channels": 1.0}, {"channels": -0.1}, {"strength": -1.0}, {"span": 0.0}, {"span": 2.0}, {"streams": 1}]
+    "bad",
+    [{"channels": 1.0}, {"channels": -0.1}, {"strength": -1.0}, {"span": 0.0}, {"span": 2.0}, {"channels": "half"}],
 )
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(UserError):

@@ -103,11 +103,10 @@ def test_fine_tuning_pays_for_spikes():
     x = torch.rand(3, 5, 2)
     c.model.eval()
     for c.step, expected in ((0, 0.0), (1, 0.0), (2, 0.6 * 7 / 12), (3, 0.6 * 7 / 12)):
-        method.before_step(c)
-        c.model(x)
+        with method.during_forward(c):
+            c.model(x)
         penalty = method.penalty(c)
         assert float(penalty) == pytest.approx(expected)
-        assert not method.handles
         assert not c.model.lif._forward_hooks
     penalty.backward()
     assert (c.model.norm.bias.grad[:3] > 0).all(), "less input, fewer spikes"

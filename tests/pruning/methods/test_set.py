@@ -21,7 +21,7 @@ def _context(values, seed=0):
 
 
 def _once(c, **settings):
-    # 2 steps, one update: due(., 2, 2) says 1 after the first step, and after the second nothing is exchanged.
+    # 2 steps, one update: it follows the first step, and after the second nothing is exchanged.
     method = create("set", updates=1, span=1.0, fraction=0.5, **settings)
     for c.step in range(2):
         method.after_step(c)

@@ -205,9 +205,9 @@ def test_more_time_steps_are_not(data):
         ({"sparsity": 1.0}, "sparsity must lie"),
         ({"form": "logs"}, "did you mean log"),
         ({"schedule": "cube"}, "did you mean cubic"),
-        ({"updates": 0}, "updates >= 1"),
-        ({"span": 0.0}, "span in"),
-        ({"samples": 0}, "samples >= 1"),
+        ({"updates": 0}, "updates must be at least 1"),
+        ({"span": 0.0}, "span must lie in"),
+        ({"samples": 0}, "samples must be at least 1"),
         ({"samples": 2.5}, "samples must be int"),
     ],
 )

@@ -80,9 +80,9 @@ def test_grouped_and_strided_layers_by_hand():
 
 def test_which_neurons_have_masks():
     model, x = convnet(), torch.rand(1, 1, 12, 12)
-    assert neuron_masks.scoped(model, x, "released") == ["body.3"]
-    assert neuron_masks.scoped(model, x, "paper") == ["body.0", "body.3"]
-    assert neuron_masks.scoped(model, x, "all") == ["body.0", "body.3", "body.6"]
+    assert neuron_masks.maskable(model, x, "released") == ["body.3"]
+    assert neuron_masks.maskable(model, x, "paper") == ["body.0", "body.3"]
+    assert neuron_masks.maskable(model, x, "all") == ["body.0", "body.3", "body.6"]
 
 
 class Steps(nn.Module):
@@ -143,13 +143,15 @@ def test_one_step_by_hand():
     logits = torch.cat([model(c.batch[0]), torch.zeros(1, 1, 1)], 2)
     (mean_output(logits, torch.tensor([0])) + method.penalty(c)).backward()
     gradient = {}
-    method.adam.register_step_post_hook(lambda adam, *_: gradient.update(a=method.alpha["0.weight"].grad.clone()))
+    method.masks.adam.register_step_post_hook(
+        lambda adam, *_: gradient.update(a=method.masks.alpha["0.weight"].grad.clone())
+    )
     method.after_backward(c)
     assert torch.allclose(gradient["a"], torch.tensor([[5 / 8 - 15 / 4 * p, 5 / 8 + 5 / 2 * p]]))
     assert torch.allclose(model[0].weight.grad, torch.full((1, 2), -p / 2))
     c.optimizer.step()
     # Adam's first step is its rate against the sign. The search of one step is over: alpha > 0 stays, at its full w.
-    assert torch.allclose(method.alpha["0.weight"], torch.tensor([[0.01, -0.01]]))
+    assert torch.allclose(method.masks.alpha["0.weight"], torch.tensor([[0.01, -0.01]]))
     method.after_step(c)
     assert torch.allclose(model[0].weight, torch.tensor([[3 + 0.05 * p, 0.0]]))
     assert c.masks["0.weight"].tolist() == [[True, False]]
@@ -171,7 +173,9 @@ def test_the_search_is_that_of_autograd():
     method.start(c)
     for step in range(4):
         c.step, beta = step, 5 * 2 ** (step / 4)
-        (mean_output(model(x), y) + method.penalty(c)).backward()
+        with method.during_forward(c):
+            logits = model(x)
+        (mean_output(logits, y) + method.penalty(c)).backward()
         method.after_backward(c)
         c.optimizer.step()
         c.optimizer.zero_grad()
@@ -186,7 +190,7 @@ def test_the_search_is_that_of_autograd():
         for optimizer in one:
             optimizer.step()
             optimizer.zero_grad()
-    assert all(torch.allclose(method.alpha[n], v, atol=1e-5) for n, v in a.items())
+    assert all(torch.allclose(method.masks.alpha[n], v, atol=1e-5) for n, v in a.items())
     for n, v in p.items():
         expected = v * (a[n] > 0) if n in a else v
         assert torch.allclose(model.state_dict()[n], expected, atol=1e-5), n
@@ -201,12 +205,14 @@ def test_hardening_leaves_a_plain_network_and_counters_see_it():
     c = context(model, x, steps=1)
     method = create("unstructured", scope="all", tune=0.0)
     method.start(c)
-    assert torch.allclose(model[1](torch.full((1, 1, 6), 9.0)), torch.full((1, 1, 6), 0.5)), "soft at first"
+    with method.during_forward(c):
+        assert torch.allclose(model[1](torch.full((1, 1, 6), 9.0)), torch.full((1, 1, 6), 0.5)), "soft at first"
+    assert not model[1]._forward_hooks, "in training alone"
     keep = {"0.weight": torch.rand(6, 5) < 0.5, "2.weight": torch.rand(3, 6) < 0.7, "1": torch.arange(6) < 4}
     keep["0.weight"][:, 0] = True  # so that every neuron has an input
     with torch.no_grad():
         for n, mask in keep.items():
-            method.alpha[n].copy_(mask.float() - 0.5)
+            method.masks.alpha[n].copy_(mask.float() - 0.5)
     method.after_step(c)
     method.finish(c)
     assert not model[1]._forward_hooks
@@ -240,11 +246,13 @@ def test_neurons_of_other_libraries_keep_a_mask_of_their_own(pair):
     method.start(c)
     assert method.e["neurons"].shape == (2, 2, 2)
     assert float(method.e["neurons"].unique()) == 3
-    (mean_output(model(x), c.batch[1]) + method.penalty(c)).backward()
-    assert method.alpha["neurons"].grad.abs().sum() > 0
+    with method.during_forward(c):
+        logits = model(x)
+    (mean_output(logits, c.batch[1]) + method.penalty(c)).backward()
+    assert method.masks.alpha["neurons"].grad.abs().sum() > 0
     method.after_backward(c)
     with torch.no_grad():
-        method.alpha["neurons"].fill_(-1.0)[0] = 1.0
+        method.masks.alpha["neurons"].fill_(-1.0)[0] = 1.0
     method.after_step(c)
     method.finish(c)
     model.neurons.reset()
@@ -323,12 +331,12 @@ def test_an_emptied_layer_keeps_its_largest_weight():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: create("unstructured", weights=False, neurons=False), "need weights or neurons"),
-        (lambda: create("unstructured", strength=-1.0), "strength >= 0"),
+        (lambda: create("unstructured", weights=False, neurons=False), "masks of weights, of neurons or of both"),
+        (lambda: create("unstructured", strength=-1.0), "strength must be at least 0"),
         (lambda: create("unstructured", beta=2000.0), "beta <= beta_end"),
-        (lambda: create("unstructured", beta=0.0), "0 < beta"),
-        (lambda: create("unstructured", tune=1.0), "tune in"),
-        (lambda: create("unstructured", lr_mask=0.0), "lr_mask > 0"),
+        (lambda: create("unstructured", beta=0.0), "beta must be more than 0"),
+        (lambda: create("unstructured", tune=1.0), "tune must lie in"),
+        (lambda: create("unstructured", lr_mask=0.0), "lr_mask must be more than 0"),
         (lambda: create("unstructured", cost="spike"), "did you mean spikes"),
         (lambda: create("unstructured", scope="release"), "did you mean released"),
         (lambda: create("unstructured", weights=1), "weights must be bool"),

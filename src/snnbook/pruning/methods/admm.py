@@ -11,59 +11,56 @@ Ref: Deng et al. 2021 (spiking networks); Zhang et al. 2018 (the scheme). No cod
 
 The projection keeps the largest of each layer by magnitude, and sets the rest to zero.
 
-Deviations: `layers="global"` ranks all layers together instead; `ends=False` leaves the first and the last layer dense,
-as Deng et al. do (so far as we remember) and as paper B does with the first: the others then give more, for the total
-is what `sparsity` says. 20 epochs of ADMM and 15 after the cut (paper B) are `span`; one update per epoch, as in public
-code of the scheme, is `updates`; rho = 5e-4 (paper B). Their activity regularisation and quantisation are left out.
+Deviations: `layers="global"` ranks all layers together instead. Deng et al. (so far as we remember) leave the first and
+the last layer dense, and paper B the first; here all are pruned. 20 epochs of ADMM and 15 after the cut (paper B) are
+`span`; one update per epoch, as in public code of the scheme, is `updates`; rho = 5e-4 (paper B). Their activity
+regularisation and quantisation are left out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from snnbook.errors import UserError, check_types, unknown
-from snnbook.pruning.budgets import check_sparsity, global_masks, keep_top
-from snnbook.pruning.parts.drop_and_grow import LAYERS
+from snnbook.errors import OneOf, UserError
+from snnbook.pruning.budgets import BUDGETS, Budget, global_masks, keep_top, spread
+from snnbook.pruning.fields import Amount, Count, Share, Span
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import due
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import update_number
 from snnbook.pruning.scores import magnitude
 
 
+@method(
+    "admm", about="alternating directions towards a sparse projection, then a hard cut", paper="Deng et al. 2021",
+    family="penalty or soft mask",
+    plan=ComparisonPlan(
+        grid("layers strength", ("global", 5e-4), ("global", 0.05), ("global", 0.5), ("erk", 0.05)),
+        shared={"updates": 5},
+    ),
+)  # fmt: skip
 @dataclass
 class ADMM(Pruner):
-    """sparsity: share of all prunable weights that goes, in [0, 1). strength: rho. updates: of Z and U in the first
-    `span` of the training, the cut with the last. layers: how the weights left are spread over the layers, "uniform",
-    "erk" or "global", by rank. ends: whether the first and the last layer are pruned too.
+    """sparsity: share of all prunable weights that goes, in [0, 1). strength: rho. updates: number of updates of Z and
+    U in the first `span` of the training, a share; the cut comes with the last. layers: the budget that spreads the
+    weights left over the layers, or "global", which ranks all layers together.
     """
 
-    sparsity: float = 0.9
-    strength: float = 5e-4
-    updates: int = 20
-    span: float = 0.57
-    layers: str = "uniform"
-    ends: bool = True
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_sparsity(self.sparsity)
-        if self.layers not in ("global", *LAYERS):
-            raise unknown("spread over layers", self.layers, ("global", *LAYERS))
-        if self.strength < 0 or self.updates < 1 or not 0 < self.span <= 1:
-            got = f"{self.strength}, {self.updates}, {self.span}"
-            raise UserError(f"need strength >= 0, updates >= 1 and span in (0, 1], got {got}")
+    sparsity: Share = 0.9
+    strength: Amount = 5e-4
+    updates: Count = 20
+    span: Span = 0.57
+    layers: Annotated[str | Budget, OneOf("spread over layers", ("global", *BUDGETS))] = "uniform"
 
     def start(self, c: Context) -> None:
-        names = list(c.weights)
-        rest = names if self.ends else names[1:-1]
-        dense = c.masks.total - sum(c.weights[n].numel() for n in rest)
-        keep = round((1 - self.sparsity) * c.masks.total) - dense
-        if keep < max(1, len(rest)):
-            raise UserError(f"a sparsity of {self.sparsity} leaves {keep} weights for {len(rest)} layers to be pruned")
-        self.density = keep / (c.masks.total - dense)
-        self.z = self._projection({n: c.weights[n].detach() for n in rest})
+        keep = round((1 - self.sparsity) * c.masks.total)
+        if keep < len(c.weights):
+            raise UserError(f"a sparsity of {self.sparsity} leaves {keep} weights for {len(c.weights)} layers")
+        self.density = keep / c.masks.total
+        self.z = self._projection({n: w.detach() for n, w in c.weights.items()})
         self.u = {n: torch.zeros_like(z) for n, z in self.z.items()}
         self.cut = False
         c.log["outside"] = []  # share of the energy of W that a cut would take, at each update
@@ -74,7 +71,7 @@ class ADMM(Pruner):
         return self.strength / 2 * sum((c.weights[n] - z + self.u[n]).square().sum() for n, z in self.z.items())
 
     def after_step(self, c: Context) -> None:
-        number = 0 if self.cut else due(c.step + 1, c.steps, self.updates, self.span)
+        number = 0 if self.cut else update_number(c.step + 1, c.steps, self.updates, self.span)
         if number:
             w = {n: c.weights[n].detach() for n in self.z}
             self.z = self._projection({n: w[n] + u for n, u in self.u.items()})
@@ -90,7 +87,7 @@ class ADMM(Pruner):
         scores = magnitude(values)
         if self.layers == "global":
             return global_masks(scores, 1 - self.density)
-        counts = LAYERS[self.layers](values, self.density)
+        counts = spread(self.layers, values, self.density)
         return {n: keep_top(score, counts[n]) for n, score in scores.items()}
 
     def _projection(self, values: dict[str, Tensor]) -> dict[str, Tensor]:

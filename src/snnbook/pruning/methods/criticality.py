@@ -4,35 +4,45 @@ Ref: Chen et al., Algorithm 1, Eq. 11-15; the authors' code (weight_pruning of M
 
 | line | Algorithm 1 | here |
 |---|---|---|
-| 4-6 | at the n-th update: the sparsity s_n that is due (Eq. 15) | `_done`, the schedule of `magnitude` |
+| 4-6 | at the n-th update: the sparsity s_n of the schedule (Eq. 15) | `_done`, the schedule of `magnitude` |
 | 7-8 | prune by magnitude to s_n + r (1 - s_n) (Eq. 11, 14) | `after_step`: to s_n, then a share r of what is left |
-| 9 | criticality of the neurons in the last training step (Eq. 13) | `before_step` opens the probe that is read |
+| 9 | criticality of the neurons in the last training step (Eq. 13) | `during_forward` |
 | 10 | the dead with the highest scores come back: s_n is left (Eq. 12) | `after_step` |
 
 Decided here, where the paper is silent: a weight has the score of the neuron that it leads to; of one neuron's dead
 weights the largest return first, by their size before the cut; all dead weights are candidates; one that is cut and
 returns at once keeps value and moments, others start at zero; layers without neurons (the last) are cut to s_n only.
-Deviations: the authors' code does the last too, but brings ties back together, so that more is left than is due, and
+Deviations: the authors' code does the last too, but brings ties back together, so that more than 1 - s_n is left, and
 starts all at zero (`keep=False`). Its score is not Eq. 13, which is commented out, but the surrogate in place of its
 derivative: the higher the potential, the better ("released").
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from snnbook.errors import UserError, unknown
+from snnbook.errors import OneOf, UserError
+from snnbook.pruning.fields import Count, Share, Span
 from snnbook.pruning.parts.criticality_score import AGGREGATES, Criticality, Released, best, of_weights
 from snnbook.pruning.parts.cut import cut
-from snnbook.pruning.parts.drop_and_grow import check, promise
+from snnbook.pruning.parts.drop_and_grow import growth_score
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import cosine, cubic, due
-from snnbook.tracing import blocks, weight_of
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import cosine, cubic, update_number
+from snnbook.tracing import check_potentials, trace_layers, weight_of
 
 COLLECTED = {"criticality": None, "released": Released()}  # of potentials; None: Eq. 13
 CRITERIA = (*COLLECTED, "gradient", "granet", "random")
 
 
+@method(
+    "criticality", about="magnitude pruning; weights of critical neurons return", paper="paper C",
+    family="cut and regrow", plan=ComparisonPlan(
+        grid("regeneration span", (0.01, 0.4), (0.05, 0.4), (0.2, 0.4), (0.05, 0.6)), from_scratch=True,
+    ),
+)  # fmt: skip
 @dataclass
 class CriticalityPruning(Pruner):
     """sparsity: s_f, share of all prunable weights that goes, in [0, 1). regeneration: r, share of the survivors that
@@ -41,48 +51,41 @@ class CriticalityPruning(Pruner):
     aggregate: "max" or "mean" over a channel's map. keep: whether what is cut and returns at once keeps its value.
     """
 
-    sparsity: float = 0.9
-    regeneration: float = 0.2
-    criterion: str = "criticality"
-    aggregate: str = "max"
-    updates: int = 12
-    span: float = 0.6
+    sparsity: Share = 0.9
+    regeneration: Share = 0.2
+    criterion: Annotated[str, OneOf("criterion", CRITERIA)] = "criticality"
+    aggregate: Annotated[str, OneOf("aggregate", AGGREGATES)] = "max"
+    updates: Count = 12
+    span: Span = 0.6
     keep: bool = True
-    neuron: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # behind the layer of a weight
+    neuron: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # weight → neurons after its layer
     probe: Criticality | None = field(default=None, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        check(self)
-        for kind, valid in (("criterion", CRITERIA), ("aggregate", AGGREGATES)):
-            if getattr(self, kind) not in valid:
-                raise unknown(kind, getattr(self, kind), valid)
-        if not 0 <= self.regeneration < 1:
-            raise UserError(f"need regeneration in [0, 1), got {self.regeneration}")
-
     def start(self, c: Context) -> None:
-        found = {weight_of(b.layer): b.neuron for b in blocks(c.model, c.samples(1)[0]).values()}
-        self.neuron = {name: neuron for name, neuron in found.items() if neuron and name in c.weights}
+        after = {weight_of(t.layer): t.neuron for t in trace_layers(c.model, c.samples(1)[0]).values()}
+        self.neuron = {name: neuron for name, neuron in after.items() if neuron and name in c.weights}
         if not self.neuron:
-            raise UserError("no layer has neurons behind it, so no weight can be regenerated")
-        if self.criterion in COLLECTED:  # raises where potentials cannot be read
-            with Criticality(c.model):
-                pass
+            raise UserError("no layer has neurons after it, so no weight can be regenerated")
+        if self.criterion in COLLECTED:
+            check_potentials(c.model)
 
-    def before_step(self, c: Context) -> None:
-        if self.criterion in COLLECTED and self._done(c):
-            self.probe = Criticality(c.model, self.aggregate, COLLECTED[self.criterion]).__enter__()
+    def during_forward(self, c: Context) -> AbstractContextManager[Any]:
+        if self.criterion not in COLLECTED or not self._done(c):
+            return nullcontext()
+        self.probe = Criticality(c.model, self.aggregate, COLLECTED[self.criterion])
+        return self.probe
 
     def after_step(self, c: Context) -> None:
         if not (done := self._done(c)):
             return
-        masks = cut("magnitude", c.weights, c.generator, c.masks.excess(1 - self.sparsity * cubic(done)), c.masks)
+        gone = c.masks.fraction_to_prune(1 - self.sparsity * cubic(done))
+        masks = cut("magnitude", c.weights, c.generator, gone, c.masks)
         weights, alive = ({name: tensors[name] for name in self.neuron} for tensors in (c.weights, masks))
         if self.probe is not None:
-            self.probe.__exit__()
             scores, self.probe = of_weights(self.probe.scores(), self.neuron, weights), None
         else:
             growth = "random" if self.criterion == "random" else "gradient"
-            scores = {name: promise(c, w, growth) for name, w in weights.items()}
+            scores = {name: growth_score(c, w, growth) for name, w in weights.items()}
         r = cosine(self.regeneration, 0.0, (c.step + 1) / c.steps) if self.criterion == "granet" else self.regeneration
         living = sum(int(m.sum()) for m in alive.values())
         if (n := min(round(r * living), living - 1)) > 0:
@@ -90,8 +93,8 @@ class CriticalityPruning(Pruner):
             back = best(scores, weights, {name: ~m for name, m in kept.items()}, n)
             masks |= {name: kept[name] | back[name] for name in back}
             if not self.keep:
-                c.put({name: w.masked_fill(back[name], 0.0) for name, w in weights.items()})
+                c.set_weights({name: w.masked_fill(back[name], 0.0) for name, w in weights.items()})
         c.set_masks(masks)
 
     def _done(self, c: Context) -> float:
-        return due(c.step + 1, c.steps, self.updates, self.span) / self.updates
+        return update_number(c.step + 1, c.steps, self.updates, self.span) / self.updates

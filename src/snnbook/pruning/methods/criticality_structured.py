@@ -21,70 +21,74 @@ units. Line 359 of the paper speaks of L1 while fine-tuning; Algorithm 2 and the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from torch import Tensor
 
-from snnbook.errors import UserError, check_types
+from snnbook.errors import OneOf
+from snnbook.pruning.fields import Amount, Natural, Share, Span
 from snnbook.pruning.parts.channels import (
     Channels,
-    behind,
-    check_cut,
     find_channels,
     lowest,
+    of_neurons_after,
     run_samples,
     slimming,
     steps_before_cut,
 )
-from snnbook.pruning.parts.criticality_score import Criticality
+from snnbook.pruning.parts.criticality_score import AGGREGATES, Criticality
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
+from snnbook.tracing import check_potentials
 
 
+@method(
+    "criticality_structured", about="channels by batch norm, the most critical regenerated",
+    paper="paper C Algorithm 2", family="structured",
+    plan=ComparisonPlan(
+        grid("regeneration strength", (0.1, 1e-3), (0.1, 1e-2), (0.3, 1e-3), (0.3, 1e-2)),
+        levels("channels", 0.3, 0.45, 0.56, 0.7), tuned_at="channels 0.56",
+    ),
+)  # fmt: skip
 @dataclass
 class CriticalityStructured(Pruner):
     """channels: s, share of the channels with batch norm that goes, in [0, 1). regeneration: r, in [0, 1).
     aggregate: "max" or "mean" over a channel's map. strength: lambda. span: share of the training before the cut.
-    samples: how many training samples are scored, 0 = all. streams: remove channels of residual streams too.
+    samples: number of training samples that are scored; 0 scores all. streams: channels of residual streams go, too.
     """
 
-    channels: float = 0.5
-    regeneration: float = 0.3
-    aggregate: str = "max"
-    strength: float = 1e-4
-    span: float = 0.5
-    samples: int = 0
+    channels: Share = 0.5
+    regeneration: Share = 0.3
+    aggregate: Annotated[str, OneOf("aggregate", AGGREGATES)] = "max"
+    strength: Amount = 1e-4
+    span: Span = 0.5
+    samples: Natural = 0
     streams: bool = False
-    found: Channels = field(default=None, init=False, repr=False)  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_cut(self.channels, self.strength, self.span)
-        if not 0 <= self.regeneration < 1 or self.samples < 0:
-            raise UserError(f"need regeneration in [0, 1), samples >= 0; got {self.regeneration}, {self.samples}")
+    removable: Channels = field(default=None, init=False, repr=False)  # type: ignore[assignment]
 
     def start(self, c: Context) -> None:
-        self.found = find_channels(c.model, c.samples(1)[0], self.streams)
-        self.found.gammas(c.model)
-        with Criticality(c.model, self.aggregate):  # raises where potentials cannot be read
-            pass
+        self.removable = find_channels(c.model, c.samples(1)[0], self.streams)
+        self.removable.gammas(c.model)
+        check_potentials(c.model)
 
     def penalty(self, c: Context) -> Tensor | float:
         return slimming(c, self.strength, self.span)
 
     def after_step(self, c: Context) -> None:
         if c.step + 1 == steps_before_cut(c, self.span):
-            size, ranked = self.found.gammas(c.model)
+            size, ranked = self.removable.gammas(c.model)
             n = int(ranked.sum())
             go = round(self.channels * n)
             more = round((self.channels + self.regeneration * (1 - self.channels)) * n)
             cut = lowest(size, ranked, more)
-            self.found.cut(c, lowest(self._scores(c), cut, go), size)
-        self.found.hold(c.model)
+            self.removable.cut(c, lowest(self._scores(c), cut, go), size)
+        self.removable.zero_dead(c.model)
 
     def finish(self, c: Context) -> None:
-        self.found.finish(c)
+        self.removable.finish(c)
 
     def _scores(self, c: Context) -> Tensor:
-        """Criticality of each channel `[n]`: that of the neurons behind its layer; 0 where there are none."""
+        """Criticality of each channel `[n]`: that of the neurons after its layer; 0 where there are none."""
         seen = Criticality(c.model, self.aggregate)
         run_samples(c, self.samples, seen, seen.begin)
-        return self.found.mean(self.found.rows, behind(c, seen.scores()))[0]
+        return self.removable.mean(self.removable.rows, of_neurons_after(c, seen.scores()))[0]

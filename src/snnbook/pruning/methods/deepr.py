@@ -26,31 +26,29 @@ from dataclasses import dataclass
 
 import torch
 
-from snnbook.errors import UserError, check_types, unknown
-from snnbook.pruning.budgets import check_sparsity, keep_top
-from snnbook.pruning.parts.drop_and_grow import LAYERS, promise, start_sparse
+from snnbook.pruning.budgets import keep_top
+from snnbook.pruning.fields import Amount, BudgetSetting, Share
+from snnbook.pruning.parts.drop_and_grow import growth_score, start_sparse
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.registry import ComparisonPlan, grid, method
 
 
+@method(
+    "deepr", about="deep rewiring: a random walk at a fixed number of weights", paper="Bellec et al. 2018",
+    family="rewire by sign", printed=("Deep R",),
+    plan=ComparisonPlan(grid("strength noise", (1e-3, 1e-3), (1e-2, 1e-2), (0.1, 0.1), (0.3, 0.0)), from_scratch=True),
+)  # fmt: skip
 @dataclass
 class DeepR(Pruner):
     """sparsity: share of all prunable weights that is dormant, in [0, 1), always. strength: alpha, the pull towards
-    zero, and noise: standard deviation of the noise, both in units of the learning rate per step. layers: how the
-    density is spread, "erk" or "uniform".
+    zero, and noise: standard deviation of the noise, both in units of the learning rate per step. layers: the budget
+    that spreads the density over the layers.
     """
 
-    sparsity: float = 0.9
-    strength: float = 1e-3
-    noise: float = 1e-3
-    layers: str = "erk"
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_sparsity(self.sparsity)
-        if self.strength < 0 or self.noise < 0:
-            raise UserError(f"strength and noise must not be negative, got {self.strength} and {self.noise}")
-        if self.layers not in LAYERS:
-            raise unknown("spread over layers", self.layers, LAYERS)
+    sparsity: Share = 0.9
+    strength: Amount = 1e-3
+    noise: Amount = 1e-3
+    layers: BudgetSetting = "erk"
 
     def start(self, c: Context) -> None:
         self.sign = {n: torch.where(w < 0, -1.0, 1.0).to(w.dtype) for n, w in c.weights.items()}
@@ -61,15 +59,15 @@ class DeepR(Pruner):
         for name, w in c.weights.items():
             nu = torch.randn(w.shape, generator=c.generator).to(w)
             push = c.lr * (self.noise * nu - self.strength * self.sign[name])
-            c.put({name: torch.where(c.masks[name], w + push, w)})
+            c.set_weights({name: torch.where(c.masks[name], w + push, w)})
 
     def after_step(self, c: Context) -> None:
         masks = {}
         for name, w in c.weights.items():
             kept = c.masks[name] & (w * self.sign[name] >= 0)
             missing = int(c.masks[name].sum()) - int(kept.sum())
-            masks[name] = kept | keep_top(promise(c, w, "random"), missing, ~kept) if missing else kept
-            c.put({name: torch.where(kept, w, 0.0)})
+            masks[name] = kept | keep_top(growth_score(c, w, "random"), missing, ~kept) if missing else kept
+            c.set_weights({name: torch.where(kept, w, 0.0)})
             c.masks[name] = kept  # what is drawn from here on is new, whatever it was
             self.drawn += missing
         c.set_masks(masks)

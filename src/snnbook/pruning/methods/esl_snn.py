@@ -16,50 +16,50 @@ dead weights run on.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from snnbook.errors import unknown
+from snnbook.errors import OneOf
+from snnbook.pruning.fields import BudgetSetting, Count, Share, Span
 from snnbook.pruning.parts.drop_and_grow import (
-    GROWTH,
-    check,
+    GROWTH_RULES,
     regrow,
     start_sparse,
     without_nearest_to_zero,
     without_weakest,
 )
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import cosine, due_inside
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import cosine, update_number_before_end
 
 RULES = ("magnitude", "set")
 
 
+@method(
+    "esl_snn", about="evolutionary structure learning for spiking networks", paper="Shen et al. 2023",
+    family="cut and regrow",
+    plan=ComparisonPlan(grid("fraction updates", (0.3, 20), (0.3, 40), (0.3, 60), (0.5, 40)), from_scratch=True),
+)  # fmt: skip
 @dataclass
 class ESLSNN(Pruner):
     """sparsity: share of all prunable weights that is dead, in [0, 1), from the start. fraction: of the weights of a
-    layer, exchanged at the first of the `updates` in the first `span` of the training; it falls to zero. layers: how
-    the density is spread, "erk" or "uniform". prune: "magnitude" (the smallest) or "set" (next to zero, by sign).
+    layer, exchanged at the first of the `updates` in the first `span` of the training; it falls to zero. layers: the
+    budget that spreads the density over the layers. prune: "magnitude" (the smallest) or "set" (next to zero, by sign).
     growth: "momentum", "gradient" or "random".
     """
 
-    sparsity: float = 0.9
-    updates: int = 20
-    span: float = 0.75
-    fraction: float = 0.3
-    layers: str = "erk"
-    prune: str = "magnitude"
-    growth: str = "momentum"
-
-    def __post_init__(self) -> None:
-        check(self)
-        if self.prune not in RULES:
-            raise unknown("pruning rule", self.prune, RULES)
-        if self.growth not in GROWTH:
-            raise unknown("growth rule", self.growth, GROWTH)
+    sparsity: Share = 0.9
+    updates: Count = 20
+    span: Span = 0.75
+    fraction: Share = 0.3
+    layers: BudgetSetting = "erk"
+    prune: Annotated[str, OneOf("pruning rule", RULES)] = "magnitude"
+    growth: Annotated[str, OneOf("growth rule", GROWTH_RULES)] = "momentum"
 
     def start(self, c: Context) -> None:
         start_sparse(c, self.sparsity, self.layers)
 
     def after_step(self, c: Context) -> None:
-        number = due_inside(c.step + 1, c.steps, self.updates, self.span)
+        number = update_number_before_end(c.step + 1, c.steps, self.updates, self.span)
         if not number:
             return
         fraction = cosine(self.fraction, 0.0, number / (self.updates + 1))

@@ -24,24 +24,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from snnbook.errors import UserError, check_types
+from snnbook.errors import Within
+from snnbook.pruning.fields import Amount
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.registry import ComparisonPlan, levels, method
 
 
+@method(
+    "gradr", about="gradient rewiring: hidden values learn on below zero", paper="Chen et al. 2021",
+    family="rewire by sign", printed=("Grad R",),
+    plan=ComparisonPlan(levels=levels("strength", 2.3, 3.5, 5.5, 7.5), tuned_at="strength 3.5", from_scratch=True),
+)  # fmt: skip
 @dataclass
 class GradR(Pruner):
     """strength: alpha times the root of the number of steps. prior: p, the share of the prior below zero, in [0.5, 1).
     The sparsity is an outcome.
     """
 
-    strength: float = 2.5
-    prior: float = 0.95
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        if self.strength < 0 or not 0.5 <= self.prior < 1:
-            raise UserError(f"need strength >= 0 and prior in [0.5, 1), got {self.strength} and {self.prior}")
+    strength: Amount = 2.5
+    prior: Annotated[float, Within(0.5, 1, "[)")] = 0.95
 
     def start(self, c: Context) -> None:
         self.sign = {n: w.detach().sign() for n, w in c.weights.items()}
@@ -52,8 +55,8 @@ class GradR(Pruner):
         mu = math.log(2 * (1 - self.prior)) / alpha if alpha else 0.0
         for name, q in self.hidden.items():
             s = self.sign[name]
-            c.put({name: q - c.lr * alpha * (q * s - mu).sign() * s})
+            c.set_weights({name: q - c.lr * alpha * (q * s - mu).sign() * s})
 
     def after_step(self, c: Context) -> None:
         self.hidden = {n: w.detach().clone() for n, w in c.weights.items()}
-        c.set_masks({n: q * self.sign[n] > 0 for n, q in self.hidden.items()}, fresh=False)
+        c.set_masks({n: q * self.sign[n] > 0 for n, q in self.hidden.items()}, reset_moments=False)

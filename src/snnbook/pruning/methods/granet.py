@@ -17,29 +17,35 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from snnbook.pruning.fields import BudgetSetting, Count, Share, Span
 from snnbook.pruning.parts.cut import cut
-from snnbook.pruning.parts.drop_and_grow import check, regrow, start_sparse, without_weakest
+from snnbook.pruning.parts.drop_and_grow import regrow, start_sparse, without_weakest
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import cosine, cubic, due
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import cosine, cubic, update_number
+
+FRACTION_END = 0.005  # share of a layer's weights that is exchanged at the end of the training, as in the public code
 
 
+@method(
+    "granet", about="gradual magnitude pruning with neuroregeneration", paper="Liu et al. 2021",
+    family="cut and regrow",
+    plan=ComparisonPlan(grid("fraction initial", (0.1, 0.5), (0.1, 0.0), (0.2, 0.5), (0.5, 0.5)), from_scratch=True),
+)  # fmt: skip
 @dataclass
 class GraNet(Pruner):
-    """sparsity: share of all prunable weights that goes, in [0, 1). initial: of those that are dead from the start (at
-    most `sparsity`), spread over the layers as `layers` says, "erk" or "uniform"; 0 = dense. updates: K, the cuts over
-    the first `span` of the training. fraction, fraction_end: of a layer, exchanged at the start and at the end.
+    """sparsity: share of all prunable weights that goes, in [0, 1). initial: share that is dead from the start (at most
+    `sparsity`); 0 starts dense. updates: K, the number of cuts in the first `span` of the training, a share. fraction:
+    share of a layer's weights that is exchanged at the start. layers: the budget that spreads `initial` over the
+    layers.
     """
 
-    sparsity: float = 0.9
-    initial: float = 0.5
-    updates: int = 20
-    span: float = 0.7
-    fraction: float = 0.5
-    fraction_end: float = 0.005
-    layers: str = "erk"
-
-    def __post_init__(self) -> None:
-        check(self)
+    sparsity: Share = 0.9
+    initial: Share = 0.5
+    updates: Count = 20
+    span: Span = 0.7
+    fraction: Share = 0.5
+    layers: BudgetSetting = "erk"
 
     def start(self, c: Context) -> None:
         if self.initial:
@@ -47,14 +53,14 @@ class GraNet(Pruner):
 
     def after_step(self, c: Context) -> None:
         exchanges = int(self.updates / self.span + 1e-9)  # at the pace of the cuts, to the end of the training
-        number = due(c.step + 1, c.steps, exchanges, exchanges * self.span / self.updates)
+        number = update_number(c.step + 1, c.steps, exchanges, exchanges * self.span / self.updates)
         if not number:
             return
         initial, done = min(self.initial, self.sparsity), min(1.0, number / self.updates)
-        if gone := c.masks.excess(1 - initial - (self.sparsity - initial) * cubic(done)):
+        if gone := c.masks.fraction_to_prune(1 - initial - (self.sparsity - initial) * cubic(done)):
             c.set_masks(cut("magnitude", c.weights, c.generator, gone, c.masks))
         if c.step + 1 < c.steps:
-            fraction = cosine(self.fraction, self.fraction_end, (c.step + 1) / c.steps)
+            fraction = cosine(self.fraction, FRACTION_END, (c.step + 1) / c.steps)
             counts = c.masks.counts
             kept = {
                 name: without_weakest(w, c.masks[name], min(counts[name] - 1, math.ceil(fraction * counts[name])))

@@ -18,30 +18,37 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from snnbook.errors import UserError, check_types
-from snnbook.pruning.budgets import check_sparsity
+from snnbook.errors import UserError
+from snnbook.pruning.fields import Count, Natural, Share
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import SHARE_OF_ROUND, share_of_round
 
 
+@method(
+    "imp", about="iterative magnitude pruning with late rewinding: lottery tickets", paper="Kim et al. 2022",
+    family="cut", printed=("IMP",),
+    plan=ComparisonPlan(grid("cuts rewind", (1, 2), (2, 2), (3, 1), (4, 1)), from_scratch=True),
+)  # fmt: skip
 @dataclass
 class IMP(Pruner):
-    """cuts: rounds after the dense one; share: of the survivors, that each cut takes; rewind: in epochs of round 0.
-
-    A trial's epochs are those of round 0: the whole takes `epochs + cuts (epochs - rewind)`.
+    """cuts: number of rounds after the dense one. share: of the surviving weights, that each cut takes, in [0, 1).
+    sparsity: what all cuts together reach, in [0, 1); chosen in place of `share`. rewind: the epoch of round 0 after
+    which the weights are copied. `epochs` of a trial are those of round 0; all rounds take `epochs + cuts (epochs -
+    rewind)`.
     """
 
-    cuts: int = 14
-    share: float = 0.25
-    rewind: int = 1
+    cuts: Count = 14
+    share: Share = SHARE_OF_ROUND
+    rewind: Natural = 1
+    sparsity: Share | None = None
     snapshot: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     restarts = True
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_sparsity(self.share)
-        if self.cuts < 1 or self.rewind < 0:
-            raise UserError(f"need cuts >= 1 and rewind >= 0, got {self.cuts} and {self.rewind}")
+        super().__post_init__()
+        self.removed = share_of_round(self.cuts, self.share, self.sparsity)
 
     def rounds(self, epochs: int) -> list[int]:
         if self.rewind >= epochs:
@@ -57,7 +64,7 @@ class IMP(Pruner):
             self._remember(c)
 
     def between_rounds(self, c: Context) -> None:
-        c.set_masks(cut("magnitude", c.weights, c.generator, self.share, c.masks))
+        c.set_masks(cut("magnitude", c.weights, c.generator, self.removed, c.masks))
         c.model.load_state_dict(self.snapshot)  # copies; the loop zeroes dead weights right after
         c.masks.apply(c.weights)
 

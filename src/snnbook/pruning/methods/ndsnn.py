@@ -19,40 +19,45 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snnbook.pruning.parts.drop_and_grow import LAYERS, check, regrow, start_sparse, without_weakest
+from snnbook.pruning.budgets import spread
+from snnbook.pruning.fields import BudgetSetting, Count, Share, Span
+from snnbook.pruning.parts.drop_and_grow import regrow, start_sparse, without_weakest
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import cosine, cubic, due
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import cosine, cubic, update_number
+
+FRACTION_END = 0.05  # d_min
 
 
+@method(
+    "ndsnn", about="sparse training with ever fewer weights", paper="Huang et al. 2023", family="cut and regrow",
+    plan=ComparisonPlan(grid("fraction span", (0.3, 0.5), (0.5, 0.5), (0.3, 0.75), (0.5, 0.75)), from_scratch=True),
+)  # fmt: skip
 @dataclass
 class NDSNN(Pruner):
-    """sparsity: theta_f, share of all prunable weights that goes, in [0, 1). initial: theta_i, of those that are dead
-    from the start (at most `sparsity`). updates, span: n, evenly spaced over that share of the training. fraction,
-    fraction_end: d_0 and d_min, of the weights of a layer. layers: how the densities are spread, "erk" or "uniform".
+    """sparsity: theta_f, share of all prunable weights that goes, in [0, 1). initial: theta_i, share that is dead from
+    the start (at most `sparsity`). updates: n, the number of exchanges in the first `span` of the training, a share.
+    fraction: d_0, share of a layer's weights. layers: the budget that spreads both densities over the layers.
     """
 
-    sparsity: float = 0.9
-    initial: float = 0.5
-    updates: int = 20
-    span: float = 0.75
-    fraction: float = 0.5
-    fraction_end: float = 0.05
-    layers: str = "erk"
-
-    def __post_init__(self) -> None:
-        check(self)
+    sparsity: Share = 0.9
+    initial: Share = 0.5
+    updates: Count = 20
+    span: Span = 0.75
+    fraction: Share = 0.5
+    layers: BudgetSetting = "erk"
 
     def start(self, c: Context) -> None:
         start_sparse(c, min(self.initial, self.sparsity), self.layers)
 
     def after_step(self, c: Context) -> None:
-        number = due(c.step + 1, c.steps, self.updates, self.span)
+        number = update_number(c.step + 1, c.steps, self.updates, self.span)
         if not number:
             return
         done = number / self.updates
-        first, last = (LAYERS[self.layers](c.weights, 1 - s) for s in (min(self.initial, self.sparsity), self.sparsity))
+        first, last = (spread(self.layers, c.weights, 1 - s) for s in (min(self.initial, self.sparsity), self.sparsity))
         counts = {name: round(first[name] + (last[name] - first[name]) * cubic(done)) for name in c.weights}
-        fraction = cosine(self.fraction, self.fraction_end, done) if c.step + 1 < c.steps else 0.0
+        fraction = cosine(self.fraction, FRACTION_END, done) if c.step + 1 < c.steps else 0.0
         kept = {}
         for name, weight in c.weights.items():
             alive = int(c.masks[name].sum())

@@ -10,7 +10,7 @@ Ref: Liu et al. 2017; the base of paper C's structured method (Eq. 16), which co
 
 Deviations: one learning-rate schedule spans both halves (the public code restarts it for fine-tuning). gamma starts at
 1, not at the public code's 0.5; `network_settings={"gain": 0.5}` does that. The public code takes the channel at the
-threshold away too, one more than the share; here the count is exact. Residual streams stay whole by default; the public
+threshold away too, one more than the share; here the count is exact. Residual streams stay whole; the public
 code keeps them too but lets each block read a selection of them. Layers without batch norm keep their units.
 """
 
@@ -20,39 +20,42 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from snnbook.errors import check_types
-from snnbook.pruning.parts.channels import Channels, check_cut, find_channels, lowest, slimming, steps_before_cut
+from snnbook.pruning.fields import Amount, Share, Span
+from snnbook.pruning.parts.channels import Channels, find_channels, lowest, slimming, steps_before_cut
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
 
 
+@method(
+    "nslim", about="network slimming: channels by batch norm under L1", paper="Liu et al. 2017", family="structured",
+    plan=ComparisonPlan(
+        grid("strength span", (1e-4, 0.5), (1e-3, 0.5), (1e-2, 0.5), (1e-3, 0.3)),
+        levels("channels", 0.3, 0.42, 0.52, 0.62), tuned_at="channels 0.52",
+    ),
+)  # fmt: skip
 @dataclass
 class NSlim(Pruner):
     """channels: share of the channels with batch norm that goes, in [0, 1). strength: lambda. span: share of the
-    training before the cut. streams: remove channels of residual streams too, from all layers that meet there.
+    training before the cut.
     """
 
-    channels: float = 0.5
-    strength: float = 1e-4
-    span: float = 0.5
-    streams: bool = False
-    found: Channels = field(default=None, init=False, repr=False)  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_cut(self.channels, self.strength, self.span)
+    channels: Share = 0.5
+    strength: Amount = 1e-4
+    span: Span = 0.5
+    removable: Channels = field(default=None, init=False, repr=False)  # type: ignore[assignment]
 
     def start(self, c: Context) -> None:
-        self.found = find_channels(c.model, c.samples(1)[0], self.streams)
-        self.found.gammas(c.model)
+        self.removable = find_channels(c.model, c.samples(1)[0])
+        self.removable.gammas(c.model)
 
     def penalty(self, c: Context) -> Tensor | float:
         return slimming(c, self.strength, self.span)
 
     def after_step(self, c: Context) -> None:
         if c.step + 1 == steps_before_cut(c, self.span):
-            size, ranked = self.found.gammas(c.model)
-            self.found.cut(c, lowest(size, ranked, round(self.channels * int(ranked.sum()))), size)
-        self.found.hold(c.model)
+            size, ranked = self.removable.gammas(c.model)
+            self.removable.cut(c, lowest(size, ranked, round(self.channels * int(ranked.sum()))), size)
+        self.removable.zero_dead(c.model)
 
     def finish(self, c: Context) -> None:
-        self.found.finish(c)
+        self.removable.finish(c)

@@ -7,8 +7,8 @@ min over w, s of max over y, z >= 0 of L(w) + y e(s) + z (R(s) - budget). In eve
 
 | line | here, in `after_step` |
 |---|---|
-| prox: the s smallest are divided by 1 + 2 eta y | `put` |
-| s falls by y times the next square, rises by z / N | `self.s` |
+| prox: the s smallest are divided by 1 + 2 eta y | `set_weights` |
+| s falls by y times the square of the weight that would go next, and rises by z / N | `self.s` |
 | y rises by the energy of the s smallest, z by R(s) - budget | `self.y`, `self.z` |
 | masks: all but the s smallest; dead ones moved with the others, and are ranked with them | `_kept` |
 | once the budget is met: masks are fixed, fine-tuning | `self.met` |
@@ -29,13 +29,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from snnbook.errors import UserError, check_types
-from snnbook.pruning.budgets import check_sparsity
+from snnbook.errors import UserError
+from snnbook.pruning.fields import Amount, Share, Span
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import due
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import update_number
 
 
+@method(
+    "rcmo", about="minimax pruning under a resource constraint", paper="Chen et al. 2023",
+    family="penalty or soft mask",
+    plan=ComparisonPlan(grid("span pull", (0.3, 4e-6), (0.5, 4e-6), (0.7, 4e-6), (0.5, 1.0))),
+)  # fmt: skip
 @dataclass
 class RCMO(Pruner):
     """sparsity: 1 - budget, the share of all prunable weights that goes, in [0, 1). span: share of the training within
@@ -43,18 +49,11 @@ class RCMO(Pruner):
     pruned too.
     """
 
-    sparsity: float = 0.9
-    span: float = 0.5
-    strength: float = 1e3
-    pull: float = 4e-6
+    sparsity: Share = 0.9
+    span: Span = 0.5
+    strength: Amount = 1e3
+    pull: Amount = 4e-6
     first: bool = True
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_sparsity(self.sparsity)
-        if self.strength < 0 or self.pull < 0 or not 0 < self.span <= 1:
-            got = f"{self.strength}, {self.pull}, {self.span}"
-            raise UserError(f"need strength >= 0, pull >= 0 and span in (0, 1], got {got}")
 
     def start(self, c: Context) -> None:
         self.names = list(c.weights)[0 if self.first else 1 :]
@@ -78,7 +77,7 @@ class RCMO(Pruner):
         kept = self._kept(c)
         edge = min(float(c.weights[n].detach()[mask].square().min()) for n, mask in kept.items() if mask.any())
         shrunk = 1 / (1 + self.y * self.lr / self.lr0)
-        c.put({n: torch.where(mask, c.weights[n], shrunk * c.weights[n]) for n, mask in kept.items()})
+        c.set_weights({n: torch.where(mask, c.weights[n], shrunk * c.weights[n]) for n, mask in kept.items()})
         self.s += rate * self.total * (self.z - self.pull * self.y * edge / self.mean)
         self.met = self.s >= self.target or c.step + 1 >= last
         self.s = float(self.target) if self.met else max(0.0, self.s)
@@ -86,9 +85,9 @@ class RCMO(Pruner):
         energy = sum(float(c.weights[n].detach()[~mask].square().sum()) for n, mask in kept.items())
         self.y += self.strength * energy / (self.mean * self.total)
         self.z += rate * (self.target - math.ceil(self.s)) / self.total
-        if due(c.step + 1, last, 100):
+        if update_number(c.step + 1, last, 100):
             c.log["removed"].append(math.ceil(self.s))
-        c.set_masks(dict(c.masks) | kept, fresh=False)
+        c.set_masks(dict(c.masks) | kept, reset_moments=False)
 
     def _kept(self, c: Context) -> dict[str, Tensor]:
         weights = {n: c.weights[n].detach() for n in self.names}

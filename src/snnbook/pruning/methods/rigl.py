@@ -22,34 +22,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snnbook.pruning.parts.drop_and_grow import check, regrow, start_sparse, without_weakest
+from snnbook.pruning.fields import BudgetSetting, Count, Share, Span
+from snnbook.pruning.parts.drop_and_grow import regrow, start_sparse, without_weakest
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import cosine, due_inside
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import cosine, update_number_before_end
 
 
+@method(
+    "rigl", about="sparse training that grows by gradient", paper="Evci et al. 2020", family="cut and regrow",
+    plan=ComparisonPlan(grid("again updates", (True, 20), (True, 40), (True, 60), (False, 40)), from_scratch=True),
+)  # fmt: skip
 @dataclass
 class RigL(Pruner):
     """sparsity: share of all prunable weights that is dead, in [0, 1), from the start. fraction: alpha, of the weights
     of a layer, dropped at first; it falls along a cosine to zero at T_end, the end of the first `span` of the training.
-    updates: number of mask updates before T_end. layers: how the density is spread, "erk" or "uniform". again: whether
-    a weight that was just dropped may grow again.
+    updates: number of mask updates before T_end. layers: the budget that spreads the density over the layers. again:
+    whether a weight that was just dropped may grow again.
     """
 
-    sparsity: float = 0.9
-    updates: int = 20
-    span: float = 0.75
-    fraction: float = 0.3
-    layers: str = "erk"
+    sparsity: Share = 0.9
+    updates: Count = 20
+    span: Span = 0.75
+    fraction: Share = 0.3
+    layers: BudgetSetting = "erk"
     again: bool = True
-
-    def __post_init__(self) -> None:
-        check(self)
 
     def start(self, c: Context) -> None:
         start_sparse(c, self.sparsity, self.layers)
 
     def after_backward(self, c: Context) -> None:
-        number = due_inside(c.step + 1, c.steps, self.updates, self.span)
+        number = update_number_before_end(c.step + 1, c.steps, self.updates, self.span)
         if not number:
             return
         fraction = cosine(self.fraction, 0.0, number / (self.updates + 1))

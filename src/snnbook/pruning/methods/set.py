@@ -19,36 +19,37 @@ from dataclasses import dataclass
 
 import torch
 
-from snnbook.errors import UserError
-from snnbook.pruning.parts.drop_and_grow import check, regrow, start_sparse, without_nearest_to_zero
+from snnbook.pruning.fields import Amount, BudgetSetting, Count, Share, Span
+from snnbook.pruning.parts.drop_and_grow import regrow, start_sparse, without_nearest_to_zero
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.schedules import due_inside
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import update_number_before_end
 
 
+@method(
+    "set", about="sparse evolutionary training: sign-wise drop, random growth", paper="Mocanu et al. 2018",
+    family="cut and regrow",
+    plan=ComparisonPlan(grid("fraction span", (0.1, 0.5), (0.3, 0.5), (0.1, 0.75), (0.3, 0.75)), from_scratch=True),
+)  # fmt: skip
 @dataclass
 class SET(Pruner):
     """sparsity: share of all prunable weights that is dead, in [0, 1), from the start. fraction: zeta, of the weights
-    of a layer, that is exchanged at each of the `updates` in the first `span` of the training. layers: how the density
-    is spread, "erk" or "uniform". noise: standard deviation of the values that new weights start with.
+    of a layer, that is exchanged at each of the `updates` in the first `span` of the training. layers: the budget
+    that spreads the density over the layers. noise: standard deviation of the values that new weights start with.
     """
 
-    sparsity: float = 0.9
-    updates: int = 20
-    span: float = 0.75
-    fraction: float = 0.3
-    layers: str = "erk"
-    noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        check(self)
-        if self.noise < 0:
-            raise UserError(f"noise must not be negative, got {self.noise}")
+    sparsity: Share = 0.9
+    updates: Count = 20
+    span: Span = 0.75
+    fraction: Share = 0.3
+    layers: BudgetSetting = "erk"
+    noise: Amount = 0.0
 
     def start(self, c: Context) -> None:
         start_sparse(c, self.sparsity, self.layers)
 
     def after_step(self, c: Context) -> None:
-        if not due_inside(c.step + 1, c.steps, self.updates, self.span):
+        if not update_number_before_end(c.step + 1, c.steps, self.updates, self.span):
             return
         counts = c.masks.counts
         kept = {name: without_nearest_to_zero(w, c.masks[name], self.fraction) for name, w in c.weights.items()}
@@ -57,4 +58,4 @@ class SET(Pruner):
         if self.noise:
             values = {n: torch.randn(w.shape, generator=c.generator).to(w.device) for n, w in c.weights.items()}
             grown = {n: c.masks[n] & ~kept[n] for n in kept}
-            c.put({n: torch.where(grown[n], self.noise * values[n], w) for n, w in c.weights.items()})
+            c.set_weights({n: torch.where(grown[n], self.noise * values[n], w) for n, w in c.weights.items()})

@@ -21,30 +21,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
-from snnbook.errors import UserError, check_types, unknown
+from snnbook.errors import OneOf
+from snnbook.pruning.fields import Amount
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
 
 RISES = {"sine": lambda done: (1 + math.sin(math.pi * (done - 0.5))) / 2, "linear": lambda done: done}
 
 
+@method(
+    "stds", about="state transition of dendritic spines: a rising soft threshold", paper="Chen et al. 2022",
+    family="penalty or soft mask", printed=("STDS",),
+    plan=ComparisonPlan(
+        grid("rise", ("sine",), ("linear",)), levels("strength", 1.0, 1.4, 1.8, 2.2), tuned_at="strength 1.4",
+        from_scratch=True,
+    ),
+)  # fmt: skip
 @dataclass
 class STDS(Pruner):
-    """strength: the final threshold D over eta sqrt(N). rise: of the threshold, "sine" or "linear". The
-    sparsity is an outcome.
+    """strength: the final threshold D over eta sqrt(N). rise: how the threshold rises, "sine" or "linear". The sparsity
+    is an outcome.
     """
 
-    strength: float = 4.0
-    rise: str = "sine"
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        if self.strength < 0:
-            raise UserError(f"strength must not be negative, got {self.strength}")
-        if self.rise not in RISES:
-            raise unknown("rise", self.rise, RISES)
+    strength: Amount = 4.0
+    rise: Annotated[str, OneOf("rise", RISES)] = "sine"
 
     def start(self, c: Context) -> None:
         self.hidden = {n: w.detach().clone() for n, w in c.weights.items()}
@@ -52,7 +56,7 @@ class STDS(Pruner):
 
     def after_backward(self, c: Context) -> None:
         self.last = self.last or self.strength * c.lr * math.sqrt(c.steps)
-        c.put(self.hidden)
+        c.set_weights(self.hidden)
         for name, w in c.weights.items():
             if w.grad is not None:
                 w.grad.masked_fill_(self.hidden[name] == 0, 0.0)
@@ -60,5 +64,5 @@ class STDS(Pruner):
     def after_step(self, c: Context) -> None:
         d = self.last * RISES[self.rise]((c.step + 1) / c.steps)
         self.hidden = {n: w.detach().clone() for n, w in c.weights.items()}
-        c.set_masks({n: v.abs() > d for n, v in self.hidden.items()}, fresh=False)
-        c.put({n: torch.where(w.abs() > d, w - d * w.sign(), w) for n, w in c.weights.items()})
+        c.set_masks({n: v.abs() > d for n, v in self.hidden.items()}, reset_moments=False)
+        c.set_weights({n: torch.where(w.abs() > d, w - d * w.sign(), w) for n, w in c.weights.items()})

@@ -20,46 +20,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Annotated
 
 from torch import Tensor
 
-from snnbook.errors import UserError, check_types, unknown
-from snnbook.pruning.budgets import check_sparsity
+from snnbook.errors import OneOf, UserError
+from snnbook.pruning.fields import Amount, Count, Natural, ScoreSetting, Share, Span
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.scores import SCORES
+from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.schedules import SHARE_OF_ROUND, share_of_round
 
 KL_VARIANTS = ("smoothed", "released", "reverse")
 
 
+@method(
+    "stp", about="spatio-temporal pruning: LAMP rounds and the KL decision step", paper="paper A", family="cut",
+    plan=ComparisonPlan(
+        grid("cuts tail", (6, 0.25), (4, 0.25), (4, 0.5), (3, 0.5)), shared={"lam": 0.05},
+        by_role={"CIFAR10": {"temporal": False}}),
+)  # fmt: skip
 @dataclass
 class STP(Pruner):
-    """cuts: rounds R; share: p, of the survivors, that each cut takes (0 prunes no weight); temporal: cut the sequence
-    at the decision step, with threshold `lam` and KL variant `kl`; rewind: E_rewind in epochs, 0 = no rewinding;
-    tail: share of the epochs that is trained after the last cut, without rewinding.
+    """cuts: R, the number of rounds. share: p, of the surviving weights, that each cut takes, in [0, 1); 0 prunes none.
+    sparsity: what all cuts together reach, in [0, 1); chosen in place of `share`. temporal: cut the sequence at the
+    decision step, with the threshold `lam` and the KL variant `kl`. score: decides which weights stay. rewind: E_rewind
+    in epochs; 0 rewinds nothing. tail: share of the epochs that follow the last cut, without rewinding.
     """
 
-    cuts: int = 14
-    share: float = 0.25
+    cuts: Count = 14
+    share: Share = SHARE_OF_ROUND
     temporal: bool = True
-    lam: float = 0.01
-    kl: str = "smoothed"
-    score: str = "lamp"
-    rewind: int = 0
-    tail: float = 0.25
+    lam: Amount = 0.01
+    kl: Annotated[str, OneOf("KL variant", KL_VARIANTS)] = "smoothed"
+    score: ScoreSetting = "lamp"
+    rewind: Natural = 0
+    tail: Span = 0.25
+    sparsity: Share | None = None
     snapshot: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_sparsity(self.share)
-        if self.kl not in KL_VARIANTS:
-            raise unknown("KL variant", self.kl, KL_VARIANTS)
-        if self.score not in SCORES:
-            raise unknown("score", self.score, SCORES)
-        if self.lam < 0:
-            raise UserError(f"lambda must not be negative, got {self.lam}")
-        if self.cuts < 1 or not 0 < self.tail <= 1 or self.rewind < 0:
-            raise UserError(f"need cuts >= 1, tail in (0, 1], rewind >= 0; got {self.cuts}, {self.tail}, {self.rewind}")
+        super().__post_init__()
+        self.removed = share_of_round(self.cuts, self.share, self.sparsity)
         self.restarts = self.rewind > 0
 
     def rounds(self, epochs: int) -> list[int]:
@@ -95,4 +97,4 @@ class STP(Pruner):
             c.T = c.log["decision_step"] = c.decision_step(self.lam, self.kl)
 
     def _cut(self, c: Context) -> None:
-        c.set_masks(cut(self.score, c.weights, c.generator, self.share, c.masks))
+        c.set_masks(cut(self.score, c.weights, c.generator, self.removed, c.masks))

@@ -11,92 +11,90 @@ neurons of the encoding layer, that code does not: `scope`. One learning-rate sc
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Annotated
 
-import torch
 from torch import Tensor
 
-from snnbook.errors import UserError, check_types, unknown
+from snnbook.errors import OneOf, UserError
+from snnbook.pruning.fields import Amount, Positive, Share
 from snnbook.pruning.parts import neuron_masks, sop_cost
+from snnbook.pruning.parts.soft_masks import SoftMasks
 from snnbook.pruning.pruner import Context, Pruner
+from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
 
 
+@method(
+    "unstructured", about="weight and neuron masks under a penalty on synaptic operations", paper="paper B",
+    family="penalty or soft mask", printed=("TEE-SNN",), plan=ComparisonPlan(
+        grid("lr_mask", (3e-3,), (5e-3,), (1e-2,), (2e-2,)), levels("strength", 0.1, 0.3, 1.0, 3.0),
+        tuned_at="strength 0.3", from_scratch=True),
+)  # fmt: skip
 @dataclass
 class Unstructured(Pruner):
-    """weights, neurons: what has masks. lr_mask: of the alphas, on the schedule of the weights'. tune: share of the
-    training with hard masks. cost: as in `costs.py`. scope: as in `gates.scoped`. The sparsity is an outcome.
+    """strength: of the penalty. weights, neurons: which of them have masks. lr_mask: first learning rate of the alphas,
+    which follows the schedule of the weights'. beta, beta_end: slope of the masks at first and at last. tune: share of
+    the training with hard masks. cost: as in `parts/sop_cost.py`. scope: as in `neuron_masks.maskable`. The sparsity is
+    an outcome. Raises UserError without any masks, and for a `beta` above `beta_end`.
     """
 
-    strength: float = 1.0
+    strength: Amount = 1.0
     weights: bool = True
     neurons: bool = True
-    lr_mask: float = 5e-3
-    beta: float = 5.0
+    lr_mask: Positive = 5e-3
+    beta: Positive = 5.0
     beta_end: float = 1000.0
-    tune: float = 0.2
-    cost: str = "geometry"
-    scope: str = "paper"
+    tune: Share = 0.2
+    cost: Annotated[str, OneOf("cost", sop_cost.COSTS)] = "geometry"
+    scope: Annotated[str, OneOf("scope", neuron_masks.SCOPES)] = "paper"
 
     def __post_init__(self) -> None:
-        check_types(self)
-        for kind, name, known in (("cost", self.cost, sop_cost.COSTS), ("scope", self.scope, neuron_masks.SCOPES)):
-            if name not in known:
-                raise unknown(kind, name, known)
-        right = self.strength >= 0 and self.lr_mask > 0 and 0 < self.beta <= self.beta_end and 0 <= self.tune < 1
-        if not right or not (self.weights or self.neurons):
-            raise UserError("need weights or neurons, strength >= 0, lr_mask > 0, 0 < beta <= beta_end, tune in [0, 1)")
+        super().__post_init__()
+        if self.beta > self.beta_end or not (self.weights or self.neurons):
+            raise UserError("need beta <= beta_end, and masks of weights, of neurons or of both")
 
     def start(self, c: Context) -> None:
         e_w, e_n = sop_cost.geometry(c.model, c.samples(1)[0])
         self.e, self.dense = e_w | e_n, sum(float(e) * c.weights[n].numel() for n, e in e_w.items())
         self.hidden = {n: c.weights[n].detach().clone() for n in e_w if self.weights}
-        scoped = neuron_masks.scoped(c.model, c.samples(1)[0], self.scope) if self.neurons else []
-        masked = self.hidden | {n: e_n[n] for n in scoped if n in e_n}  # not neurons that feed no layer
-        self.alpha = {n: torch.zeros_like(v, requires_grad=True) for n, v in masked.items()}
-        self.adam = torch.optim.Adam(self.alpha.values(), lr=self.lr_mask, eps=1e-8, fused=True)
-        self.soft = self.beta  # beta while masks are soft, 0 from then on
-        for n in masked.keys() - self.hidden.keys():
-            neuron_masks.attach(c.model, n, e_n[n], self._mask)
-        c.put({n: self._mask(n) * w for n, w in self.hidden.items()})
-
-    def _mask(self, n: str) -> Tensor:
-        return torch.sigmoid(self.soft * self.alpha[n]) if self.soft else self.alpha[n] > 0
+        maskable = neuron_masks.maskable(c.model, c.samples(1)[0], self.scope) if self.neurons else []
+        self.firing = [n for n in maskable if n in e_n]  # not neurons that feed no layer
+        neuron_masks.attach(c.model, {n: e_n[n] for n in self.firing})
+        self.masks = SoftMasks(self.hidden | {n: e_n[n] for n in self.firing}, self.lr_mask, self.beta)
+        c.set_weights({n: self.masks[n] * w for n, w in self.hidden.items()})
 
     def before_step(self, c: Context) -> None:
-        if self.cost == "spikes" and self.soft and c.step and c.step % c.steps_per_epoch == 0:
+        if self.cost == "spikes" and self.masks.beta and c.step and c.step % c.steps_per_epoch == 0:
             x, y = c.samples(64)
-            self.e, self.dense = sop_cost.spikes(
-                c.model, x, len(y), {**c.masks, **{n: self._mask(n) for n in self.alpha}}
-            )
+            self.e, self.dense = sop_cost.spikes(c.model, x, len(y), {**c.masks, **self.masks})
+
+    def during_forward(self, c: Context) -> AbstractContextManager[None]:
+        return neuron_masks.soft(c.model, self.firing if self.masks.beta else (), self.masks)
 
     def penalty(self, c: Context) -> Tensor | float:
-        return self.strength / self.dense * sum((self.e[n] * self._mask(n)).sum() for n in self.alpha if self.soft)
+        soft = self.masks.items() if self.masks.beta else ()
+        return self.strength / self.dense * sum((self.e[n] * mask).sum() for n, mask in soft)
 
     def after_backward(self, c: Context) -> None:
-        if not self.soft:
-            return
-        for n, w in self.hidden.items():
-            mask, a, grad = self._mask(n).detach(), self.alpha[n], c.weights[n].grad
-            a.grad += self.soft * mask * (1 - mask) * w * grad  # type: ignore[operator]
-            grad *= mask  # type: ignore[operator]
-        c.put(self.hidden)
-        self.adam.param_groups[0]["lr"] = self.lr_mask * c.lr / c.optimizer.defaults["lr"]  # type: ignore[union-attr]
-        self.adam.step()
-        self.adam.zero_grad()
+        if self.masks.beta:
+            for n, w in self.hidden.items():
+                self.masks.split_gradient(n, w, c.weights[n].grad)  # type: ignore[arg-type]
+            c.set_weights(self.hidden)
+            self.masks.step(c.lr / c.optimizer.defaults["lr"])  # type: ignore[union-attr]
 
     def after_step(self, c: Context) -> None:
-        if not self.soft:
+        if not self.masks.beta:
             return
         self.hidden = {n: c.weights[n].detach().clone() for n in self.hidden}
         done = (c.step + 1) / max(1, round((1 - self.tune) * c.steps))
-        self.soft = self.beta * (self.beta_end / self.beta) ** done
+        self.masks.beta = self.beta * (self.beta_end / self.beta) ** done
         if done < 1:
-            return c.put({n: self._mask(n) * w for n, w in self.hidden.items()})
-        c.log["undecided"] = {n: (-self.soft * a.abs()).sigmoid().mean().item() for n, a in self.alpha.items()}
-        self.soft = 0.0
-        c.set_masks({n: self._mask(n) for n in self.hidden}, fresh=False)
+            return c.set_weights({n: self.masks[n] * w for n, w in self.hidden.items()})
+        c.log["undecided"] = self.masks.undecided()
+        self.masks.beta = 0.0
+        c.set_masks({n: self.masks[n] for n in self.hidden}, reset_moments=False)
         self.finish(c)
 
     def finish(self, c: Context) -> None:
-        for n in self.alpha.keys() - self.hidden.keys():
-            neuron_masks.harden(c.model, n, self._mask(n))
+        neuron_masks.harden(c.model, {n: self.masks[n] for n in self.firing})

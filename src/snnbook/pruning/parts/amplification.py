@@ -1,4 +1,4 @@
-"""How much a layer's input adds up in the leaky neurons behind it. Ref: `slamp.py`, which says what for."""
+"""How much a layer's input adds up in the leaky neurons after it. Ref: `methods/slamp.py`, which says what for."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from torch import Tensor, nn
 
 from snnbook.neurons import LIF
 from snnbook.pruning.parts.neuron_masks import spiking
-from snnbook.tracing import blocks, layers, measuring, weight_of
+from snnbook.tracing import layers, measuring, trace_layers, weight_of
 
 
 @torch.no_grad()
 def amplification(model: nn.Module, x: Tensor, n: int, T: int) -> dict[str, float]:
-    """Weight name → sum_t |z_t|^2 / sum_t |x_t|^2 of its layer, on batch `x` of `n` samples in evaluation mode.
+    """Weight name → the amplification of its layer, sum_t |z_t|^2 / sum_t |x_t|^2, a number of at least 1.
 
-    z_t = a z_(t-1) + |x_t| with the leak a of the neurons behind the layer, 0 where there are none; norms over all
-    patches of a convolution. Steps are read off the rows that enter a layer, time being the slowest axis, and off its
-    runs. A layer that runs once drives all `T` steps with one current, as the encoding of a static image does. 1 for a
-    layer that does not run or gets no input.
+    x: a batch of `n` samples as the network takes it, `[T, n, *]` or `[n, *]`; it runs in evaluation mode. With the
+    inputs x_t of a layer at step t, z_t = a z_(t-1) + |x_t|, where a is the leak of the neurons after the layer and 0
+    where there are none; norms are over all patches of a convolution. The steps of a layer are the rows that enter it,
+    over n, with time as the slowest axis, and its further runs. A layer that runs for one step only drives all `T`
+    steps with one current, as the encoding of a static image does. A layer that does not run or gets no input has 1.
     """
     known = spiking(model)
-    leaks = {name: leak(known[b.neuron]) if b.neuron in known else 0.0 for name, b in blocks(model, x).items()}
+    leaks = {name: leak(known[t.neuron]) if t.neuron in known else 0.0 for name, t in trace_layers(model, x).items()}
     name_of = {m: name for name, m in layers(model).items()}
     traces: dict[str, Tensor] = {}
     steps, above, below = dict.fromkeys(leaks, 0), dict.fromkeys(leaks, 0.0), dict.fromkeys(leaks, 0.0)
@@ -37,13 +38,13 @@ def amplification(model: nn.Module, x: Tensor, n: int, T: int) -> dict[str, floa
 
     with measuring(model, dict.fromkeys(name_of, hook)):
         model(x)
-    found = {name: above[name] / below[name] if below[name] else 1.0 for name in leaks}
-    found |= {name: _constant(leaks[name], T) for name in leaks if steps[name] == 1 and below[name]}
-    return {weight_of(name): found.get(name, 1.0) for name in name_of.values()}
+    gamma = {name: above[name] / below[name] if below[name] else 1.0 for name in leaks}
+    gamma |= {name: _constant(leaks[name], T) for name in leaks if steps[name] == 1 and below[name]}
+    return {weight_of(name): gamma.get(name, 1.0) for name in name_of.values()}
 
 
 def leak(m: nn.Module) -> float:
-    """The share of its potential that a neuron keeps in a step: 1 - 1/tau, snnTorch's beta, else 1 (no leak)."""
+    """The share of its potential that a neuron keeps in a step, in [0, 1]: 1 - 1/tau, or snnTorch's beta, or 1."""
     tau = m.p.tau if isinstance(m, LIF) else getattr(m, "tau", None)
     return float(getattr(m, "beta", 1.0)) if tau is None else 1 - 1 / float(tau)
 

@@ -39,14 +39,14 @@ from snnbook.tracing import (
     CONTAINERS,
     LAYERS,
     NORMS,
-    Hook,
-    blocks,
+    hooked,
     layers,
     measuring,
     named,
     neurons,
     reset,
     spikes_of,
+    trace_layers,
     weight_of,
 )
 
@@ -55,10 +55,12 @@ Ids = dict[str, Tensor]  # module → for each of its entries the channel that i
 
 @dataclass
 class Channels:
-    """The removable channels of a network, numbered in order of execution; coupled rows are one channel.
+    """The n removable channels of a network, numbered in order of execution; rows that are coupled are one channel.
 
-    rows, columns: of the layers' weights. norms: entries of batch norms. lifs: entries of the axis behind `[T, N]` of
-    what `LIF` is given, whose shape `[*]` for one sample and step is in `maps`. alive: bool, by number.
+    Five dicts by the names of modules say what belongs to which channel, as tensors of numbers of channels, -1 for what
+    stays. rows, columns: of each layer's weight, `[rows]` and `[columns]`. norms: entries of the batch norms. lifs:
+    entries of the axis after `[T, N]` of what a `LIF` is given; maps: the shape `[*]` of that for a sample and step.
+    alive: which channels live, bool `[n]`.
     """
 
     rows: Ids
@@ -69,7 +71,11 @@ class Channels:
     alive: Tensor
 
     def mean(self, ids: Ids, values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """The mean over a channel's entries of `values` (one per entry), and which channels have any; both `[n]`."""
+        """Mean of some values over the entries of each channel, float64 `[n]`, and which channels have any, bool `[n]`.
+
+        ids: one of the dicts of this class. values: module name → one value for each entry of its ids. A channel
+        without values has 0.
+        """
         total, count = torch.zeros(2, len(self.alive), dtype=torch.float64, device=self.alive.device)
         for name, value in values.items():
             mine = ids[name] >= 0
@@ -78,7 +84,10 @@ class Channels:
         return total / count.clamp_min(1), count > 0
 
     def gammas(self, model: nn.Module) -> tuple[Tensor, Tensor]:
-        """Mean |gamma| of each channel `[n]`, and which channels have one. Raises UserError if none does."""
+        """Mean |gamma| of each channel, float64 `[n]`, and which channels have one, bool `[n]`.
+
+        Raises UserError if none has.
+        """
         size, known = self.mean(self.norms, {n: g.abs() for n, g in gammas(model).items() if n in self.norms})
         if not known.any():
             raise UserError(
@@ -87,15 +96,16 @@ class Channels:
         return size, known
 
     def within(self, layer: str) -> Tensor:
-        """Which channels `[n]` have rows in a layer."""
+        """Which channels have rows in a layer, bool `[n]`."""
         found = torch.zeros_like(self.alive)
         found[self.rows[layer][self.rows[layer] >= 0]] = True
         return found
 
     def cut(self, c: Context, gone: Tensor, score: Tensor) -> None:
-        """Remove the channels `gone` (bool `[n]`) from the masks of the network, and record what is left.
+        """Remove the channels `gone`, bool `[n]`, from the masks of the network; `log["channels"]` says how many live.
 
-        A layer that would be left without any keeps the one with the best `score`, with a warning that names it.
+        A layer that would be left without any keeps the one with the largest `score`, `[n]`, with a warning that names
+        it and an entry in `log["rescued"]`.
         """
         gone = gone.clone()
         for name, ids in self.rows.items():
@@ -106,11 +116,11 @@ class Channels:
                 warnings.warn(f"pruning would take all channels of {name}: the best one stays", stacklevel=3)
         self.alive &= ~gone
         c.set_masks(dict(c.masks) | {n: m & c.masks[n] for n, m in self.masks(c.weights).items()})
-        self.hold(c.model)
+        self.zero_dead(c.model)
         c.log["channels"] = [int(self.alive.sum()), len(self.alive)]
 
     def keep(self, ids: Tensor) -> Tensor:
-        """Which entries live, bool."""
+        """Which entries live, bool of the shape of `ids`, numbers of channels or -1."""
         return (ids < 0) | self.alive[ids]
 
     def masks(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -123,8 +133,8 @@ class Channels:
         return out
 
     @torch.no_grad()
-    def hold(self, model: nn.Module) -> None:
-        """Keep biases, gamma and beta of dead channels at zero, so that their neurons never fire."""
+    def zero_dead(self, model: nn.Module) -> None:
+        """Set biases, gamma and beta of dead channels to zero, so that their neurons never fire."""
         for name, ids in [*self.rows.items(), *self.norms.items()]:
             m: Any = model.get_submodule(name)
             for p in (m.weight if name in self.norms else None, m.bias):
@@ -133,7 +143,7 @@ class Channels:
 
     def finish(self, c: Context) -> None:
         """Leave a network without the dead channels in `c.model`; in the one trained their neurons are masked out."""
-        full, c.model = c.model, self.narrow(c.model)
+        full, c.model = c.model, self.without_dead_channels(c.model)
         for name, ids in self.lifs.items():
             lif: Any = full.get_submodule(name)
             mask = _along(self.keep(ids), 0, len(self.maps[name])).expand(self.maps[name])
@@ -141,7 +151,7 @@ class Channels:
                 lif.mask = mask.clone() if lif.mask is None else mask & lif.mask
 
     @torch.no_grad()
-    def narrow(self, model: nn.Module) -> nn.Module:
+    def without_dead_channels(self, model: nn.Module) -> nn.Module:
         """A copy of the network without the dead channels."""
         reset(model)
         small = deepcopy(model)
@@ -179,36 +189,34 @@ def gammas(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def slimming(c: Context, strength: float, span: float) -> Tensor | float:
-    """`strength` times the sum of |gamma| over all batch norms, up to the cut; 0 after it. Ref: Liu et al. 2017."""
+    """The L1 penalty: `strength` times the sum of |gamma| over all batch norms before the cut, 0 after it.
+
+    span: share of the training before the cut. Ref: Liu et al. 2017.
+    """
     if c.step >= steps_before_cut(c, span):
         return 0.0
     return strength * sum(gamma.abs().sum() for gamma in gammas(c.model).values())
 
 
 def lowest(score: Tensor, among: Tensor, n: int) -> Tensor:
-    """The `n` channels `among` (bool) with the lowest score, as bool; of equal ones the later go first."""
+    """Which are the `n` channels with the lowest score, bool `[n of all]`; of equal ones the later come first.
+
+    score: a number for each channel. among: which channels take part, bool of the same shape.
+    """
     return among & ~keep_top(score, int(among.sum()) - n, among)
 
 
-def check_cut(channels: float, strength: float, span: float) -> None:
-    """Raise UserError unless the share of channels, the weight of a penalty and the share before the cut make sense."""
-    if not 0 <= channels < 1:
-        raise UserError(f"channels must lie in [0, 1), got {channels}")
-    if strength < 0 or not 0 < span <= 1:
-        raise UserError(f"need strength >= 0 and span in (0, 1], got {strength} and {span}")
-
-
 def steps_before_cut(c: Context, span: float) -> int:
-    """How many steps of the training lie before the cut."""
+    """Number of steps of the training before the cut, at least 1; `span` is a share of the training."""
     return max(1, round(span * c.steps))
 
 
 def run_samples(
     c: Context, n: int, watch: AbstractContextManager[Any], begin: Callable[[], None] = lambda: None
 ) -> None:
-    """Run the first `n` training samples (0: all) through the network inside `watch`; `begin` before each batch.
+    """Run the first `n` training samples (0 = all) through the network inside `watch`; `begin` before each batch.
 
-    In evaluation mode, 100 at a time, with neurons that have forgotten their state.
+    They run 100 at a time in evaluation mode, and neurons forget their state before each batch.
     """
     x, _ = c.samples(n or 1 << 40)
     with torch.no_grad(), measuring(c.model), watch:
@@ -218,15 +226,21 @@ def run_samples(
             c.model(batch)
 
 
-def behind(c: Context, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Layer → those of the `values` of neurons (name → `[C]`) that belong to the neurons behind its rows."""
-    found = {name: values.get(block.neuron) for name, block in blocks(c.model, c.samples(1)[0]).items()}
-    return {name: value for name, value in found.items() if value is not None}
+def of_neurons_after(c: Context, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Layer name → the value of the neurons after each of its rows, `[rows]`; layers without neurons are left out.
+
+    values: name of the neurons → one value for each of their channels, `[C]`.
+    """
+    traces = trace_layers(c.model, c.samples(1)[0])
+    return {name: values[trace.neuron] for name, trace in traces.items() if trace.neuron in values}
 
 
 def firing_rates(c: Context, n: int) -> dict[str, Tensor]:
-    """Layer → mean spikes in a step of the neurons behind each of its rows, over the first `n` samples (0: all)."""
-    axis = {b.neuron: -len(b.leaving) for b in blocks(c.model, c.samples(1)[0]).values() if b.neuron}
+    """Layer name → mean number of spikes per step of a neuron after each of its rows, `[rows]`, in [0, 1].
+
+    The mean is over the first `n` training samples (0 = all), the steps and the map.
+    """
+    axis = {t.neuron: -len(t.leaving) for t in trace_layers(c.model, c.samples(1)[0]).values() if t.neuron}
     fired: dict[str, Tensor] = {}
     seen = dict.fromkeys(axis, 0)
 
@@ -235,17 +249,18 @@ def firing_rates(c: Context, n: int) -> dict[str, Tensor]:
         fired[name] = fired.get(name, 0) + spikes.sum(1, dtype=torch.float64)
         seen[name] += spikes.shape[1]
 
-    run_samples(c, n, _hooked({c.model.get_submodule(name): partial(see, name) for name in axis}))
-    return behind(c, {name: total / seen[name] for name, total in fired.items()})
+    run_samples(c, n, hooked({c.model.get_submodule(name): partial(see, name) for name in axis}))
+    return of_neurons_after(c, {name: total / seen[name] for name, total in fired.items()})
 
 
 def find_channels(model: nn.Module, x: Tensor, streams: bool = False) -> Channels:
-    """The removable channels of a network, all alive; `x` is a batch of one sample as the network takes it.
+    """The removable channels of a network, all alive.
 
-    streams: also those in which rows of several layers meet, as in residual additions; otherwise they stay, and only
-    the channels inside of blocks can go.
-    Raises UserError if none is removable, and if a network with fewer channels fails or computes something else: both
-    are tried here, in double precision where the network knows it, so that it does not show after the training only.
+    x: a batch of one sample as the network takes it, `[T, 1, C, H, W]` or `[1, C, H, W]`. streams: whether a channel in
+    which rows of several layers meet, as they do where branches are added, is removable, too; if not, only the channels
+    inside of residual blocks are.
+    Raises UserError if no channel is removable, and if a network with fewer channels fails or computes something else.
+    Both are tried here, before the training, in double precision where the network knows it.
     """
     with torch.no_grad(), measuring(model):
         found = _number(_Probe(model, x), streams)
@@ -267,13 +282,13 @@ class _Probe:
         self.outputs: dict[str, list[Tensor]] = {}  # of the layers, call by call, in order of execution
         self.maps: dict[str, tuple[int, ...]] = {}
         self.silent: dict[nn.Module, int] = {}  # neurons, which stop NaN → how many tensors they return, 0 = no tuple
-        with _hooked(
+        with hooked(
             dict.fromkeys(self.layers.values(), self._remember) | dict.fromkeys(self.lifs.values(), self._size)
         ):
             reset(model)
             model(x)
         self.layers = {name: self.layers[name] for name in self.outputs}
-        with _hooked(dict.fromkeys(neurons(model), self._listen)):
+        with hooked(dict.fromkeys(neurons(model), self._listen)):
             self.reached()
 
     def _is_fixed(self, m: nn.Module) -> bool:
@@ -420,7 +435,7 @@ def _try(model: nn.Module, x: Tensor, found: Channels) -> None:
         full, x = _dead(deepcopy(model), trial), x.float()
         expected = _outputs(full, x)
     try:
-        got = _outputs(trial.narrow(full), x)
+        got = _outputs(trial.without_dead_channels(full), x)
     except (RuntimeError, ValueError, IndexError) as err:
         raise UserError(f"the network cannot be made narrower: with fewer channels it fails with: {err}") from err
     if not all(torch.allclose(a, b, atol=1e-5) for a, b in zip(got, expected, strict=True)):
@@ -432,7 +447,7 @@ def _dead(model: nn.Module, found: Channels) -> nn.Module:
     weights = {weight_of(name): model.get_submodule(name).weight for name in found.rows}
     for name, mask in found.masks(weights).items():  # type: ignore[arg-type]
         weights[name] *= mask  # type: ignore[operator]
-    found.hold(model)
+    found.zero_dead(model)
     return model
 
 
@@ -467,16 +482,6 @@ def _tensors(output: Any) -> Iterator[Tensor]:
 
 def _nan(output: Any) -> bool:
     return any(bool(t.isnan().any()) for t in _tensors(output) if t.is_floating_point())
-
-
-@contextmanager
-def _hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
-    handles = [m.register_forward_hook(hook) for m, hook in hooks.items()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager

@@ -100,8 +100,8 @@ class Criticality:
 def of_weights(scores: Tensors, neurons: Mapping[str, str], weights: Tensors) -> dict[str, Tensor]:
     """Weight name → the score of the neuron that each weight leads to, of the weight's shape.
 
-    `neurons` are the names of those behind the layer of each weight. Raises UserError where there are not as many
-    neurons as the layer has outputs.
+    scores: name of the neurons → a number for each of their channels, `[C]`. neurons: weight name → name of the neurons
+    after its layer. Raises UserError where there are not as many neurons as the layer has outputs.
     """
     found = {}
     for name, neuron in neurons.items():
@@ -113,9 +113,10 @@ def of_weights(scores: Tensors, neurons: Mapping[str, str], weights: Tensors) ->
 
 
 def best(scores: Tensors, weights: Tensors, among: Tensors, n: int) -> dict[str, Tensor]:
-    """Bool masks of the `n` weights with the highest scores, of those `among` (bool) of all layers.
+    """Weight name → bool mask of the `n` weights with the highest scores, of those `among` (bool) in all layers.
 
-    Of equal scores the largest weights come first, then the first in order of layer and position.
+    All tensors of one name have one shape.     Of equal scores the largest weights come first, then the first in order
+    of layer and position.
     """
     score, size = (torch.cat([x[name][m] for name, m in among.items()]) for x in (scores, weights))
     order = size.abs().argsort(descending=True, stable=True)

@@ -24,7 +24,7 @@ from torch import Tensor
 from snnbook.pruning.budgets import check_sparsity, global_masks
 from snnbook.pruning.parts import cut_passes
 from snnbook.pruning.parts.cut_passes import BINS, MOST, OFFSET_BITS, Array
-from snnbook.pruning.scores import SCORES, Tensors
+from snnbook.pruning.scores import Score, Tensors, scored
 
 Edge = tuple[int, int]  # (low, extra): weights of bits >= low stay, and the first `extra` of those of bits low - 1
 Range = tuple[int, int]  # (start, stop): of a layer's groups those before `start` stay and those from `stop` on go
@@ -34,16 +34,21 @@ _CLOSE = 2.0**-28  # relative: above the rounding of q in float64, below the dis
 
 
 def cut(
-    score: str, weights: Tensors, generator: torch.Generator, sparsity: float, masks: Tensors | None = None
+    score: str | Score, weights: Tensors, generator: torch.Generator, sparsity: float, masks: Tensors | None = None
 ) -> dict[str, Tensor]:
-    """`global_masks` of the score of that name, without sorting where that is possible. Raises the same UserErrors.
+    """The masks of `global_masks` for a score of these weights, without sorting them where that is possible.
 
+    score: a name of `scores.SCORES` or a function of the weights by name. "magnitude" and "lamp" of float32 weights on
+    the CPU are cut without sorting; all others are scored and sorted. generator: what "random" draws from. sparsity:
+    the share of the living weights that goes, in [0, 1). masks: which are alive now, bool, of the weights' shapes; None
+    for all. Returns bool masks of the weights' shapes.
     LAMP scores are compared exactly; where two differ by less than the rounding of float64, `global_masks` of `lamp`
     may swap them.
+    Raises UserError for an unknown score, and whatever `global_masks` raises it for.
     """
     check_sparsity(sparsity)
     try:
-        if score not in _RULES:
+        if not isinstance(score, str) or score not in _RULES:
             raise _NeedsSorting
         layers = {name: _dense(w.detach()) for name, w in weights.items()}
         alive = {name: None if masks is None else _laid_out_as(w, masks[name]) for name, w in layers.items()}
@@ -53,7 +58,7 @@ def cut(
         )
         return {n: _mask(w, alive[n], edge) for (n, w), edge in zip(layers.items(), edges, strict=True)}
     except _NeedsSorting:
-        return global_masks(SCORES[score](weights, generator), sparsity, masks)
+        return global_masks(scored(score, weights, generator), sparsity, masks)
 
 
 class _NeedsSorting(Exception):

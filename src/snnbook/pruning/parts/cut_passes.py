@@ -1,6 +1,7 @@
 """The passes over the weights that a global cut takes, compiled and in numpy with the same results.
 
-A float32 without its sign, read as an integer, is ordered as its magnitude is; these 31 bits are the `bits` here.
+Of two float32 numbers without their signs, the larger one is also the larger one if both are read as integers. The
+`bits` here are these integers of 31 bits.
 """
 
 from __future__ import annotations

@@ -6,98 +6,89 @@ forward hook that stays; it survives copying, pickling and moving to a device.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.tracing import blocks, mask_of, neurons, spikes_of
+from snnbook.pruning.scores import Tensors
+from snnbook.tracing import hooked, mask_of, neurons, spikes_of, trace_layers
 
 SCOPES = ("paper", "released", "all")
-_soft: WeakKeyDictionary[nn.Module, tuple[_Gate, RemovableHandle]] = WeakKeyDictionary()  # what is in place
 
 
 def spiking(model: nn.Module) -> dict[str, nn.Module]:
-    """Neurons by name; rectifiers and other modules of torch itself are none."""
+    """The modules of spiking neurons by name; rectifiers and other modules of torch itself are none."""
     name_of = {m: name for name, m in model.named_modules()}
     return {name_of[m]: m for m in neurons(model) if not type(m).__module__.startswith("torch.")}
 
 
 def with_spikes(output: Any, s: Tensor) -> Any:
-    """What neurons put out, with `s` in the place of its spikes."""
+    """What neurons put out, with the spikes `s` in the place of its own."""
     return (s, *output[1:]) if isinstance(output, tuple) else s
 
 
-def scoped(model: nn.Module, x: Tensor, scope: str) -> list[str]:
-    """The neurons behind a layer that paper B masks: all but those behind linear layers ("paper"), also without those
-    behind the encoding layer ("released", as in the public code), or "all". Raises UserError if there is none.
+def maskable(model: nn.Module, x: Tensor, scope: str) -> list[str]:
+    """The names of the neurons that paper B masks, in order of execution; `x` is a batch as the network takes it.
+
+    scope: "paper" takes all that come after a convolution, "released" leaves out those after the encoding layer, as the
+    public code does, and "all" takes those after linear layers, too. Raises UserError if there is none.
     """
     known = spiking(model)
-    found: list[str] = []
-    for i, block in enumerate(blocks(model, x).values()):
-        linear, encoding = len(block.leaving) == 1, i == 0
-        if block.neuron in known and (scope == "all" or not (linear or (encoding and scope == "released"))):
-            found.append(block.neuron)
-    if not found:
+    names: list[str] = []
+    for i, trace in enumerate(trace_layers(model, x).values()):
+        linear, encoding = len(trace.leaving) == 1, i == 0
+        if trace.neuron in known and (scope == "all" or not (linear or (encoding and scope == "released"))):
+            names.append(trace.neuron)
+    if not names:
         raise UserError("found no spiking neurons to mask; neurons=false masks weights only")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(names))
 
 
-class _Gate:
-    """A hook that multiplies spikes by what `soft` says."""
+def attach(model: nn.Module, like: Tensors) -> None:
+    """Give neurons a hard mask in which all are alive, unless they have one.
 
-    def __init__(self, name: str, soft: Callable[[str], Tensor]):
-        self.name, self.soft, self.on = name, soft, True
-
-    def __call__(self, m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        s = spikes_of(output)
-        return with_spikes(output, s * self.soft(self.name).to(s.dtype)) if self.on else output
-
-
-def attach(model: nn.Module, name: str, like: Tensor, soft: Callable[[str], Tensor]) -> None:
-    """Multiply the spikes of the neurons of that name by what `soft` says of it at each call, until `harden`.
-
-    They also get a hard mask of the shape of `like`, all alive, unless they have one.
+    like: name of the neurons → a tensor of their shape, `[C, H, W]` or `[F]`.
     """
-    m = model.get_submodule(name)
-    if mask_of(m) is None:
-        alive = torch.ones_like(like, dtype=torch.bool)
+    for name, values in like.items():
+        m = model.get_submodule(name)
+        if mask_of(m) is not None:
+            continue
+        alive = torch.ones_like(values, dtype=torch.bool)
         if isinstance(m, LIF):
             m.mask = alive
         else:
             m.register_buffer("neuron_mask", alive)
             m.register_forward_hook(_silence)
-    gate = _Gate(name, soft)
-    _soft[m] = gate, m.register_forward_hook(gate)
 
 
-def harden(model: nn.Module, name: str, mask: Tensor) -> None:
-    """Silence the neurons of that name where `mask` is False for good, and take the soft mask off."""
-    m = model.get_submodule(name)
-    if m in _soft:
-        _soft.pop(m)[1].remove()
-    alive = mask_of(m)
-    assert alive is not None
-    alive &= mask
+def soft(model: nn.Module, names: Iterable[str], masks: Tensors) -> AbstractContextManager[None]:
+    """While this is open, the spikes of the neurons of these names are multiplied by their soft masks.
+
+    masks: name of the neurons → their mask at each run, values in [0, 1], of the shape of the neurons.
+    """
+
+    def hook(name: str, m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        s = spikes_of(output)
+        return with_spikes(output, s * masks[name].to(s.dtype))
+
+    return hooked({model.get_submodule(name): partial(hook, name) for name in names})
 
 
-@contextmanager
-def lifted(model: nn.Module) -> Iterator[None]:
-    """Without soft masks for a while."""
-    here = [_soft[m][0] for m in model.modules() if m in _soft]
-    try:
-        for gate in here:
-            gate.on = False
-        yield
-    finally:
-        for gate in here:
-            gate.on = True
+def harden(model: nn.Module, masks: Tensors) -> None:
+    """Silence neurons for good where their mask, bool of their shape, is False.
+
+    They must have a hard mask: see `attach`.
+    """
+    for name, mask in masks.items():
+        alive = mask_of(model.get_submodule(name))
+        assert alive is not None
+        alive &= mask
 
 
 def _silence(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:

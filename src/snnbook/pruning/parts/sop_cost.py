@@ -13,34 +13,35 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnbook.pruning.parts.neuron_masks import lifted, spiking, with_spikes
+from snnbook.pruning.parts.neuron_masks import spiking, with_spikes
 from snnbook.pruning.scores import Tensors
-from snnbook.tracing import Block, Hook, blocks, layers, measuring, spikes_of, weight_of
+from snnbook.tracing import Hook, LayerTrace, layers, measuring, spikes_of, trace_layers, weight_of
 
 COSTS = ("geometry", "spikes")
 
 
 def geometry(model: nn.Module, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """From shapes alone, one value per layer and per neurons' module; `x` is a batch as the network takes it.
+    """What weights and neurons cost by their shapes alone: (weight name → e_w, neurons' name → e_n).
 
-    e_w, a number, is the positions of a layer's input over its stride, 1 for linear layers. e_n, filled into the shape
-    of the neurons `[C, H, W]` or `[F]`, is the sum over the layers that they feed, straight or through poolings and
-    additions, of the synapses of one input: C_out k^2 / (groups stride^2). Borders and poolings are ignored, as in
-    paper B's code. Neurons that stand behind no layer or feed none are left out.
+    x: a batch as the network takes it. e_w, a number, is the positions of a layer's input over its stride, and 1 for
+    linear layers. e_n, one value for all neurons of a module and of their shape `[C, H, W]` or `[F]`, is the sum over
+    the layers that they feed, straight or through poolings and additions, of the synapses of one input: C_out k^2 /
+    (groups stride^2). Borders and poolings are ignored, as in paper B's code. Neurons that come after no layer or feed
+    none are left out.
     """
-    named, plan = layers(model), blocks(model, x)
+    named, plan = layers(model), trace_layers(model, x)
     e_w, fan_out = {}, {}
-    for name, block in plan.items():
+    for name, trace in plan.items():
         layer: Any = named[name]
         stride = prod(getattr(layer, "stride", ()))
-        e_w[weight_of(name)] = torch.tensor(prod(block.entering[1:]) / stride, device=x.device)
+        e_w[weight_of(name)] = torch.tensor(prod(trace.entering[1:]) / stride, device=x.device)
         fan_out[name] = prod(layer.weight.shape[:1] + layer.weight.shape[2:]) / getattr(layer, "groups", 1) / stride
     feeds, shapes = _feeds(model, x)
     e_n = {}
-    for block in plan.values():
-        if feeds.get(block.neuron):
-            e = sum(fan_out[layer] for layer in feeds[block.neuron])
-            e_n[block.neuron] = torch.full(shapes[block.neuron][-len(block.leaving) :], e, device=x.device)
+    for trace in plan.values():
+        if feeds.get(trace.neuron):
+            e = sum(fan_out[layer] for layer in feeds[trace.neuron])
+            e_n[trace.neuron] = torch.full(shapes[trace.neuron][-len(trace.leaving) :], e, device=x.device)
     return e_w, e_n
 
 
@@ -72,21 +73,22 @@ def _feeds(model: nn.Module, x: Tensor) -> tuple[dict[str, set[str]], dict[str, 
 
 
 def spikes(model: nn.Module, x: Tensor, n: int, masks: Tensors) -> tuple[dict[str, Tensor], float]:
-    """Eq. 9 as printed, per sample: counted on the `n` samples of batch `x` under soft masks, borders exact.
+    """What weights and neurons cost in synaptic operations per sample, counted: Eq. 9 as printed, borders exact.
 
-    `masks` holds those of all weights and of the neurons that have one, by name; e comes back likewise. The number is
-    the sum of e_w if nothing were masked. The network's weights are as they are. The sum of e_w times weight masks is
-    that of e_n times neuron masks where all neurons have one, but for the encoding layer: it gets no spikes, and each
-    of its inputs counts as 1 when it runs.
+    x: a batch of `n` samples as the network takes it. masks: name → soft mask in [0, 1], of every weight, in its shape,
+    and of the neurons that have one, `[C, H, W]` or `[F]`; no soft mask may be attached to the network meanwhile.
+    Returns the costs e by the same names, in the same shapes, and the sum of e_w over all weights if nothing were
+    masked. Each input of the encoding layer, which gets no spikes, counts as 1 when the layer runs. The sum of e_w
+    times the weights' masks over the other layers is the sum of e_n times the neurons' masks, if all neurons have one.
     """
-    plan = blocks(model, x)
+    plan = trace_layers(model, x)
     e = _counted(model, x, plan, masks)
     free = _counted(model, x, plan, {name: torch.ones_like(m, dtype=torch.float32) for name, m in masks.items()})
     kept = {weight_of(name) for name in layers(model)}
     return {name: v / n for name, v in e.items()}, sum(float(v.sum()) for k, v in free.items() if k in kept) / n
 
 
-def _counted(model: nn.Module, x: Tensor, plan: dict[str, Block], masks: Tensors) -> dict[str, Tensor]:
+def _counted(model: nn.Module, x: Tensor, plan: dict[str, LayerTrace], masks: Tensors) -> dict[str, Tensor]:
     encoder = next(iter(plan))
     name_of = {m: name for name, m in model.named_modules()}
     leaves = {k: v.detach().float().requires_grad_() for k, v in masks.items()}
@@ -97,16 +99,16 @@ def _counted(model: nn.Module, x: Tensor, plan: dict[str, Block], masks: Tensors
         return with_spikes(output, s * leaves.get(name_of[m], 1))
 
     def layer_hook(m: Any, args: tuple[Any, ...], output: Tensor) -> None:
-        block, synapses = plan[name_of[m]], leaves[weight_of(name_of[m])]
-        entering = torch.ones_like(args[0]) if block.layer == encoder else args[0].abs()
+        trace, synapses = plan[name_of[m]], leaves[weight_of(name_of[m])]
+        entering = torch.ones_like(args[0]) if trace.layer == encoder else args[0].abs()
         linear = isinstance(m, nn.Linear)
         degree = nn.functional.linear(entering, synapses) if linear else m._conv_forward(entering, synapses, None)
-        behind = masks.get(block.neuron)
-        total.append((degree if behind is None or behind.shape != block.leaving else degree * behind.detach()).sum())
+        after = masks.get(trace.neuron)
+        total.append((degree if after is None or after.shape != trace.leaving else degree * after.detach()).sum())
 
     hooks: dict[nn.Module, Hook] = dict.fromkeys(layers(model).values(), layer_hook)
     hooks |= dict.fromkeys(spiking(model).values(), neuron_hook)
-    with lifted(model), measuring(model, hooks), torch.enable_grad():
+    with measuring(model, hooks), torch.enable_grad():
         model(x)
     grads = torch.autograd.grad(torch.stack(total).sum(), list(leaves.values()), allow_unused=True)
     return {k: torch.zeros_like(v) if g is None else g for (k, v), g in zip(leaves.items(), grads, strict=True)}
