@@ -33,11 +33,12 @@ board = claims.verdicts(studies)
 # %% [markdown]
 # ## In one minute
 #
-# What was run again so far is paper A, *spatio-temporal pruning*: its ablation (Table 4) and the two figures
-# on its decision time step (Figs. 5 and 6), with LAMP, the score behind it. The data are small stand-ins that
-# come with the package ({doc}`../reference/datasets`); the networks have the papers' form, narrowed. The methods of
-# all four papers, and the baselines that they name, are here too: on {doc}`equal terms <compare/methods>`, each on a
-# {doc}`page of its own <methods/overview>`, and for {doc}`your own network <methods/your_network>`.
+# Each paper has a letter, and its tables and figures have names such as `A.table4`. The page
+# {doc}`../reference/status` lists all of them, with the page that makes each again or *not yet*. The data of the
+# default profile are small stand-ins that come with the package ({doc}`../reference/datasets`); the networks have the
+# papers' form, narrowed. The methods of all four papers, and the baselines that they name, are compared on
+# {doc}`equal terms <compare/methods>`; each has a {doc}`page of its own <methods/overview>` and can prune
+# {doc}`your own network <methods/your_network>`.
 
 # %% tags=["remove-input"]
 tally = claims.counts(board)
@@ -86,11 +87,11 @@ plots.show(
 #
 # It re-runs *methods* and checks *claims*: which of two methods is better, whether a curve falls, what a
 # count comes to. On small data it can show the direction and the shape of an effect. It cannot show the
-# accuracies that the papers print for CIFAR10-DVS or DVS128 Gesture: for those the same notebooks run with
-# the papers' data.
+# accuracies that the papers print for their own data sets: for those the same notebooks run at the `paper`
+# profile, with the papers' data.
 #
-# Where next: {doc}`the neuron <ideas/lif>` if spiking networks are new to you, {doc}`what a SOP is
-# <ideas/sops>` if they are not, {doc}`paper A <stp/paper>` if you came to check a claim,
+# Where to go next: {doc}`the neuron <ideas/lif>` if spiking networks are new to you, {doc}`what a SOP is
+# <ideas/sops>` if they are not, {doc}`the scoreboard <compare/scoreboard>` if you came to check a claim, and
 # {doc}`../start/rerun` if you want to change something.
 
 # %% tags=["remove-input"]

@@ -72,10 +72,11 @@ tables.table(pd.DataFrame(rows), "The methods, by name. The last column is a fil
 # %% [markdown]
 # ## What does it remove, and what does it need?
 #
-# Found by trying. Each method prunes a spiking network with two convolutions and batch norm, for a few steps on a few
-# samples of events; then once more on a copy of the network without neurons (rectifiers in their place), without
-# batch norm, and on still images. What it then refuses, with an error that says why, is what it needs. *Starts* is
-# the state of the masks before the first step, *revives* whether a dead weight ever came back.
+# This is tried out here. Each method prunes a spiking network with two convolutions and batch norm, for a few steps on
+# a few samples of events; then once more on a copy of the network without neurons (rectifiers in their place), on one
+# without batch norm, and on still images. What a method then refuses to do without, with an error that says why, is what
+# it needs. *Starts* is the state of the masks before the first step, and *revives* says whether a dead weight ever came
+# back.
 
 
 # %% tags=["hide-input"]
@@ -221,7 +222,8 @@ for name in NAMES:
 tables.table(pd.DataFrame(rows), "The settings of each method, as pruning.create takes them.")
 
 # %% [markdown]
-# All of them are compared in {doc}`../compare/methods`. A method of your own is a class with the hooks that it needs.
+# All of them are compared in {doc}`../compare/methods`. A method of your own is a class with the hooks that it needs;
+# `@pruning.method(...)` gives it a name, from a notebook or from another package.
 
 # %% tags=["remove-input"]
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
