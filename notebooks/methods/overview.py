@@ -74,9 +74,9 @@ tables.table(pd.DataFrame(rows), "The methods, by name. The last column is a fil
 #
 # This is tried out here. Each method prunes a spiking network with two convolutions and batch norm, for a few steps on
 # a few samples of events; then once more on a copy of the network without neurons (rectifiers in their place), on one
-# without batch norm, and on still images. What a method then refuses to do without, with an error that says why, is what
-# it needs. *Starts* is the state of the masks before the first step, and *revives* says whether a dead weight ever came
-# back.
+# without batch norm, and on still images. What a method then refuses to do without, with an error that says why, is
+# what it needs. *Starts* is the state of the masks before the first step, and *revives* says whether a dead weight ever
+# came back.
 
 
 # %% tags=["hide-input"]
