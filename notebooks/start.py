@@ -63,7 +63,7 @@ display(Markdown("\n".join(lines)))
 # against what it gets right.
 
 # %% tags=["remove-input"]
-ablation = studies["A.table4"]
+ablation = studies["A.ablation"]
 fig, axes = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for ax, role in zip(axes, ("digits-dvs", "arms-dvs"), strict=True):
     for i, arm in enumerate(("none", "T", "S", "S+T")):

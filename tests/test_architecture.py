@@ -35,14 +35,11 @@ FLOORS = (
     ("snnbook.pruning", "snnbook.pruning.methods"),
     ("snnbook.measure", "snnbook.networks", "snnbook.datasets", "snnbook.training"),
     ("snnbook.sparse",),
-    (
-        "snnbook.experiments.compared",
-        "snnbook.experiments.record",
-        "snnbook.experiments.store",
-        "snnbook.experiments.studies",
-        "snnbook.experiments.trials",
-    ),
-    ("snnbook.experiments", "snnbook.experiments.runner"),
+    ("snnbook.experiments.key", "snnbook.experiments.record", "snnbook.experiments.store"),
+    ("snnbook.experiments.extras", "snnbook.experiments.trials"),
+    ("snnbook.experiments.measurements", "snnbook.experiments.profiles", "snnbook.experiments.run"),
+    ("snnbook.experiments.queue", "snnbook.experiments.studies"),
+    ("snnbook.experiments",),
     ("snnbook.report",),
     ("snnbook.bench", "snnbook.book", "snnbook.cli"),
 )
@@ -52,6 +49,7 @@ REPORT_MAY_USE = (
     "snnbook.headers",
     "snnbook.paths",
     "snnbook.report",
+    "snnbook.experiments.key",
     "snnbook.experiments.record",
     "snnbook.experiments.store",
 )

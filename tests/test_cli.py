@@ -36,7 +36,7 @@ def test_run_takes_options(folder):
 
 def test_list_and_show(folder):
     listed = call("list", "--results", folder).output
-    assert "A.table4" in listed
+    assert "A.ablation" in listed
     assert "digits-dvs" in listed
     name = next(word for word in listed.split() if word.startswith("lamp-digits-clutter-T4-sparsity-0.98"))
     shown = call("show", name, "--results", folder)
@@ -77,15 +77,15 @@ def test_every_command_has_help(command):
     ("args", "message"),
     [
         (["rum"], "did you mean run"),
-        (["run", "A.tabel4"], "did you mean A.table4"),
-        (["run", "A.table4", "--profile", "lapto"], "did you mean laptop"),
-        (["run", "A.table4", "--seeds", "x"], "seeds are"),
-        (["run", "A.table4", "-p", "lma=1"], "did you mean lam"),
-        (["run", "A.table4", "-p", "lam"], "key=value"),
-        (["run", "A.table4", "-p", "profile=smoke"], "not an option of a study"),
-        (["run", "A.table4", "-p", "width=abc"], "width must be float"),
-        (["run", "A.table4", "-p", "lam=-1"], "lam must be at least 0"),
-        (["run", "A.table4", "-p", "T=0"], "T must be at least 1"),
+        (["run", "A.ablatoin"], "did you mean A.ablation"),
+        (["run", "A.ablation", "--profile", "lapto"], "did you mean laptop"),
+        (["run", "A.ablation", "--seeds", "x"], "seeds are"),
+        (["run", "A.ablation", "-p", "lma=1"], "did you mean lam"),
+        (["run", "A.ablation", "-p", "lam"], "key=value"),
+        (["run", "A.ablation", "-p", "profile=smoke"], "not an option of a study"),
+        (["run", "A.ablation", "-p", "width=abc"], "width must be float"),
+        (["run", "A.ablation", "-p", "lam=-1"], "lam must be at least 0"),
+        (["run", "A.ablation", "-p", "T=0"], "T must be at least 1"),
         (["run", "lamp", "-p", "sparsity=1.5"], "sparsity must lie in"),
         (["run", "lamp", "-p", "data=digits"], "unknown data set"),
         (["run", "lamp", "--profile", "smoke", "--results", "/dev/null/x"], "cannot write"),

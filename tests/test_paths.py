@@ -60,7 +60,7 @@ model = networks.build("dvsgesture", in_channels=2, image_size=32, num_classes=1
 pruning.global_masks(pruning.scores.lamp({"w": torch.randn(5, 5)}), 0.5)
 assert measure.sops(model, x).total >= 0
 assert sparse.compile(model, x)(x).shape == (2, 2, 10)
-for call in (lambda: experiments.results("A.table4"), papers.claims, headers.headers, headers.artefacts):
+for call in (lambda: experiments.results("A.ablation"), papers.claims, headers.headers, headers.artefacts):
     try:
         call()
     except UserError as err:

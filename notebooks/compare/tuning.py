@@ -22,7 +22,7 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments, pruning
-from snnbook.experiments import runner
+from snnbook.experiments.results import study_for_page
 from snnbook.report import page
 from snnbook.report.pages import tuning
 
@@ -36,7 +36,7 @@ study = experiments.results("compare.tuning", **parameters)
 # trust.
 
 # %%
-compared = runner.asked("compare", profile, seeds, options).trials
+compared = study_for_page("compare", profile, seeds, options).trials
 
 
 def effective(trial):
@@ -44,9 +44,10 @@ def effective(trial):
 
 
 def is_used(label):
-    names = [part.split()[0] for part in label[2].split(", ") if part]
-    mine = effective(study.study.trials[label])
-    others = [effective(trial) for other, trial in compared.items() if other[:2] == label[:2]]
+    names = [part.split()[0] for part in label.level.split(", ") if part]
+    mine = effective(study.trials[label])
+    same = (key for key in compared if (key.data, key.arm) == (label.data, label.arm))
+    others = [effective(compared[key]) for key in same]
     return any(all(mine.get(name) == other.get(name) for name in names) for other in others)
 
 

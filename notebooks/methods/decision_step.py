@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [], reads: [decision-step], minutes: 6}
+#   snnbook: {reproduces: [], reads: [A.curves], minutes: 6}
 # ---
 
 # %% [markdown]
@@ -103,7 +103,7 @@ display(Code("\n".join(inspect.getsource(hook) for hook in hooks), language="pyt
 # The dense networks of paper A's Table 4, on both event sets.
 
 # %%
-study = experiments.results("decision-step", **parameters)
+study = experiments.results("A.curves", **parameters)
 records = [r for found in study.records.values() for r in found]
 
 # %% tags=["remove-input"]

@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.algorithm1], reads: [A.algorithm1], minutes: 3}
+#   snnbook: {reproduces: [A.algorithm1], reads: [A.listing], minutes: 3}
 # ---
 
 # %% [markdown]
@@ -30,7 +30,7 @@ from snnbook.pruning import scores
 from snnbook.report import page, plots, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("A.algorithm1", **parameters)
+study = experiments.results("A.listing", **parameters)
 records = [r for found in study.records.values() for r in found]
 ARMS = ("as meant", "magnitude", "random", "as printed")
 ROLES = ("digits-dvs", "arms-dvs")

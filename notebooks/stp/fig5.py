@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.fig5], reads: [A.fig5], minutes: 4}
+#   snnbook: {reproduces: [A.fig5], reads: [A.curves], minutes: 4}
 # ---
 
 # %% [markdown]
@@ -29,7 +29,7 @@ from snnbook.measure import decision_timestep
 from snnbook.report import claims, page, papers, plots, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-curves = experiments.results("A.fig5", **parameters)
+curves = experiments.results("A.curves", **parameters)
 records = [r for found in curves.records.values() for r in found]
 ROLES = ("digits-dvs", "arms-dvs")
 VARIANTS = ("smoothed", "released", "reverse")
@@ -124,7 +124,7 @@ for role, dataset in (("digits-dvs", "CIFAR10-DVS"), ("arms-dvs", "DVS128-Gestur
 # ## Verdicts
 
 # %% tags=["remove-input"]
-verdicts = claims.verdicts({"A.fig5": curves}, claims=("A-21", "A-22"))
+verdicts = claims.verdicts({"A.curves": curves}, claims=("A-21", "A-22"))
 tables.verdict_table(verdicts, "Claims that rest on this figure")
 
 # %% [markdown]

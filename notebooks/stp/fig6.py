@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.fig6], reads: [A.fig6, A.dense], minutes: 6}
+#   snnbook: {reproduces: [A.fig6], reads: [A.curves, A.dense], minutes: 6}
 # ---
 
 # %% [markdown]
@@ -30,7 +30,7 @@ from snnbook.measure import TAYLOR, normalise
 from snnbook.report import claims, page, plots, stats, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-curves = experiments.results("A.fig6", **parameters)
+curves = experiments.results("A.curves", **parameters)
 closer = experiments.results("A.dense", **parameters)
 records = [r for found in curves.records.values() for r in found]
 ROLES = ("digits-dvs", "arms-dvs")
@@ -188,7 +188,7 @@ plots.show(
 # ## Verdicts
 
 # %% tags=["remove-input"]
-verdicts = claims.verdicts({"A.fig6": curves, "A.dense": closer}, claims=("A-23", "A-26"))
+verdicts = claims.verdicts({"A.curves": curves, "A.dense": closer}, claims=("A-23", "A-26"))
 tables.verdict_table(verdicts, "The claims that rest on this figure and on Eq. 15")
 
 # %% [markdown]

@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.fig7, A.fig8], reads: [A.rounds, A.dense, A.table4], minutes: 3}
+#   snnbook: {reproduces: [A.fig7, A.fig8], reads: [A.rounds, A.dense, A.ablation], minutes: 3}
 # ---
 
 # %% [markdown]
@@ -121,8 +121,8 @@ tables.table(pd.DataFrame(rows), "Median magnitude, and its ratio to the dense n
 # control.
 
 # %% tags=["remove-input"]
-ablation = experiments.results("A.table4", **parameters)
-verdicts = claims.verdicts({"A.table4": ablation}, claims=("A-24",))
+ablation = experiments.results("A.ablation", **parameters)
+verdicts = claims.verdicts({"A.ablation": ablation}, claims=("A-24",))
 tables.verdict_table(verdicts, "The claim that rests on these figures")
 
 # %% [markdown]

@@ -25,7 +25,7 @@ options = ""  # settings of the study, as pairs of key and value
 import pandas as pd
 
 from snnbook import datasets, networks
-from snnbook.experiments.studies import dense
+from snnbook.experiments.profiles import dense
 from snnbook.report import page, papers, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}

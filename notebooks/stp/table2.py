@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.table2], reads: [A.rounds, A.matched, A.vgg16], minutes: 6}
+#   snnbook: {reproduces: [A.table2], reads: [A.rounds, A.matched, A.hundred], minutes: 6}
 # ---
 
 # %% [markdown]
@@ -29,7 +29,7 @@ from snnbook.report.pages import paper_a
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
 study = experiments.results("A.rounds", **parameters)
 matched = experiments.results("A.matched", **parameters)
-hundred = experiments.results("A.vgg16", **parameters)
+hundred = experiments.results("A.hundred", **parameters)
 ROLES = ["digits-clutter"]
 
 # %% tags=["remove-input"]
@@ -143,7 +143,7 @@ paper_a.matched_table(matched, "digits-clutter", "connections")
 # ## Verdicts
 
 # %% tags=["remove-input"]
-studies = {"A.rounds": study, "A.matched": matched, "A.vgg16": hundred}
+studies = {"A.rounds": study, "A.matched": matched, "A.hundred": hundred}
 verdicts = claims.verdicts(studies, claims=("A-01", "A-02", "A-03", "A-04", "A-05"))
 tables.verdict_table(verdicts, "Claims that rest on this table")
 

@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.table4], reads: [A.table4], minutes: 5}
+#   snnbook: {reproduces: [A.table4], reads: [A.ablation], minutes: 5}
 # ---
 
 # %% [markdown]
@@ -25,7 +25,7 @@ from snnbook import experiments
 from snnbook.report import claims, page, plots, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-ablation = experiments.results("A.table4", **parameters)
+ablation = experiments.results("A.ablation", **parameters)
 records = [r for found in ablation.records.values() for r in found]
 
 # %% tags=["remove-input"]
@@ -156,7 +156,7 @@ plots.show(
 
 # %% tags=["remove-input"]
 names = ("A-12", "A-13", "A-14", "A-19", "A-24")
-verdicts = claims.verdicts({"A.table4": ablation}, claims=names)
+verdicts = claims.verdicts({"A.ablation": ablation}, claims=names)
 tables.verdict_table(verdicts, "Claims that rest on this table")
 
 # %% [markdown]

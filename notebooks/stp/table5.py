@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.table5], reads: [A.table5], minutes: 4}
+#   snnbook: {reproduces: [A.table5], reads: [A.steps], minutes: 4}
 # ---
 
 # %% [markdown]
@@ -28,7 +28,7 @@ from snnbook import experiments
 from snnbook.report import claims, page, papers, plots, tables
 
 parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("A.table5", **parameters)
+study = experiments.results("A.steps", **parameters)
 records = [r for found in study.records.values() for r in found]
 LENGTHS = list(dict.fromkeys(label[2] for label in study.records))
 ARMS = ("none", "T", "S+T")
@@ -115,7 +115,7 @@ plots.show(
 # ## Verdicts
 
 # %% tags=["remove-input"]
-verdicts = claims.verdicts({"A.table5": study}, claims=("A-15", "A-16", "A-17"))
+verdicts = claims.verdicts({"A.steps": study}, claims=("A-15", "A-16", "A-17"))
 tables.verdict_table(verdicts, "Claims that rest on this table")
 
 # %% [markdown]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shlex
 import shutil
 import sys
 import warnings
@@ -68,20 +68,19 @@ def run(
     """
     from snnbook.experiments import open_store, run_study, study
     from snnbook.experiments import trials as t
-    from snnbook.experiments.runner import check_device
 
-    os.environ |= {"SNNBOOK_DEVICE": check_device(device)} | ({"SNNBOOK_ROOT": root} if root else {})
-    chosen = study(name, profile, t.seeds(seeds) if seeds else (), **t.options(" ".join(parameters)))
+    given = t.options(shlex.join(parameters)) | {"device": device} | ({"root": root} if root else {})
     store = open_store(profile, results)
+    chosen = study(name, profile, t.seeds(seeds) if seeds else (), store, **given)
     found = run_study(chosen, store, jobs, cluster)
     click.echo(f"{found.ran} trials run, {found.reused} reused; records in {store.path}")
-    width = max(len(" ".join(label)) for label in found.records)
+    width = max(len(str(label)) for label in found.records)
     click.echo(f"{'':{width}}  {'top-1 %':>14} {'sparsity %':>11} {'T':>5} {'SOPs':>12}")
     for label in found.records:
         top1, sparsity, T, sops = (found.values(label, m) for m in ("top1", "sparsity", "T", "sops"))
         spread = f"± {top1.std(ddof=1):4.2f}" if len(top1) > 1 else "1 seed"
         values = f"{top1.mean():7.2f} {spread} {sparsity.mean():11.2f} {T.mean():5.1f} {sops.mean():12,.0f}"
-        click.echo(f"{' '.join(label):{width}}  {values}")
+        click.echo(f"{label!s:{width}}  {values}")
 
 
 @main.command("list")
@@ -91,9 +90,10 @@ def list_(results: str, profile: str) -> None:
     """List what there is: studies, methods, data sets, networks, profiles, and the stored trials."""
     from snnbook import datasets, networks, pruning
     from snnbook.experiments import open_store
-    from snnbook.experiments.studies import PROFILES, STUDIES
+    from snnbook.experiments.profiles import PROFILES
+    from snnbook.experiments.studies import STUDIES
 
-    about = {name: " ".join((f.__doc__ or "").split("\n\n")[0].split()) for name, f in STUDIES.items()}
+    about = {name: entry.about for name, entry in STUDIES.items()}
     groups = {
         "studies": about, "methods": pruning.available(), "data sets": datasets.available(),
         "networks": networks.available(), "profiles": PROFILES,
@@ -203,7 +203,7 @@ def doctor() -> None:
 
     from snnbook import datasets, native, paths
     from snnbook.datasets import cache
-    from snnbook.experiments.runner import processor
+    from snnbook.experiments.measurements import processor
 
     def line(good: bool, what: str, text: str) -> None:
         click.echo(f"{'ok     ' if good else 'missing'}  {what:<18} {text}")

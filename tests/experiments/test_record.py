@@ -16,8 +16,8 @@ import snnbook
 from snnbook.errors import UserError
 from snnbook.experiments import record as schema
 from snnbook.experiments import run, study
+from snnbook.experiments.extras import EXTRAS
 from snnbook.experiments.record import METRICS, Metrics, Record, schema_tables
-from snnbook.experiments.trials import DETAILS
 from snnbook.measure import VARIANTS
 
 
@@ -100,10 +100,10 @@ def _matches(name, pattern):
 
 
 def test_everything_in_a_record_is_in_the_schema():
-    """A run in rounds with all the details that there are, on events, with Fisher information and masks."""
+    """A run in rounds with all the extras that there are, on events, with Fisher information and masks."""
     trial = study("A.rounds", "smoke", seeds=(0,)).trials["digits-dvs", "S"]
-    record = run(replace(trial, details=tuple(DETAILS), fisher_samples=8), 0)
-    assert set(METRICS) - set(record.metrics) <= {"epochs_start", "parameters_smaller", "smaller_differs"}
+    record = run(replace(trial, extras=tuple(EXTRAS), fisher_samples=8), 0)
+    assert set(METRICS) - set(record.metrics) <= {"parameters_smaller", "smaller_differs"}
     assert {name for layer in record.layers for name in layer} == set(schema.LAYER_METRICS)
     assert {name for measured in record.log["rounds"] for name in measured} == set(schema.ROUND_METRICS)
     assert set(record.environment) == set(schema.ENVIRONMENT)

@@ -1,15 +1,19 @@
 """A trial's id follows its configuration and nothing else; mistakes are named before any work."""
 
-from dataclasses import replace
+import hashlib
+import json
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snnbook import datasets, networks
 from snnbook.errors import UserError
 from snnbook.experiments import Trial
-from snnbook.experiments.studies import PROFILES, applicable, names, study
 from snnbook.experiments.trials import options, seeds
+from snnbook.pruning import available, settings
+from snnbook.training import Recipe
 
 BASE = Trial("digits-clutter", 4, "cifarnet")
 
@@ -19,14 +23,92 @@ def test_golden_id():
     assert replace(BASE, method="lamp", settings={"sparsity": 0.98}).id == GOLDEN
 
 
-GOLDEN = "lamp-digits-clutter-T4-sparsity-0.98-f2abba5e"
+GOLDEN = "lamp-digits-clutter-T4-sparsity-0.98-27972603"
 
 
-def test_id_follows_what_differs_from_the_defaults():
-    assert replace(BASE, lr=3e-3).id == BASE.id
-    changes = ({"T": 5}, {"epochs": 11}, {"network_settings": {"gain": 2.0}}, {"start": BASE}, {"method": "lamp"})
+def test_the_id_follows_what_decides_the_result():
+    changes = (
+        {"T": 5},
+        {"epochs": 11},
+        {"network_settings": {"gain": 2.0}},
+        {"network_settings": {"tau": 3.0}},
+        {"start": BASE},
+        {"start": replace(BASE, lr=1e-3)},
+        {"method": "lamp"},
+        {"method": "lamp", "settings": {"span": 0.5}},
+        {"device": "cuda"},
+    )
     ids = {replace(BASE, **change).id for change in changes}
     assert len(ids | {BASE.id}) == len(changes) + 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"lr": 3e-3}, {}),
+        ({"width": 2}, {"width": 2.0}),
+        ({"network_settings": {"gain": 2}}, {"network_settings": {"gain": 2.0}}),
+        ({"network_settings": {"tau": 2.0}}, {}),
+        (
+            {"method": "unstructured", "settings": {"strength": 1}},
+            {"method": "unstructured", "settings": {"strength": 1.0}},
+        ),
+        ({"method": "lamp", "settings": {"span": 0.6}}, {"method": "lamp"}),
+        ({"root": "somewhere"}, {}),
+    ],
+)
+def test_what_means_the_same_has_one_id(one, other):
+    assert replace(BASE, **one).id == replace(BASE, **other).id
+
+
+def test_defaults_are_in_the_configuration():
+    """So that a changed default is a new trial, and no record leaves open what it was run with."""
+    config = replace(BASE, method="lamp").config
+    assert config["settings"] == {**settings("lamp")}
+    assert config["network_settings"]["tau"] == 2
+    assert config["network_settings"]["surrogate"] == "atan"
+    assert config["lr"] == 3e-3
+
+
+def test_the_defaults_are_pinned():
+    """Whoever changes a default of a method, a network or a data set gives new ids to what is run with it.
+
+    Then the golden digest changes as well, and the records of these trials have to be run again.
+    """
+    methods = {name: settings(name) for name in sorted(available())}
+    plans = {name: networks.settings(name) for name in sorted(networks.available())}
+    sets = {name: datasets.settings(name) for name in sorted(datasets.available())}
+    recipe = {f.name: f.default for f in fields(Recipe)}
+    text = json.dumps([methods, plans, sets, recipe], sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == DEFAULTS
+
+
+DEFAULTS = "02bdab62de941430"
+
+
+def test_a_trial_can_be_made_from_its_configuration():
+    trial = replace(BASE, method="stp", settings={"temporal": False, "cuts": 3, "sparsity": 0.9}, start=BASE)
+    again = Trial.from_config(json.loads(json.dumps(trial.config)))
+    assert (again.id, again.config) == (trial.id, trial.config)
+
+
+def test_a_computed_share_decides_no_name():
+    assert replace(BASE, method="imp", settings={"cuts": 2, "sparsity": 0.98}).id.startswith(
+        "imp-digits-clutter-T4-cuts-2-sparsity-0.98-"
+    )
+
+
+def test_data_settings_reach_the_data_and_the_network():
+    trial = Trial("cifar10_dvs", 10, "vggsnn", data_settings={"size": 48, "by": "time"}, root="here")
+    assert trial.image_size == (48, 48)
+    assert trial.data_options == {"size": 48, "by": "time", "T": 10, "root": "here"}
+    with pytest.raises(UserError, match="did you mean size"):
+        replace(trial, data_settings={"siz": 48})
+
+
+def test_a_set_on_disk_needs_its_files_for_an_id():
+    with pytest.raises(UserError, match="root"):
+        _ = Trial("cifar10", 4, "cifarnet").id
 
 
 def test_settings_are_a_mapping_in_any_order_and_form():
@@ -86,45 +168,9 @@ def test_seeds_never_fail_otherwise(text):
 
 def test_options():
     assert options("lam=0.1 temporal=false kl=reverse T=8") == {"lam": 0.1, "temporal": False, "kl": "reverse", "T": 8}
-    with pytest.raises(UserError, match="key=value"):
-        options("lam")
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("name", names())
-def test_every_study_exists_at_every_profile(name, profile):
-    found = study(name, profile)
-    assert found.trials
-    assert len(found.seeds) >= (1 if name == "compare.tuning" else 2 if profile == "smoke" else 3)
-
-
-def test_the_arms_of_table_4_differ_in_nothing_but_their_pruning():
-    trials = study("A.table4").trials
-    for role in ("digits-dvs", "arms-dvs"):
-        arms = [trials[role, arm] for arm in ("none", "S", "T", "S+T")]
-        assert len({replace(t, settings={}) for t in arms}) == 1
-        assert [(dict(t.settings)["share"], dict(t.settings)["temporal"]) for t in arms] == [
-            (0.0, False),
-            (0.25, False),
-            (0.0, True),
-            (0.25, True),
-        ]
-
-
-def test_options_reach_the_trials_that_take_them():
-    changed = study("A.table4", lam=0.2, T=8, epochs=20).trials["arms-dvs", "T"]
-    assert (dict(changed.settings)["lam"], changed.T, changed.epochs) == (0.2, 8, 20)
-    assert (changed.start.T, changed.start.epochs) == (8, 12), "the start sees the data, not the recipe"
-    assert applicable("A.fig5", {"lam": 0.2, "T": 8}) == {"T": 8}
-    for call in (lambda: study("A.fig5", lam=0.2), lambda: applicable("A.fig5", {"lamb": 1})):
-        with pytest.raises(UserError, match="unknown option"):
-            call()
-    for wrong in ({"epochs": "many"}, {"T": 2.5}, {"augment": "maybe"}, {"lam": float("nan")}, {"kl": "foo"}):
-        with pytest.raises(UserError, match=r"must be|unknown KL variant"):
-            study("A.table4", **wrong)
+    assert options("root='a folder' device=cuda") == {"root": "a folder", "device": "cuda"}
+    for wrong in ("lam", "root='a"):
+        with pytest.raises(UserError, match="key=value"):
+            options(wrong)
     with pytest.raises(UserError, match="profile is not an option of a study"):
         options("lam=0.1 profile=smoke")
-    with pytest.raises(UserError, match=r"did you mean .*A\.table4"):
-        study("A.table")
-    with pytest.raises(UserError, match="did you mean laptop"):
-        study("A.table4", "laptopp")

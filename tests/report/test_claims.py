@@ -26,7 +26,7 @@ from snnbook.report.stats import Interval
 HOLDING = {"A-12", "A-13", "A-14", "A-19", "A-24"}
 
 
-def outcome(claim, results, name="A.table4"):
+def outcome(claim, results, name="A.ablation"):
     return verdict(claim, {name: results}).outcome
 
 
@@ -78,7 +78,7 @@ def test_fewer_than_three_seeds_decide_nothing(seeds):
     full = ablation()
     few = SimpleNamespace(records={k: [r for r in v if r.seed in seeds] for k, v in full.records.items()})
     for claim in HOLDING:
-        found = verdict(claim, {"A.table4": few})
+        found = verdict(claim, {"A.ablation": few})
         assert found.outcome == UNDECIDED
         assert "3 seeds are needed" in found.reason
         assert found.n == len(seeds)
@@ -87,7 +87,7 @@ def test_fewer_than_three_seeds_decide_nothing(seeds):
 def test_missing_seeds_leave_the_common_ones():
     results = ablation()
     results.records["arms-dvs", "S+T"] = results.records["arms-dvs", "S+T"][1:]
-    found = verdict("A-14", {"A.table4": results})
+    found = verdict("A-14", {"A.ablation": results})
     assert found.outcome == HOLDS
     assert {p.n for p in found.comparisons} == {4, 5}
 
@@ -96,7 +96,7 @@ def test_a_number_that_is_missing_decides_nothing():
     for broken in (math.nan, None):
         results = ablation()
         results.records["arms-dvs", "S"][2].metrics["sops"] = broken
-        found = verdict("A-12", {"A.table4": results})
+        found = verdict("A-12", {"A.ablation": results})
         assert found.outcome == UNDECIDED
         assert "no number for seed 2" in found.reason
         assert found.estimate is None
@@ -105,7 +105,7 @@ def test_a_number_that_is_missing_decides_nothing():
 def test_a_data_set_that_was_not_run_decides_nothing():
     results = ablation()
     results.records = {k: v for k, v in results.records.items() if k[0] == "digits-dvs"}
-    found = verdict("A-12", {"A.table4": results})
+    found = verdict("A-12", {"A.ablation": results})
     assert found.outcome == UNDECIDED
     assert "DVS128-Gesture" in found.reason
     assert found.stand_in == "digits-dvs (laptop)"
@@ -114,7 +114,7 @@ def test_a_data_set_that_was_not_run_decides_nothing():
 def test_one_failing_data_set_fails_the_claim():
     good, bad = ablation(), ablation(sops=(100, 120, 60, 6))
     mixed = SimpleNamespace(records={k: (good if k[0] == SETS[0] else bad).records[k] for k in good.records})
-    found = verdict("A-12", {"A.table4": mixed})
+    found = verdict("A-12", {"A.ablation": mixed})
     assert found.outcome == FAILS
     assert {(p.data, p.outcome) for p in found.comparisons if "S minus none" in p.what} == {
         ("digits-dvs", HOLDS),
@@ -123,7 +123,7 @@ def test_one_failing_data_set_fails_the_claim():
 
 
 def test_wording_and_stand_in_follow_the_profile():
-    found = verdict("A-12", {"A.table4": ablation()})
+    found = verdict("A-12", {"A.ablation": ablation()})
     assert found.stand_in == "arms-dvs, digits-dvs (laptop)"
     assert "on our embedded data" in found.reason
     real = ablation()
@@ -131,7 +131,7 @@ def test_wording_and_stand_in_follow_the_profile():
         for r in records:
             r.environment["profile"] = "paper"
             r.trial["data"] = {"digits-dvs": "cifar10_dvs", "arms-dvs": "dvs128_gesture"}[label[0]]
-    found = verdict("A-12", {"A.table4": real})
+    found = verdict("A-12", {"A.ablation": real})
     assert found.outcome == HOLDS
     assert found.stand_in is None
     assert "embedded" not in found.reason
@@ -152,7 +152,7 @@ def test_all_that_the_abstract_promises_at_once(gain, steps, wanted):
 
 
 def test_larger_weights_come_with_the_control():
-    found = verdict("A-24", {"A.table4": ablation()})
+    found = verdict("A-24", {"A.ablation": ablation()})
     controls = [p for p in found.comparisons if p.control]
     assert found.outcome == HOLDS
     assert len(controls) == 4
@@ -209,7 +209,7 @@ def test_rounds_against_each_other_and_against_dense(claim, gain, wanted):
 
 @pytest.mark.parametrize(("gain", "wanted"), [({}, HOLDS), ({"IMP": -0.4}, FAILS)])
 def test_rounds_of_a_hundred_classes(gain, wanted):
-    assert outcome("A-02", rounds(gain, sets=("digits-100",), noise=0.01), "A.vgg16") == wanted
+    assert outcome("A-02", rounds(gain, sets=("digits-100",), noise=0.01), "A.hundred") == wanted
 
 
 def test_a_run_of_fewer_rounds_decides_nothing():
@@ -253,11 +253,11 @@ def lengths(steps, gain):
 
 
 def test_total_time_steps():
-    assert outcome("A-15", lengths((8, 9, 10, 10), 1.0), "A.table5") == HOLDS
-    assert outcome("A-15", lengths((8, 12, 16, 21), 1.0), "A.table5") == FAILS
-    assert outcome("A-16", lengths((8, 9, 10, 10), 1.0), "A.table5") == HOLDS
-    assert outcome("A-17", lengths((8, 9, 10, 10), -0.5), "A.table5") == HOLDS
-    assert outcome("A-17", lengths((8, 9, 10, 10), -2.0), "A.table5") == FAILS
+    assert outcome("A-15", lengths((8, 9, 10, 10), 1.0), "A.steps") == HOLDS
+    assert outcome("A-15", lengths((8, 12, 16, 21), 1.0), "A.steps") == FAILS
+    assert outcome("A-16", lengths((8, 9, 10, 10), 1.0), "A.steps") == HOLDS
+    assert outcome("A-17", lengths((8, 9, 10, 10), -0.5), "A.steps") == HOLDS
+    assert outcome("A-17", lengths((8, 9, 10, 10), -2.0), "A.steps") == FAILS
 
 
 @pytest.mark.parametrize(("error", "wanted"), [(0.01, HOLDS), (0.5, FAILS)])
@@ -317,15 +317,15 @@ def test_decision_step_agrees_with_the_measurement():
 def test_decision_step_is_monotone_for_any_curve():
     rng = np.random.default_rng(0)
     curves = {name: rng.random(12) for name in ("kl_smoothed", "kl_released", "kl_reverse")}
-    found = verdict("A-21", {"A.fig5": dense(lambda seed: curves)})
+    found = verdict("A-21", {"A.curves": dense(lambda seed: curves)})
     assert found.outcome == HOLDS
     assert len(found.comparisons) == 3
-    assert outcome("A-21", dense(lambda seed: {"kl_smoothed": np.full(3, np.nan)}), "A.fig5") == UNDECIDED
+    assert outcome("A-21", dense(lambda seed: {"kl_smoothed": np.full(3, np.nan)}), "A.curves") == UNDECIDED
 
 
 def test_decision_step_that_rises_would_be_caught(monkeypatch):
     monkeypatch.setattr(paper_a, "decision_step", lambda kl, lam: int(100 * lam))
-    assert outcome("A-21", dense(lambda seed: {"kl_smoothed": falling_kl(seed)}), "A.fig5") == FAILS
+    assert outcome("A-21", dense(lambda seed: {"kl_smoothed": falling_kl(seed)}), "A.curves") == FAILS
 
 
 @pytest.mark.parametrize(("slope", "wanted"), [(0.01, HOLDS), (5.0, FAILS)])
@@ -336,8 +336,8 @@ def test_gain_beyond_the_default_lambda(slope, wanted):
     def broken(seed):
         return curves(seed) | {"kl_smoothed": np.full(20, np.nan)}
 
-    assert verdict("A-22", {"A.fig5": dense(broken)}).outcome == UNDECIDED
-    found = verdict("A-22", {"A.fig5": dense(curves)})
+    assert verdict("A-22", {"A.curves": dense(broken)}).outcome == UNDECIDED
+    found = verdict("A-22", {"A.curves": dense(curves)})
     assert found.outcome == wanted
     assert len(found.comparisons) == 6
 
@@ -352,12 +352,12 @@ def test_norm_kl_and_fisher():
     def without(seed):
         return {"kl_smoothed": falling_kl(seed)}
 
-    assert outcome("A-23", dense(like), "A.fig6") == HOLDS
-    assert outcome("A-23", dense(unlike), "A.fig6") == FAILS
-    found = verdict("A-23", {"A.fig6": dense(without)})
+    assert outcome("A-23", dense(like), "A.curves") == HOLDS
+    assert outcome("A-23", dense(unlike), "A.curves") == FAILS
+    found = verdict("A-23", {"A.curves": dense(without)})
     assert found.outcome == NOT_TESTABLE
     assert "fisher" in found.reason
-    assert verdict("A-23", {"A.fig6": dense(without), "A.fig5": dense(like)}).outcome == HOLDS
+    assert verdict("A-23", {"A.curves": dense(without), "A.ablation": dense(like)}).outcome == HOLDS
 
 
 def test_without_its_study_a_claim_is_not_testable():
@@ -370,7 +370,7 @@ def test_without_its_study_a_claim_is_not_testable():
 def test_every_other_claim_says_what_is_missing():
     for row in papers.claims().to_dict("records"):
         if row["id"] not in claims.testable():
-            found = verdict(row["id"], {"A.table4": ablation()})
+            found = verdict(row["id"], {"A.ablation": ablation()})
             assert found.outcome == NOT_TESTABLE
             assert len(found.reason) > 20
             assert found.estimate is None
@@ -401,7 +401,7 @@ def test_zero_spread_is_no_trouble():
 
 
 def test_scoreboard_counts_every_claim_once():
-    board = claims.verdicts({"A.table4": ablation()})
+    board = claims.verdicts({"A.ablation": ablation()})
     assert [v.claim for v in board] == list(papers.claims()["id"])
     tally = claims.counts(board)
     assert list(tally) == list(claims.OUTCOMES)
@@ -412,7 +412,7 @@ def test_scoreboard_counts_every_claim_once():
 
 
 def test_lines_for_the_terminal():
-    lines = claims.lines([verdict("A-12", {"A.table4": ablation()}), Verdict("B-01", NOT_TESTABLE, "why")])
+    lines = claims.lines([verdict("A-12", {"A.ablation": ablation()}), Verdict("B-01", NOT_TESTABLE, "why")])
     assert len(lines) == 1
     assert lines[0].startswith("A-12  holds")
 

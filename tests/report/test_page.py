@@ -41,7 +41,7 @@ def test_a_page_without_records():
 
 def test_several_studies_share_their_records():
     results = ablation()
-    once = page.make_box({"A.table4": results, "again": results}, "x", {}).html
+    once = page.make_box({"A.ablation": results, "again": results}, "x", {}).html
     assert once == page.make_box([results, results], "x", {}).html == page.make_box(results, "x", {}).html
 
 

@@ -49,7 +49,7 @@ def test_a_table_is_accessible():
 
 
 def test_tables_set_no_colour():
-    found = claims.verdicts({"A.table4": ablation()})
+    found = claims.verdicts({"A.ablation": ablation()})
     for html in (tables.verdict_table(found).html, tables.beside_print(ablation(), QUANTITIES, "x").html):
         assert "color" not in html
         assert "#" not in html.replace("&#x27;", "")
@@ -107,7 +107,7 @@ def test_numbers_as_text():
 
 
 def test_verdicts_are_told_by_word_and_symbol():
-    found = claims.verdicts({"A.table4": ablation()})
+    found = claims.verdicts({"A.ablation": ablation()})
     frame = tables.verdict_table(found).frame
     assert list(frame["Claim"]) == list(papers.claims()["id"])
     assert set(frame["Verdict"]) == {"✓ holds", "– not testable here"}
@@ -116,7 +116,7 @@ def test_verdicts_are_told_by_word_and_symbol():
 
 
 def test_every_part_of_a_verdict_is_shown():
-    found = claims.verdict("A-24", {"A.table4": ablation()})
+    found = claims.verdict("A-24", {"A.ablation": ablation()})
     frame = tables.comparisons_table(found).frame
     assert len(frame) == len(found.comparisons) == 8
     assert (frame["Outcome"] == "control, does not count").sum() == 4

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from snnbook import native
 from snnbook.errors import UserError
-from snnbook.experiments.runner import environment
+from snnbook.experiments.measurements import environment
 from snnbook.files import whole
 
 Check = Callable[[str, Any], None]

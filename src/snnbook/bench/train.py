@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import islice
 from statistics import median
 from typing import Any
 
@@ -16,13 +17,13 @@ from torch import Tensor, nn
 from snnbook import datasets, native, networks
 from snnbook.bench import peers
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, surroundings, timed
-from snnbook.experiments.studies import dense
+from snnbook.experiments.profiles import EVENT_ROLES, dense
 from snnbook.networks.convnet import ConvNet
 from snnbook.report import benchmarks
 from snnbook.training import LOSSES, OPTIMIZERS, Recipe, fetch, loss_on, to_network
 
 A = "4 conv 16-32-64-64"
-EMBEDDED = ("digits-clutter", "digits-dvs", "arms-dvs")
+EMBEDDED = {dense(role, "laptop").data: role for role in ("CIFAR10", *EVENT_ROLES)}
 OURS, BF16, PEER = benchmarks.SNNBOOK, benchmarks.NARROW, benchmarks.JELLY
 PRECISION = {OURS: "float32", BF16: "bfloat16"}
 GOALS = {(A, OURS): 1.7, (A, BF16): 2.3, **{(name, OURS): 1.6 for name in EMBEDDED}}
@@ -59,7 +60,7 @@ def _network_a() -> Job:
 
 def _embedded(name: str) -> Job:
     """A network of the book, untrained, with the first batch of its data."""
-    trial = dense(name, "laptop")
+    trial = dense(EMBEDDED[name], "laptop")
     options = {} if datasets.info(name).static else {"T": trial.T}
     data = datasets.load(name, "train", **options)
     x, y = fetch(data, torch.arange(trial.batch_size))
@@ -209,7 +210,8 @@ def bench(rounds: int = 5, quick: bool = False, names: tuple[str, ...] = ()) -> 
     Raises WrongResult if SpikingJelly's copy is another network than ours, or if a variant loses the loss.
     """
     result = Result("train", "ms per step", rounds, quick, environment=surroundings(peers.PACKAGES))
-    jobs = [_network_a() if name == A else _embedded(name) for name in names or (A, *EMBEDDED[: 1 if quick else None])]
+    chosen = names or (A, *islice(EMBEDDED, 1 if quick else None))
+    jobs = [_network_a() if name == A else _embedded(name) for name in chosen]
     variants = [OURS, BF16] + [PEER] * ("spikingjelly" in peers.installed())
     with one_thread():
         for job in jobs:

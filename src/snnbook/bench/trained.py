@@ -18,10 +18,10 @@ from torch import Tensor
 from snnbook import datasets, paths, sparse
 from snnbook.bench.sparse import AUTO, FP32, LAST, Dense
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, repeated, surroundings
-from snnbook.experiments import Trial, runner
+from snnbook.experiments import Key, Trial, study
 from snnbook.experiments.record import Record
+from snnbook.experiments.run import network, trained
 from snnbook.experiments.store import Store
-from snnbook.experiments.studies import study
 from snnbook.report import benchmarks
 from snnbook.sparse import graph
 from snnbook.training import fetch, to_network
@@ -36,20 +36,19 @@ def path_of(trial: Trial) -> Path:
     return paths.compiled() / f"{trial.id}-seed-{SEED}.safetensors"
 
 
-def title(label: tuple[str, ...]) -> str:
-    """`("digits-dvs", "lamp", "98 %")` → `digits-dvs, lamp, 98 %`."""
-    return ", ".join(filter(None, label))
+def title(key: Key) -> str:
+    """`Key("digits-dvs", "lamp", "98 %")` → `digits-dvs, lamp, 98 %`."""
+    return ", ".join(filter(None, (key.data, key.arm, key.level)))
 
 
 def trials() -> dict[str, Trial]:
     """The networks that are timed: title → trial."""
-    found = study("compare", "laptop").trials
-    return {title(label): trial for label, trial in found.items() if trial.method != "dense"}
+    return {title(key): trial for key, trial in study("compare", "laptop").trials.items() if trial.method != "dense"}
 
 
 def compile_one(trial: Trial, store: Store) -> None:
     """Train a network again, compile it for its test samples and keep it."""
-    _, model = runner.trained(trial, SEED, store)
+    _, model = trained(trial, SEED, store)
     record = Store(paths.results("laptop")).get(trial.id, SEED)
     x = samples(trial, int(record.metrics["T"]) if record else trial.T, range(64))
     sparse.compile(model, x).save(path_of(trial))
@@ -63,8 +62,7 @@ def samples(trial: Trial, T: int, which: range) -> Tensor:
 
 
 def _test(trial: Trial) -> datasets.FrameSet:
-    options = {} if datasets.info(trial.data).static else {"T": trial.T}
-    return datasets.load(trial.data, "test", **options)
+    return datasets.load(trial.data, "test", **trial.data_options)
 
 
 def predictions(compiled: sparse.Compiled, trial: Trial) -> tuple[Tensor, Tensor]:
@@ -113,7 +111,7 @@ def _cases(found: dict[str, Trial], result: Result, records: Store) -> Iterator[
 def _dense(trial: Trial) -> dict[str, Callable[[], Any]]:
     """The network that a trial's was made from; how long it takes does not depend on what it has learnt."""
     x = samples(trial, trial.T, range(SAMPLES))
-    full = graph.build(runner.network(trial, _test(trial)).eval(), x)
+    full = graph.build(network(trial, _test(trial)).eval(), x)
     singles = x.split(1, 0 if full.static else 1)
     return {name: partial(_each, Dense(full, last), singles) for name, last in ((FP32, False), (LAST, True))}
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from snnbook import paths
 from snnbook.book import imports
-from snnbook.errors import unknown
 
 if TYPE_CHECKING:
     from snnbook.experiments import Results, Study
@@ -36,10 +35,12 @@ def results_folder(parameters: Parameters) -> Path:
 
 def study_of(name: str, parameters: Parameters) -> Study:
     """A study as a notebook with these parameters asks for it."""
-    from snnbook.experiments import runner
+    from snnbook.experiments import open_store
+    from snnbook.experiments.results import study_for_page
 
-    given = (parameters.get(key, default) for key, default in (("profile", "laptop"), ("seeds", ""), ("options", "")))
-    return runner.asked(name, *given)
+    profile = parameters.get("profile", "laptop")
+    store = open_store(profile, str(results_folder(parameters)))
+    return study_for_page(name, profile, parameters.get("seeds", ""), parameters.get("options", ""), store)
 
 
 def run_studies(names: Iterable[str], parameters: Parameters) -> Runs:
@@ -47,19 +48,17 @@ def run_studies(names: Iterable[str], parameters: Parameters) -> Runs:
 
     Smoke records are thrown away first when the code that makes them has changed: they are there to see that it runs.
     """
-    from snnbook.experiments import runner
-    from snnbook.experiments.studies import PROFILES
+    from snnbook.experiments import open_store, results_of
+    from snnbook.experiments.profiles import check_profile
 
-    if parameters["profile"] not in PROFILES:
-        raise unknown("profile", parameters["profile"], PROFILES)
+    check_profile(parameters["profile"])
     folder = results_folder(parameters)
     if parameters["profile"] == "smoke" and not parameters["results"]:
         empty_unless(folder, folder / ".code", code_of_runs())
-    chosen = [study_of(name, parameters) for name in dict.fromkeys(names)]
-    store = runner.open_store(parameters["profile"], str(folder))
-    wanted = [(trial, seed) for study in chosen for trial in study.trials.values() for seed in study.seeds]
-    ran, reused = runner.run_many(wanted, store, parameters["profile"], parameters["jobs"])
-    return Runs({study.name: runner.run_study(study, store, progress=False) for study in chosen}, ran, reused)
+    store = open_store(parameters["profile"], str(folder))
+    given = (parameters[key] for key in ("profile", "seeds", "options", "jobs"))
+    results = results_of(names, store, *given)
+    return Runs(results, sum(r.ran for r in results.values()), sum(r.reused for r in results.values()))
 
 
 def code_of_runs() -> str:

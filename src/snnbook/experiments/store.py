@@ -148,8 +148,6 @@ class Store:
             raise _Damage("it is truncated or not a record") from err
         if not isinstance(format, int):
             raise _Damage("it is not a record")
-        if format == 1:
-            return _from_format_1(path, content)
         if format > FORMAT:
             raise UserError(f"{path} was written by a newer snnbook; this one reads format {FORMAT}")
         if format < FORMAT:
@@ -267,23 +265,6 @@ class Store:
         except (OSError, SafetensorError) as err:
             warnings.warn(f"{path.name} is not used: {err}", DamagedRecord, stacklevel=2)
             return None
-
-
-def _from_format_1(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """The content of a record whose log was among its metrics and whose checksum covered the arrays, checked."""
-    checksum = content.pop("checksum", None)
-    try:
-        arrays = _read(path.with_suffix(".npz"))
-    except FileNotFoundError:
-        arrays = b""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-    if hashlib.sha256(canonical + arrays).hexdigest() != checksum:
-        raise _Damage("it does not match its checksum, so it was changed after it was written")
-    log = content["metrics"].pop("log", {})
-    for measured in log.get("rounds", ()):
-        measured["connections_left"] = measured.pop("connections")
-    about = {"bytes": len(arrays), "sha256": hashlib.sha256(arrays).hexdigest()} if arrays else None
-    return content | {"log": log, "arrays": about, "checksum": checksum}
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -7,30 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cached_property
+from dataclasses import dataclass, field, fields
+from functools import cache, cached_property
 from typing import Any
 
 from snnbook import datasets, networks, pruning
 from snnbook.errors import UserError, check_types, unknown
+from snnbook.experiments.extras import EXTRAS
 from snnbook.training import Recipe
 
 Pairs = tuple[tuple[str, Any], ...]
-
-DETAILS = {
-    "rounds": "what is left and how accurate it is at the end of every round of the method",
-    "weights": "how many weights of each magnitude there are",
-    "outputs": "the outputs of the first test samples at every step",
-    "taylor": "divergence and Fisher information of a small change of the read-out's weights",
-}
-# Fields that came after the first records: left out of a configuration at their default, so that those stay valid.
-_LATER = ("details",)
+Settings = Mapping[str, Any] | Pairs  # a trial takes both, and keeps pairs in order of their names
+DEVICES = ("cpu", "cuda")
 
 
-def _pairs(settings: Mapping[str, Any] | Pairs) -> Pairs:
+def _pairs(settings: Settings) -> Pairs:
     def frozen(value: Any) -> Any:
         return tuple(frozen(v) for v in value) if isinstance(value, list | tuple) else value
 
@@ -41,10 +35,13 @@ def _pairs(settings: Mapping[str, Any] | Pairs) -> Pairs:
 class Trial(Recipe):
     """Everything that decides a result but the seed.
 
-    data, T: data set and number of time steps; train_size: use the first samples only (0 = all).
-    network, width, network_settings: what `networks.build` takes. method, settings: what `pruning.create` takes.
-    details: what its record holds beyond the usual, names of DETAILS.
-    start: the trial whose trained network (same seed) this one starts from. The rest, by keyword: the `Recipe`.
+    data, T, data_settings: data set, number of time steps, and further options of `datasets.load` that decide what a
+    sample is; train_size: use the first samples only (0 = all). network, width, network_settings: what `networks.build`
+    takes. method, settings: what `pruning.create` takes. fisher_samples: training samples for the Fisher trace (0 = it
+    is not measured). extras: what its record holds beyond the usual, names of EXTRAS. start: the trial whose trained
+    network (same seed) this one starts from. device: "cpu" or "cuda". root: the folder of a data set that is read from
+    disk; it is no part of the configuration, which has the content of the files instead. The rest, by keyword: the
+    `Recipe`.
     Raises UserError for anything unknown or out of range, before any work is done.
     """
 
@@ -52,17 +49,20 @@ class Trial(Recipe):
     T: int
     network: str
     width: float = 1.0
-    network_settings: Pairs = ()
+    network_settings: Settings = ()
     method: str = "dense"
-    settings: Pairs = ()
+    settings: Settings = ()
     train_size: int = 0
     fisher_samples: int = 0
-    details: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     start: Trial | None = None
+    data_settings: Settings = ()
+    device: str = "cpu"
+    root: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "network_settings", _pairs(self.network_settings))
-        object.__setattr__(self, "settings", _pairs(self.settings))
+        for name in ("data_settings", "network_settings", "settings"):
+            object.__setattr__(self, name, _pairs(getattr(self, name)))
         check_types(self)
         if self.data not in datasets.available():
             raise unknown("data set", self.data, datasets.available())
@@ -74,66 +74,128 @@ class Trial(Recipe):
             raise UserError(f"width must be positive, got {self.width}")
         if self.train_size < 0 or self.fisher_samples < 0:
             raise UserError("train_size and fisher_samples must not be negative")
-        for name in self.details:
-            if name not in DETAILS:
-                raise unknown("detail", name, DETAILS)
+        if self.device not in DEVICES:
+            raise unknown("device", self.device, DEVICES)
+        for name in self.extras:
+            if name not in EXTRAS:
+                raise unknown("extra", name, EXTRAS)
         super().__post_init__()
+        datasets.settings(self.data, **dict(self.data_settings))
+        networks.settings(self.network, self.image_size, **dict(self.network_settings))
         pruning.create(self.method, **dict(self.settings)).rounds(self.epochs)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of a sample, px."""
+        size = dict(self.data_settings).get("size")
+        height, width = datasets.info(self.data).shape[-2:]
+        return (size, size) if size else (height, width)
+
+    @property
+    def data_options(self) -> dict[str, Any]:
+        """What `datasets.load` and `datasets.fingerprint` take for this trial."""
+        options = dict(self.data_settings)
+        if not datasets.info(self.data).static:
+            options["T"] = self.T
+        if self.root and datasets.info(self.data).on_disk:
+            options["root"] = self.root
+        return options
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The canonical form: plain values, defaults included, the starting trial by its id."""
-        config = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "start"}
-        config |= {key: dict(config[key]) for key in ("settings", "network_settings")}
-        for name in _LATER:
-            if not config[name]:
-                del config[name]
-        return json.loads(json.dumps(config | {"start": self.start and self.start.id}))
+        """All that decides the result, in plain values: settings with the defaults that hold, the start's config.
+
+        Numbers have one form: 2 and 2.0 are the same.
+        """
+        config = {f.name: getattr(self, f.name) for f in fields(self) if f.compare and f.name != "start"}
+        config["data_settings"] = datasets.settings(self.data, **dict(self.data_settings))
+        config["network_settings"] = networks.settings(self.network, self.image_size, **dict(self.network_settings))
+        config["settings"] = pruning.settings(self.method) | dict(self.settings)
+        config["content"] = _fingerprint(self.data, _pairs(self.data_options))
+        config["start"] = self.start and self.start.config
+        return json.loads(json.dumps(_numbers(config), default=_named))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], root: str = "") -> Trial:
+        """The trial of a record's `config`; `root` as in the trial. Raises UserError for what this version lacks."""
+        known = {key: value for key, value in config.items() if key not in ("start", "content")}
+        known["extras"] = tuple(known["extras"])
+        start = cls.from_config(config["start"], root) if config["start"] else None
+        return cls(**known, start=start, root=root)
 
     @cached_property
     def id(self) -> str:
-        """A readable slug and a hash of the fields that differ from their defaults and of the data."""
-        defaults = {f.name: f.default for f in fields(self)}
-        chosen = {
-            key: value
-            for key, value in self.config.items()
-            if key in ("data", "T", "network") or value not in (defaults[key], {}, None)
-        }
-        text = json.dumps([chosen, _fingerprint(self.data, self.T)], sort_keys=True)
-        words = [self.method, self.data, f"T{self.T}", *(f"{k}-{v}" for k, v in self.settings)]
-        slug = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words))[:60].strip("-")
+        """A readable slug and eight hexadecimal digits of the hash of `config`.
+
+        The slug names the sparsity and the settings that differ from the method's defaults.
+        """
+        defaults = pruning.settings(self.method)
+        shown = {k: v for k, v in (defaults | dict(self.settings)).items() if v != defaults[k] or k == "sparsity"}
+        chosen = [
+            f"{k}-{v:g}" if isinstance(v, float) else f"{k}-{v}" for k, v in sorted(shown.items()) if v is not None
+        ]
+        slug = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join([self.method, self.data, f"T{self.T}", *chosen]))[:60].strip("-")
+        text = json.dumps(self.config, sort_keys=True)
         return f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    @property
+    def epochs_start(self) -> int:
+        """Epochs of the trainings that this one goes on from."""
+        if self.start is None:
+            return 0
+        return sum(self.start.rounds) + self.start.epochs_start
+
+    @property
+    def rounds(self) -> list[int]:
+        """Epochs of each training of the method."""
+        return pruning.create(self.method, **dict(self.settings)).rounds(self.epochs)
 
     @property
     def cost(self) -> float:
         """Work in sample-steps, good enough to weigh trials against each other in a progress bar."""
         size = self.train_size or 1000
-        return size * self.T * sum(pruning.create(self.method, **dict(self.settings)).rounds(self.epochs))
+        return size * self.T * sum(self.rounds)
 
 
-def _fingerprint(data: str, T: int) -> str:
-    """The data's hash; empty for a set on disk without a folder that holds it."""
-    info = datasets.info(data)
-    if info.on_disk and "SNNBOOK_ROOT" not in os.environ:
-        return ""
-    options = {"root": os.environ["SNNBOOK_ROOT"]} if info.on_disk else {}
-    return datasets.fingerprint(data, **options, **({} if info.static else {"T": T}))
+@cache
+def _fingerprint(data: str, options: Pairs) -> str:
+    return datasets.fingerprint(data, **dict(options))
+
+
+def _numbers(value: Any) -> Any:
+    """The value with whole floats as integers, in mappings and sequences as well."""
+    if isinstance(value, Mapping):
+        return {key: _numbers(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(v) for v in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _named(value: Any) -> str:
+    raise UserError(f"a trial holds numbers, words and lists of them, got {value!r}: hand in the name of it instead")
 
 
 def options(text: str) -> dict[str, Any]:
-    """`"key=value key=value"` → dict; values are numbers, true/false or words. Raises UserError for anything else."""
-    found: dict[str, Any] = {}
-    for word in text.split():
+    """`"key=value key=value"` → dict; values are numbers, true/false or words, quoted where they hold a blank.
+
+    Raises UserError for anything else.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as err:
+        raise UserError(f"options are key=value pairs, got {text!r}: {err}") from err
+    chosen: dict[str, Any] = {}
+    for word in words:
         key, eq, value = word.partition("=")
         if not (key and eq and value):
             raise UserError(f"options are key=value pairs, got {word!r}")
         if key in ("name", "profile", "seeds"):
             raise UserError(f"{key} is not an option of a study: give it by itself, such as --{key}")
         try:
-            found[key] = json.loads(value)
+            chosen[key] = json.loads(value)
         except json.JSONDecodeError:
-            found[key] = value
-    return found
+            chosen[key] = value
+    return chosen
 
 
 def seeds(text: str) -> tuple[int, ...]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from snnbook.errors import UserError
+from snnbook.experiments.measurements import environment
 from snnbook.experiments.record import Record
-from snnbook.experiments.runner import environment, run
+from snnbook.experiments.run import run
 from snnbook.experiments.store import Store
-from snnbook.experiments.studies import SEEDS, names, study
 from snnbook.experiments.trials import Trial
 
 TOLERANCE = {"top1": 5.0, "sops": 0.25}  # points; share of the stored value
@@ -21,7 +21,7 @@ SAME_MACHINE = ("torch", "numpy", "native", "machine", "processor", "device", "t
 
 @dataclass(frozen=True)
 class Check:
-    """What came of one re-run. outcome: "equal", "close" or "differs"; why: what was compared and found."""
+    """What came of one re-run. outcome: "equal", "close" or "differs"; why: what was compared and with what result."""
 
     id: str
     seed: int
@@ -29,36 +29,37 @@ class Check:
     why: str
 
 
-def known_trials() -> dict[str, tuple[Trial, str]]:
-    """Trial id → trial and profile, for all trials of all studies and those that they start from."""
-    found: dict[str, tuple[Trial, str]] = {}
-    for profile in SEEDS:
-        for name in names():
-            for trial in study(name, profile).trials.values():
-                for each in (trial, trial.start):
-                    if each is not None:
-                        found.setdefault(each.id, (each, profile))
-    return found
-
-
-def verify(store: Store, sample: int = 3, seed: int = 0) -> Iterator[Check]:
+def verify(
+    store: Store, sample: int = 3, seed: int = 0, cheapest: bool = False, id: str = "", root: str = ""
+) -> Iterator[Check]:
     """Re-run `sample` stored trials, drawn with `seed`, and compare.
 
+    cheapest: those that took the least time instead. id: records of this trial only, by its id, the start of it or its
+    hash. root: the folder of data sets that are read from disk.
     With the versions and instruction set that a record was made with, it must come out bit for bit. Elsewhere rounding
     differs and grows with training: then counts must be equal, accuracy within 5 points and SOPs within 25 %.
-    Raises UserError if the store has no record of a trial that this version knows.
+    Raises UserError if the store has no record.
     """
-    trials = known_trials()
-    keys = [key for key in store.stored() if key[0] in trials]
-    if not keys:
-        raise UserError(f"no records of known trials in {store.path}: run a study first")
-    for id, replicate in random.Random(seed).sample(keys, min(sample, len(keys))):
-        stored = store.get(id, replicate)
-        if stored is None:
-            yield Check(id, replicate, "differs", "the record is damaged")
-            continue
-        trial, profile = trials[id]
-        yield compare(stored, run(trial, replicate, profile=profile))
+    records = store.find(id) if id else store.records()
+    if not records:
+        raise UserError(f"no record to verify in {store.path}")
+    if cheapest:
+        records.sort(key=lambda record: record.environment.get("wall_s", 0.0))
+    else:
+        random.Random(seed).shuffle(records)
+    for record in records[:sample]:
+        yield again(record, root)
+
+
+def again(stored: Record, root: str = "") -> Check:
+    """A stored record compared with a re-run of its trial."""
+    try:
+        trial = Trial.from_config(stored.trial, root)
+    except (UserError, TypeError) as err:
+        return Check(stored.id, stored.seed, "differs", f"this version cannot run it: {err}")
+    if trial.id != stored.id:
+        return Check(stored.id, stored.seed, "differs", f"data or defaults have changed: it would now be {trial.id}")
+    return compare(stored, run(trial, stored.seed, profile=stored.profile))
 
 
 def compare(stored: Record, again: Record) -> Check:

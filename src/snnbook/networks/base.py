@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.errors import UserError, unknown
-from snnbook.neurons import IF, LIF
+from snnbook.neurons import IF, LIF, LIFParameters
+from snnbook.surrogates import SURROGATES
 
 NEURONS: dict[str, type[LIF]] = {"LIF": LIF, "IF": IF}
 CONSTANTS = ("tau", "v_threshold", "v_reset", "decay_input", "detach_reset", "surrogate")
@@ -58,10 +59,30 @@ class Plan(ABC):
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in both.items() if k in known}
         constants = {**self.constants, **{k: v for k, v in both.items() if k in CONSTANTS}}
         plan = replace(self, constants=constants, **settings)
+        if isinstance(name := constants.get("surrogate"), str):
+            one_of("surrogate", name, SURROGATES)
         plan.check()
         if plan.neuron == "IF" and (of_leak := [key for key in OF_THE_LEAK if key in changes]):
             raise UserError(f"{of_leak[0]} is a constant of the leak, which IF neurons lack; give neuron='LIF' as well")
         return plan
+
+    def settings(self, image_size: Size, variant: str | None = None, **changes) -> dict[str, Any]:
+        """What `changed` comes to, defaults and neuron constants included: further changes that make the same network.
+
+        A surrogate with its default steepness goes by its name.
+        """
+        if variant is None and self.variants:
+            variant = self.large if self.large and min(image_size) >= LARGE else next(iter(self.variants))
+        plan = self.changed(image_size, variant, **changes)
+        left_out = {"about", "constants", "variants", "large"}
+        whole = {f.name: getattr(plan, f.name) for f in fields(plan) if f.name not in left_out}
+        constants = {**LIFParameters()._asdict(), **plan.constants}
+        constants["surrogate"] = next((n for n, s in SURROGATES.items() if constants["surrogate"] in (n, s())), "")
+        if not constants["surrogate"]:
+            raise UserError(f"a surrogate is set by its name: {', '.join(SURROGATES)}")
+        if plan.neuron == "IF":
+            constants = {name: value for name, value in constants.items() if name not in OF_THE_LEAK}
+        return whole | constants | ({"variant": variant} if self.variants else {})
 
     def check(self) -> None:
         """Raise UserError for settings that do not make sense."""
@@ -71,7 +92,10 @@ class Plan(ABC):
     def neurons(self, kind: str = "") -> LIF:
         """New neurons with the plan's constants; `kind` instead of the plan's own."""
         kind = kind or self.neuron
-        return NEURONS[kind](**{k: v for k, v in self.constants.items() if kind == "LIF" or k not in OF_THE_LEAK})
+        constants = {k: v for k, v in self.constants.items() if kind == "LIF" or k not in OF_THE_LEAK}
+        if isinstance(name := constants.get("surrogate"), str):
+            constants["surrogate"] = SURROGATES[name]()
+        return NEURONS[kind](**constants)
 
     def norm(self, channels: int, dimensions: int = 2) -> nn.Module:
         """A new batch norm."""

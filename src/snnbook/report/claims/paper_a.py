@@ -72,14 +72,14 @@ def _densities(record: RecordLike) -> list[float]:
 ABLATION = ("none", "S", "T", "S+T")
 
 
-@claim("A-12", ["A.table4"], EVENT_SETS, ABLATION)
+@claim("A-12", ["A.ablation"], EVENT_SETS, ABLATION)
 def _lower_sops(arm: Arms, role: str) -> Iterator[Comparison]:
     sops = {name: by_seed(arm[name], "sops") for name in ABLATION}
     for a, b in (("S+T", "S"), ("S+T", "T"), ("S", "none"), ("T", "none")):
         yield comparison(f"SOPs, {a} minus {b} (% of dense)", difference(sops[a], sops[b], sops["none"]), "< 0")
 
 
-@claim("A-13", ["A.table4"], EVENT_SETS, ("none", "T"))
+@claim("A-13", ["A.ablation"], EVENT_SETS, ("none", "T"))
 def _sops_follow_steps(arm: Arms, role: str) -> Iterator[Comparison]:
     sops, dense = by_seed(arm["T"], "sops"), by_seed(arm["none"], "sops")
     steps, all_steps = by_seed(arm["T"], "T"), by_seed(arm["none"], "T")
@@ -87,7 +87,7 @@ def _sops_follow_steps(arm: Arms, role: str) -> Iterator[Comparison]:
     yield comparison("share of SOPs left minus t'/T", gap, "within 0.1")
 
 
-@claim("A-14", ["A.table4"], EVENT_SETS, ABLATION)
+@claim("A-14", ["A.ablation"], EVENT_SETS, ABLATION)
 def _no_loss(arm: Arms, role: str) -> Iterator[Comparison]:
     dense = by_seed(arm["none"], "top1")
     for name in ABLATION[1:]:
@@ -124,7 +124,7 @@ def _loses_less(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _against(arm, "S", "IMP", {14: "> 0"})
 
 
-@claim("A-02", ["A.vgg16"], (CIFAR100,), ("S", "IMP"), "On a plain network of six convolutions, not VGG16")
+@claim("A-02", ["A.hundred"], (CIFAR100,), ("S", "IMP"), "On a plain network of six convolutions, not VGG16")
 def _loses_less_everywhere(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _against(arm, "S", "IMP", dict.fromkeys(ROUNDS, "> 0"))
 
@@ -201,7 +201,7 @@ def _fewer_fire_more(arm: Arms, role: str) -> Iterator[Comparison]:
 STEPS = (10, 15, 20, 25)
 
 
-@claim("A-15", ["A.table5"], (GESTURE,), [f"T {steps}" for steps in STEPS])
+@claim("A-15", ["A.steps"], (GESTURE,), [f"T {steps}" for steps in STEPS])
 def _longer_saves_more(arm: Arms, role: str) -> Iterator[Comparison]:
     share = {T: {s: t / T for s, t in by_seed(arm[f"T {T}"], "T").items()} for T in STEPS}
     for few, more in pairwise(STEPS):
@@ -216,12 +216,12 @@ def _at_every_length(arm: Arms, name: str, line: str) -> Iterator[Comparison]:
         yield comparison(f"accuracy, {name} minus dense at T = {T} (points)", gain, line)
 
 
-@claim("A-16", ["A.table5"], (GESTURE,), [f"{name} {T}" for T in STEPS for name in ("none", "T")])
+@claim("A-16", ["A.steps"], (GESTURE,), [f"{name} {T}" for T in STEPS for name in ("none", "T")])
 def _never_hurts(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _at_every_length(arm, "T", ">= 0")
 
 
-@claim("A-17", ["A.table5"], (GESTURE,), [f"{name} {T}" for T in STEPS for name in ("none", "S+T")])
+@claim("A-17", ["A.steps"], (GESTURE,), [f"{name} {T}" for T in STEPS for name in ("none", "S+T")])
 def _stable(arm: Arms, role: str) -> Iterator[Comparison]:
     yield from _at_every_length(arm, "S+T", ">= -1")
 
@@ -266,7 +266,7 @@ def _better_at_98(arm: Arms, role: str) -> Iterator[Comparison]:
     yield only
 
 
-@claim("A-19", ["A.table4"], EVENT_SETS, ("S+T",))
+@claim("A-19", ["A.ablation"], EVENT_SETS, ("S+T",))
 def _shallow_kept(arm: Arms, role: str) -> Iterator[Comparison]:
     rho = {r.seed: _rho(range(len(r.layers)), _densities(r)) for r in arm["S+T"]}
     yield comparison("Spearman rho of layer index and share of weights left", rho, "< 0")
@@ -274,7 +274,7 @@ def _shallow_kept(arm: Arms, role: str) -> Iterator[Comparison]:
 
 @claim(
     "A-22",
-    ["A.fig5", "A.table4"],
+    ["A.curves", "A.ablation"],
     EVENT_SETS,
     ("none",),
     "Read off the dense network stopped early; the paper's T is trained on the shortened sequence",
@@ -292,13 +292,13 @@ def _marginal_gain(arm: Arms, role: str) -> Iterator[Comparison]:
         yield comparison(f"accuracy, lambda {lam:g} minus {LAMBDA_DEFAULT:g} (points)", gain, "< 0.5")
 
 
-@claim("A-23", ["A.fig6", "A.fig5", "A.table4"], EVENT_SETS, ("none",), curves=("kl_smoothed", "fisher"))
+@claim("A-23", ["A.curves", "A.ablation"], EVENT_SETS, ("none",), curves=("kl_smoothed", "fisher"))
 def _same_trend(arm: Arms, role: str) -> Iterator[Comparison]:
     rho = {r.seed: _rho(normalised(r.curves["kl_smoothed"]), r.curves["fisher"]) for r in arm["none"]}
     yield comparison("Spearman rho of NormKL and Fisher trace over t", rho, "> 0.9")
 
 
-@claim("A-24", ["A.table4"], EVENT_SETS, ("none", "S+T"))
+@claim("A-24", ["A.ablation"], EVENT_SETS, ("none", "S+T"))
 def _larger_weights(arm: Arms, role: str) -> Iterator[Comparison]:
     dense, pruned = arm["none"], arm["S+T"]
     for kind in ("mean", "median"):

@@ -1,0 +1,142 @@
+"""The records of a study, as pages and the command line read them; what the store lacks is run first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snnbook import paths
+from snnbook.errors import UserError, unknown
+from snnbook.experiments.key import ByKey, Key
+from snnbook.experiments.profiles import check_profile
+from snnbook.experiments.queue import plan, run_planned
+from snnbook.experiments.record import Record
+from snnbook.experiments.store import Store
+from snnbook.experiments.studies import Study, applicable, needs, study
+from snnbook.experiments.trials import Trial
+from snnbook.experiments.trials import options as parse_options
+from snnbook.experiments.trials import seeds as parse_seeds
+
+
+@dataclass
+class Results:
+    """The records of a study by key, ordered by seed, and how many trials were run for them."""
+
+    study: Study
+    records: ByKey[list[Record]]
+    ran: int = 0
+    reused: int = 0
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.study.name
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of all arms, in order."""
+        return self.study.seeds
+
+    @property
+    def trials(self) -> ByKey[Trial]:
+        """The trial of every arm."""
+        return self.study.trials
+
+    @property
+    def sets(self) -> list[str]:
+        """The data sets that were run, in order."""
+        return self.study.trials.sets
+
+    def playing(self, dataset: str) -> str:
+        """The data set of this study that is a paper's, or stands in for it. Raises UserError if there is none."""
+        return self.study.playing(dataset)
+
+    def values(self, key: Key | tuple[Any, ...], metric: str) -> np.ndarray:
+        """One metric over the seeds, `[seeds]`, in its unit of METRICS; None becomes NaN.
+
+        Raises UserError for a key or metric that is not known.
+        """
+        return np.array([r.metrics[metric] for r in self.records[key]], dtype=float)
+
+    def curves(self, key: Key | tuple[Any, ...], name: str) -> np.ndarray:
+        """One curve over the seeds, `[seeds, *]`. Raises UserError for a key or curve that is not there."""
+        records = self.records[key]
+        if name not in records[0].curves:
+            raise unknown("curve", name, records[0].curves)
+        return np.stack([r.curves[name] for r in records])
+
+
+def run_study(chosen: Study, store: Store, jobs: int = 2, cluster: str = "", progress: bool = True) -> Results:
+    """The results of a study: what the store has is reused, the rest is run."""
+    return run_studies([chosen], store, jobs, cluster, progress)[chosen.name]
+
+
+def run_studies(
+    chosen: Sequence[Study], store: Store, jobs: int = 2, cluster: str = "", progress: bool = True
+) -> dict[str, Results]:
+    """The results of several studies by name, of which every record is read once and all missing ones are run together.
+
+    Raises UserError as `run_many` does.
+    """
+    wanted = {(t.id, seed): (t, seed) for s in chosen for t in s.trials.values() for seed in s.seeds}
+    read = {name: record for name in wanted if (record := store.get(*name)) is not None}
+    missing = [name for name in wanted if name not in read]
+    planned = plan([wanted[name] for name in missing], store)
+    run_planned(planned, store, chosen[0].profile if chosen else "", jobs, cluster, progress)
+    for id, seed in missing:
+        record = store.get(id, seed)
+        if record is None:
+            raise UserError(f"the record of {id}, seed {seed}, is gone from {store.path}")
+        read[id, seed] = record
+    ran = {(trial.id, seed) for trial, seed in planned.jobs}
+    results = {}
+    for s in chosen:
+        records = ByKey({key: [read[trial.id, seed] for seed in s.seeds] for key, trial in s.trials.items()})
+        own = {(trial.id, seed) for trial in s.trials.values() for seed in s.seeds}
+        with_starts = own | {(t.start.id, seed) for t in s.trials.values() if t.start for seed in s.seeds}
+        results[s.name] = Results(s, records, len(with_starts & ran), len(own - ran))
+    return results
+
+
+def study_for_page(name: str, profile: str, seeds: str, options: str, store: Store | None = None) -> Study:
+    """A study from a page's parameters, which are text; options that only other studies take are left out.
+
+    Raises UserError for what does not parse, for an unknown study, profile or option.
+    """
+    text = str(seeds)  # papermill hands over a lone number as one
+    chosen = applicable(name, parse_options(options), profile, store)
+    return study(name, profile, parse_seeds(text) if text else (), store, **chosen)
+
+
+def open_store(profile: str, folder: str = "") -> Store:
+    """The records under `folder` ("" = where the profile keeps them).
+
+    Raises UserError for an unknown profile, and for "" outside a clone of the repository.
+    """
+    check_profile(profile)
+    return Store(folder or paths.results(profile))
+
+
+def results(
+    name: str, profile: str = "laptop", seeds: str = "", results: str = "", jobs: int = 2, options: str = ""
+) -> Results:
+    """What a notebook calls: the records of a study, given the notebook's own parameters as text.
+
+    `results` is the folder of records ("" = the profile's); trials that it lacks are run first, with a line that says
+    how many and how long, those of the studies that this one is chosen by as well. Options that only other studies take
+    are left out. Raises UserError for an unknown name or option, and without `results` outside a clone.
+    """
+    return results_of([name], open_store(profile, results), profile, seeds, options, jobs)[name]
+
+
+def results_of(
+    names: Iterable[str], store: Store, profile: str, seeds: str = "", options: str = "", jobs: int = 2
+) -> dict[str, Results]:
+    """The results of several studies by name, given a notebook's parameters as text; see `results`."""
+    names = list(dict.fromkeys(names))
+    if profile == "laptop" and (first := {other for name in names for other in needs(name)}):
+        run_studies([study(name, profile) for name in sorted(first)], store, jobs)
+    return run_studies([study_for_page(name, profile, seeds, options, store) for name in names], store, jobs)
