@@ -52,6 +52,7 @@ REPORT_MAY_USE = (
     "snnbook.experiments.key",
     "snnbook.experiments.record",
     "snnbook.experiments.store",
+    "snnbook.pruning.registry",
 )
 METHODS = sorted((PACKAGE / "pruning" / "methods").glob("[!_]*.py"))
 

@@ -113,6 +113,6 @@ def _words(hint: Any) -> str:
         return _words(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
         return " or ".join(map(_words, get_args(hint)))
-    return {NoneType: "none", Callable: "a function"}.get(get_origin(hint) or hint) or getattr(
-        hint, "__name__", str(hint)
-    )
+    if hint is NoneType or get_origin(hint) is Callable:
+        return "none" if hint is NoneType else "a function"
+    return str(hint).replace("typing.", "") if get_args(hint) else getattr(hint, "__name__", str(hint))

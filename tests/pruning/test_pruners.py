@@ -7,6 +7,7 @@ from torch import nn
 from snnbook.errors import UserError
 from snnbook.measure.timesteps import VARIANTS
 from snnbook.pruning import Context, Masks, available, create, prunable, settings
+from snnbook.pruning.methods.gradual import Gradual
 from snnbook.pruning.methods.stp import KL_VARIANTS
 from snnbook.pruning.schedules import rounds
 
@@ -65,6 +66,51 @@ def test_apply_also_clears_nan_in_a_dead_weight():
     assert model[3].weight[0, 0] == 0
 
 
+def test_masks_are_bool_and_of_one_shape():
+    for mask in (torch.ones(2, 3), torch.ones(2, 3, dtype=torch.int64), [True]):
+        with pytest.raises(UserError, match="mask of w must be a bool tensor"):
+            Masks({"w": mask})
+    masks = Masks({"w": torch.ones(2, 3, dtype=torch.bool)})
+    with pytest.raises(UserError, match="must be a bool tensor"):
+        masks["w"] = torch.ones(2, 3)
+    with pytest.raises(UserError, match=r"shape \(3,\) instead of \(2, 3\)"):
+        masks.update({"w": torch.ones(3, dtype=torch.bool)})
+    with pytest.raises(UserError, match=r"shape \(2, 3\) instead of \(2, 4\)"):
+        masks.apply({"w": torch.ones(2, 4)})
+    assert masks["w"].all()
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_masks_of_some_layers_leave_the_others_alone(reset):
+    model = _net()
+    c = _context(model)
+    c.optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    model(torch.randn(2, 1, 4, 4)).sum().backward()
+    c.optimizer.step()
+    moments = c.optimizer.state[model[3].weight]["exp_avg"].clone()
+    dead = torch.zeros_like(c.masks["3.weight"])
+    dead[0] = True
+    c.set_masks({"3.weight": ~dead})
+    c.set_masks({"3.weight": ~torch.zeros_like(dead)}, reset_moments=reset)
+    assert c.masks["0.weight"].all()
+    expected = moments.masked_fill(dead, 0.0) if reset else moments
+    assert torch.equal(c.optimizer.state[model[3].weight]["exp_avg"], expected)
+    assert (model[3].weight[0] == 0).all()
+
+
+def test_masks_that_do_not_fit_change_nothing():
+    c = _context(_net())
+    good = {"0.weight": torch.zeros(4, 1, 3, 3, dtype=torch.bool)}
+    for bad, message in (
+        ({"3.weigth": torch.ones(5, 16, dtype=torch.bool)}, r"did you mean 3\.weight"),
+        ({"3.weight": torch.ones(5, 16)}, "must be a bool tensor"),
+        ({"3.weight": torch.ones(16, dtype=torch.bool)}, "shape"),
+    ):
+        with pytest.raises(UserError, match=message):
+            c.set_masks(good | bad)
+    assert c.masks.alive == c.masks.total
+
+
 @pytest.mark.parametrize("name", ["random", "magnitude", "lamp"])
 def test_gradual_methods_land_on_their_sparsity_exactly_and_never_revive(name):
     c = _context(_net(), steps=40)
@@ -82,6 +128,50 @@ def test_gradual_methods_land_on_their_sparsity_exactly_and_never_revive(name):
     due = [round((1 - 0.9 * (1 - (1 - i / 4) ** 3)) * total) for i in range(5)]
     assert [alive[i] for i in (4, 5, 10, 15, 20)] == pytest.approx(due, abs=1)
     assert len(set(alive)) == 5
+
+
+def test_a_score_and_a_schedule_of_a_readers_own():
+    # Ten weights 1..10, in two updates. By its schedule a fifth goes at once and the rest of the half at the end; by
+    # its score the largest go first.
+    model = nn.Sequential(nn.Linear(10, 1, bias=False))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.arange(1.0, 11))
+    c = _context(model, steps=2)
+    method = Gradual(
+        lambda weights: {n: -w.abs() for n, w in weights.items()}, 0.5, 2, 1.0, lambda done: 0.4 if done < 1 else 1.0
+    )
+    method.after_step(c)
+    assert c.masks["0.weight"].flatten().tolist() == [True] * 8 + [False] * 2
+    c.step = 1
+    method.after_step(c)
+    assert c.masks["0.weight"].flatten().tolist() == [True] * 5 + [False] * 5
+    with pytest.raises(UserError, match="schedule must stay in"):
+        Gradual(schedule=lambda done: 2 * done, updates=1, span=1.0).after_step(_context(_net(), steps=1))
+    with pytest.raises(UserError, match=r"score of 0\.weight must have its shape"):
+        Gradual(lambda weights: {}, updates=1, span=1.0).after_step(_context(_net(), steps=1))
+
+
+def test_a_budget_of_a_readers_own():
+    model = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 2))
+    c = _context(model)
+    create("set", sparsity=0.5, layers=lambda weights, density: {"0.weight": 3, "1.weight": 10}).start(c)
+    assert c.masks.counts == {"0.weight": 3, "1.weight": 10}
+    with pytest.raises(UserError, match=r"keep 0 to 10 weights of 1\.weight, got 11"):
+        create("set", layers=lambda weights, density: {"0.weight": 3, "1.weight": 11}).start(c)
+
+
+def test_a_checkpoint_keeps_no_settings_which_may_be_functions():
+    method = create("stp", score=lambda weights: weights)
+    assert set(method.state_dict()) == {"snapshot", "removed", "restarts"}
+
+
+@pytest.mark.parametrize("name", ["imp", "stp"])
+def test_rounds_that_reach_a_sparsity(name):
+    assert create(name, cuts=2, sparsity=0.75).removed == 0.5
+    assert create(name, cuts=3, sparsity=0.98).removed == 1 - (1 - 0.98) ** (1 / 3)
+    assert create(name, share=0.1).removed == 0.1
+    with pytest.raises(UserError, match=r"share 0\.1 and sparsity 0\.5"):
+        create(name, share=0.1, sparsity=0.5)
 
 
 def test_magnitude_by_hand():

@@ -23,6 +23,7 @@ Settings = Mapping[str, Any]
 Class = TypeVar("Class", bound=type[Pruner])
 
 FAMILIES = ("cut", "cut and regrow", "rewire by sign", "penalty or soft mask", "structured", "other")
+NEEDS = ("batch norm", "neurons", "potentials")
 SPARSITIES = (0.90, 0.95, 0.98, 0.99)
 
 
@@ -86,8 +87,9 @@ class Method:
     """A name's entry.
 
     cls: the class. about: one line for the reader. paper: where the method is from; empty for none. family: one of
-    FAMILIES, which colour figures. fixed: settings of the class that the name decides. printed: names of the method in
-    the papers' tables. plan: how it is compared with the others; None if it is not.
+    FAMILIES, which colour figures. fixed: settings of the class that the name decides. needs: what a network must have
+    beyond layers, of NEEDS: batch norm, spiking neurons, neurons whose potential can be read. printed: names of the
+    method in the papers' tables. plan: how it is compared with the others; None if it is not.
     """
 
     cls: type[Pruner]
@@ -95,6 +97,7 @@ class Method:
     paper: str = ""
     family: str = "other"
     fixed: Settings = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
     plan: ComparisonPlan | None = None
 
@@ -109,21 +112,25 @@ def method(
     paper: str = "",
     family: str = "other",
     fixed: Settings | None = None,
+    needs: tuple[str, ...] = (),
     printed: tuple[str, ...] = (),
     plan: ComparisonPlan | None = None,
 ) -> Callable[[Class], Class]:
     """A decorator that enters a class of pruners under a name; the parameters are the fields of `Method`.
 
-    Raises UserError for an unknown family, and for a name that another class has.
+    Raises UserError for an unknown family or need, and for a name that another class has.
     """
     if family not in FAMILIES:
         raise unknown("family of methods", family, FAMILIES)
+    for need in needs:
+        if need not in NEEDS:
+            raise unknown("need of a method", need, NEEDS)
 
     def enter(cls: Class) -> Class:
         taken = METHODS.get(name)
         if taken and (taken.cls.__module__, taken.cls.__qualname__) != (cls.__module__, cls.__qualname__):
             raise UserError(f"there is already a method {name!r}: {taken.cls.__module__}.{taken.cls.__qualname__}")
-        METHODS[name] = Method(cls, about, paper, family, fixed or {}, printed, plan)
+        METHODS[name] = Method(cls, about, paper, family, fixed or {}, needs, printed, plan)
         return cls
 
     return enter

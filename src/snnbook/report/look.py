@@ -9,34 +9,25 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarFormatter
 
+from snnbook.pruning import registry
 from snnbook.report import ladders, plots
 from snnbook.report.ladders import DENSE
 from snnbook.report.records import ResultsLike
 
-FAMILIES = {
-    "cut": ("random", "magnitude", "imp", "lamp", "stp", "slamp"),
-    "cut and regrow": ("set", "esl_snn", "rigl", "granet", "ndsnn", "criticality"),
-    "rewire by sign": ("deepr", "gradr"),
-    "penalty or soft mask": ("unstructured", "stds", "admm", "rcmo"),
-    "structured": ("nslim", "greg", "sccd", "criticality_structured"),
-    "other": (),
-}
-"""Colours are by family: there are more methods than colours that can be told apart."""
-
 
 def family(method: str) -> str:
-    """The family of a method; `other` for one that has none."""
-    return next((name for name, members in FAMILIES.items() if method in members), "other")
+    """The family of a method, which has the colour: there are more methods than colours that can be told apart."""
+    return registry.METHODS[method].family if method in registry.METHODS else "other"
 
 
 def colour(method: str) -> str:
     """The colour of a method's family."""
-    return plots.PALETTE[list(FAMILIES).index(family(method))]
+    return plots.PALETTE[registry.FAMILIES.index(family(method))]
 
 
 def marker(method: str) -> str:
     """The marker of a method's family."""
-    return plots.MARKERS[list(FAMILIES).index(family(method))]
+    return plots.MARKERS[registry.FAMILIES.index(family(method))]
 
 
 def stretch(ax: Axes, lowest: float) -> None:

@@ -39,7 +39,7 @@ CRITERIA = (*COLLECTED, "gradient", "granet", "random")
 
 @method(
     "criticality", about="magnitude pruning; weights of critical neurons return", paper="paper C",
-    family="cut and regrow", plan=ComparisonPlan(
+    family="cut and regrow", needs=("potentials",), plan=ComparisonPlan(
         grid("regeneration span", (0.01, 0.4), (0.05, 0.4), (0.2, 0.4), (0.05, 0.6)), from_scratch=True,
     ),
 )  # fmt: skip

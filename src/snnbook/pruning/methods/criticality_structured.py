@@ -44,7 +44,7 @@ from snnbook.tracing import check_potentials
 
 @method(
     "criticality_structured", about="channels by batch norm, the most critical regenerated",
-    paper="paper C Algorithm 2", family="structured",
+    paper="paper C Algorithm 2", family="structured", needs=("batch norm", "potentials"),
     plan=ComparisonPlan(
         grid("regeneration strength", (0.1, 1e-3), (0.1, 1e-2), (0.3, 1e-3), (0.3, 1e-2)),
         levels("channels", 0.3, 0.45, 0.56, 0.7), tuned_at="channels 0.56",

@@ -27,7 +27,8 @@ from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
 
 
 @method(
-    "nslim", about="network slimming: channels by batch norm under L1", paper="Liu et al. 2017", family="structured",
+    "nslim", about="network slimming: channels by batch norm under L1", paper="Liu et al. 2017",
+    family="structured", needs=("batch norm",),
     plan=ComparisonPlan(
         grid("strength span", (1e-4, 0.5), (1e-3, 0.5), (1e-2, 0.5), (1e-3, 0.3)),
         levels("channels", 0.3, 0.42, 0.52, 0.62), tuned_at="channels 0.52",

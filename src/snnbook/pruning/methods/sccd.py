@@ -36,7 +36,7 @@ from snnbook.tracing import check_potentials, hooked, neurons, spikes_of
 
 @method(
     "sccd", about="channels by batch norm and firing rate, a reconstruction", paper="Meng et al. 2023",
-    family="structured", printed=("SCCD-SNN",),
+    family="structured", needs=("batch norm", "potentials"), printed=("SCCD-SNN",),
     plan=ComparisonPlan(
         grid("balance strength", (0.25, 0.1), (0.25, 1.0), (0.5, 0.1), (0.5, 1.0)),
         levels("channels", 0.6, 0.69, 0.78, 0.86), tuned_at="channels 0.78",

@@ -27,7 +27,7 @@ from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
 
 @method(
     "unstructured", about="weight and neuron masks under a penalty on synaptic operations", paper="paper B",
-    family="penalty or soft mask", printed=("TEE-SNN",), plan=ComparisonPlan(
+    family="penalty or soft mask", needs=("neurons",), printed=("TEE-SNN",), plan=ComparisonPlan(
         grid("lr_mask", (3e-3,), (5e-3,), (1e-2,), (2e-2,)), levels("strength", 0.1, 0.3, 1.0, 3.0),
         tuned_at="strength 0.3", from_scratch=True),
 )  # fmt: skip

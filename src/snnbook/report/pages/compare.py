@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from snnbook.pruning.registry import FAMILIES
 from snnbook.report import arms, ladders, look, plots
 from snnbook.report.blocks import Fragment, details, listed, sentences
 from snnbook.report.ladders import DENSE, REFERENCE
@@ -21,7 +22,7 @@ from snnbook.report.tables import NONE, Table, format_number, mean_sd_text, rang
 def _families(study: ResultsLike) -> dict[str, list[str]]:
     """Family → its methods in the study, without the families that have none."""
     found = ladders.methods(study)
-    members = {name: [m for m in found if look.family(m) == name] for name in look.FAMILIES}
+    members = {name: [m for m in found if look.family(m) == name] for name in FAMILIES}
     return {name: there for name, there in members.items() if there}
 
 

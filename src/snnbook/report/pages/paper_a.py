@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from snnbook.pruning import registry
 from snnbook.report import ladders, papers, plots
 from snnbook.report.blocks import Fragment, sentences
 from snnbook.report.ladders import Point
@@ -22,16 +23,8 @@ from snnbook.report.tables import NONE, Table, change_text, format_number, mean_
 SHARE = 0.25  # of the survivors, that each cut of paper A takes
 ARMS = ("IMP", "S", "S+T")
 # The printed names of the methods that are run again here, and the methods of a matched study that they are.
-NAMES = {
-    "SCCD-SNN": "sccd",
-    "Deep R": "deepr",
-    "Grad R": "gradr",
-    "STDS": "stds",
-    "IMP": "imp",
-    "TEE-SNN": "unstructured",
-    "S": "S",
-    "S+T": "S+T",
-}
+NAMES = {printed: name for name, entry in registry.methods().items() for printed in entry.printed}
+NAMES |= {"S": "S", "S+T": "S+T"}
 _AXES = {"sparsity": lambda r: 100 - number(r["sparsity"]), "connections": lambda r: number(r["connections_left"])}
 _AXES["sops"] = lambda r: number(r["sops"]) / 1e3
 
