@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache
@@ -37,7 +37,7 @@ class Within:
 
     def check(self, name: str, value: Any) -> None:
         """Raise UserError unless the number lies in the range."""
-        left, right = self.ends
+        left, right = self.ends[0], self.ends[1]
         low = value > self.low or (left == "[" and value == self.low)
         high = value < self.high or (right == "]" and value == self.high)
         if not (low and high):
@@ -65,14 +65,14 @@ def check_types(instance: Any) -> None:
 
     Numbers must be finite; an int is a float, a bool is no number. Fields that `__init__` does not take are left out.
     """
-    hints = _hints(type(instance))
+    hints = _hints(instance.__class__)
     for field in fields(instance):
         if field.init:
             _check(field.name, getattr(instance, field.name), hints[field.name])
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Hashable) -> dict[str, Any]:
     return get_type_hints(cls, include_extras=True)
 
 
@@ -115,4 +115,4 @@ def _words(hint: Any) -> str:
         return " or ".join(map(_words, get_args(hint)))
     if hint is NoneType or get_origin(hint) is Callable:
         return "none" if hint is NoneType else "a function"
-    return str(hint).replace("typing.", "") if get_args(hint) else getattr(hint, "__name__", str(hint))
+    return str(hint).replace("typing.", "") if get_args(hint) else str(getattr(hint, "__name__", hint))

@@ -257,8 +257,8 @@ class Pruner:
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the method: all attributes but its settings, which may be functions."""
-        chosen = {f.name for f in fields(self) if f.init} if is_dataclass(self) else set()
-        return {name: _kept(value) for name, value in vars(self).items() if name not in chosen}
+        settings = {f.name for f in fields(self) if f.init} if is_dataclass(self) else set[str]()
+        return {name: _kept(value) for name, value in vars(self).items() if name not in settings}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave, into the tensors and optimisers that `start` made."""
