@@ -1,4 +1,4 @@
-"""The command line: `snnbook run | list | show | verify | bench | doctor | book`, each with --help."""
+"""The command line: `snnbook run | plan | list | show | claims | verify | bench | doctor | book`, each with --help."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import shlex
 import shutil
 import sys
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import snnbook
 from snnbook.errors import DamagedRecord, UserError, unknown
+
+if TYPE_CHECKING:
+    from snnbook.experiments import Store, Study
 
 
 class _Group(click.Group):
@@ -46,71 +50,196 @@ profile_option = click.option("--profile", default="laptop", show_default=True, 
 results_option = click.option("--results", default="", help="Folder of records; default: the profile's.")
 seeds_option = click.option("--seeds", default="", help="Such as 0-4 or 0,2; default: the profile's.")
 jobs_option = click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Trials at a time.")
+cluster_option = click.option(
+    "--cluster", default="", metavar="ADDRESS", help="A Dask scheduler to use instead of local workers."
+)
+settings_option = click.option(
+    "-p", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting; may be repeated."
+)
+root_option = click.option("--root", default="", help="Folder of the data sets that are read from disk.")
+device_option = click.option("--device", default="", metavar="cpu|cuda", help="Where networks are trained.")
+
+
+def _options(given: Sequence[str], root: str, device: str) -> str:
+    """Options of studies as one text; root and device are fields of their trials like others."""
+    machine = {"root": root, "device": device}
+    return shlex.join([*given, *(f"{key}={value}" for key, value in machine.items() if value)])
+
+
+def _studies(name: str) -> list[str]:
+    """The names of the studies behind a name: itself, or those that the page of an artefact reads."""
+    from snnbook.experiments.studies import names
+
+    if name in names():
+        return [name]
+    from snnbook import book
+    from snnbook.headers import artefacts
+
+    listed = artefacts()
+    if name not in listed:
+        raise unknown("study, table, figure or algorithm", name, [*names(), *listed])
+    title = f"{listed[name].title} of paper {listed[name].paper} ({listed[name].about})"
+    page = next((page for page in book.notebooks() if name in page.reproduces), None)
+    if page is None:
+        raise UserError(f"{name}: {title} has no page yet")
+    if not page.reads:
+        raise UserError(f"{name}: {title} needs no training; its page computes it: snnbook book --only {page.name}")
+    return list(page.reads)
+
+
+def _tuning(names: Sequence[str], profile: str) -> list[Study]:
+    """The studies by whose records settings of these are chosen, which are run first; only the laptop's tune."""
+    from snnbook.experiments import study
+    from snnbook.experiments.studies import needs
+
+    others = dict.fromkeys(other for name in names for other in needs(name))
+    return [study(other, profile) for other in others if profile == "laptop"]
+
+
+def _chosen(names: Sequence[str], profile: str, seeds: str, options: str, store: Store) -> list[Study]:
+    """The studies of these names; of several, each takes those of the options that apply to it."""
+    from snnbook.experiments import study
+    from snnbook.experiments import trials as t
+    from snnbook.experiments.studies import applicable
+
+    given, wanted = t.options(options), t.seeds(seeds) if seeds else ()
+    return [
+        study(name, profile, wanted, store, **(given if len(names) == 1 else applicable(name, given, profile, store)))
+        for name in names
+    ]
 
 
 @main.command()
 @click.argument("name")
-@click.option("-p", "parameters", multiple=True, metavar="KEY=VALUE", help="Override a setting; may be repeated.")
+@settings_option
 @seeds_option
 @jobs_option
 @profile_option
 @results_option
-@click.option("--cluster", default="", metavar="ADDRESS", help="A Dask scheduler to use instead of local workers.")
-@click.option("--root", default="", help="Folder of the papers' data sets (profile paper).")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@cluster_option
+@root_option
+@device_option
 def run(
-    name: str, parameters: tuple[str, ...], seeds: str, jobs: int, profile: str, results: str, cluster: str,
+    name: str, settings: tuple[str, ...], seeds: str, jobs: int, profile: str, results: str, cluster: str,
     root: str, device: str,
 ) -> None:  # fmt: skip
-    """Run the trials of a study (see `snnbook list`) that have no record yet, and show what came out.
+    """Run the trials of NAME that have no record yet, and show what came out.
 
-    Each study takes the options of its trials: -p T=8 -p lam=0.1 -p sparsity=0.95 -p epochs=20 ...
+    NAME is a study, or a table, figure or algorithm of a paper such as A.table2 (see `snnbook list`): then all studies
+    are run that its page reads. Each study takes the options of its trials: -p T=8 -p lam=0.1 -p sparsity=0.95 ...
     """
-    from snnbook.experiments import open_store, run_study, study
-    from snnbook.experiments import trials as t
+    from snnbook.experiments import open_store
+    from snnbook.experiments.results import run_studies
 
-    given = t.options(shlex.join(parameters)) | {"device": device} | ({"root": root} if root else {})
-    store = open_store(profile, results)
-    chosen = study(name, profile, t.seeds(seeds) if seeds else (), store, **given)
-    found = run_study(chosen, store, jobs, cluster)
-    click.echo(f"{found.ran} trials run, {found.reused} reused; records in {store.path}")
-    width = max(len(str(label)) for label in found.records)
-    click.echo(f"{'':{width}}  {'top-1 %':>14} {'sparsity %':>11} {'T':>5} {'SOPs':>12}")
-    for label in found.records:
-        top1, sparsity, T, sops = (found.values(label, m) for m in ("top1", "sparsity", "T", "sops"))
-        spread = f"± {top1.std(ddof=1):4.2f}" if len(top1) > 1 else "1 seed"
-        values = f"{top1.mean():7.2f} {spread} {sparsity.mean():11.2f} {T.mean():5.1f} {sops.mean():12,.0f}"
-        click.echo(f"{label!s:{width}}  {values}")
+    names, store = _studies(name), open_store(profile, results)
+    run_studies(_tuning(names, profile), store, jobs, cluster)
+    chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
+    done = list(run_studies(chosen, store, jobs, cluster).values())
+    ran, reused = (sum(getattr(one, count) for one in done) for count in ("ran", "reused"))
+    click.echo(f"{ran} trials run, {reused} reused; records in {store.path}")
+    for one in done:
+        width = max(len(str(key)) for key in one.records)
+        click.echo(f"{one.name:{width}}  {'top-1 %':>14} {'sparsity %':>11} {'T':>5} {'SOPs':>12}")
+        for key in one.records:
+            top1, sparsity, T, sops = (one.values(key, m) for m in ("top1", "sparsity", "T", "sops"))
+            spread = f"± {top1.std(ddof=1):4.2f}" if len(top1) > 1 else "1 seed"
+            values = f"{top1.mean():7.2f} {spread} {sparsity.mean():11.2f} {T.mean():5.1f} {sops.mean():12,.0f}"
+            click.echo(f"{key!s:{width}}  {values}")
+
+
+@main.command()
+@click.argument("name")
+@settings_option
+@seeds_option
+@profile_option
+@results_option
+@root_option
+@device_option
+@click.option("--all", "all_", is_flag=True, help="Every missing trial, not only the first ten.")
+def plan(
+    name: str, settings: tuple[str, ...], seeds: str, profile: str, results: str, root: str, device: str, all_: bool
+) -> None:
+    """Say what `snnbook run NAME` would train: how much is stored, what is missing, about how long it takes."""
+    from snnbook.experiments import open_store
+    from snnbook.experiments import plan as planned
+
+    names, store = _studies(name), open_store(profile, results)
+    chosen = _tuning(names, profile)
+    if left := planned(_jobs(chosen), store).jobs:
+        names = [one.name for one in chosen]
+        click.echo(f"{', '.join(names)} comes first ({len(left)} trainings): the settings of {name} are chosen by it")
+    else:
+        chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
+    width = max(map(len, names))
+    for one in chosen:
+        jobs = {(trial.id, seed) for trial, seed in _jobs([one])}
+        stored = sum(store.has(*job) for job in jobs)
+        what = f"{len(one.trials)} trials, seeds {', '.join(map(str, one.seeds))}"
+        click.echo(f"{one.name:{width}}  {what}: {stored} of {len(jobs)} records are stored")
+    whole = planned(_jobs(chosen), store)
+    click.echo(str(whole))
+    missing: dict[str, list[int]] = {}
+    for trial, seed in whole.jobs:
+        missing.setdefault(trial.id, []).append(seed)
+    shown = list(missing.items())[: None if all_ else 10]
+    for id, left_seeds in shown:
+        click.echo(f"  {id}  seeds {', '.join(map(str, left_seeds))}")
+    if len(shown) < len(missing):
+        click.echo(f"  and {len(missing) - len(shown)} more (--all)")
+
+
+def _jobs(studies: Sequence[Study]) -> list[Any]:
+    return [(trial, seed) for one in studies for trial in one.trials.values() for seed in one.seeds]
 
 
 @main.command("list")
 @results_option
 @profile_option
-def list_(results: str, profile: str) -> None:
-    """List what there is: studies, methods, data sets, networks, profiles, and the stored trials."""
-    from snnbook import datasets, networks, pruning
+@click.option("--trials", is_flag=True, help="The stored trials instead, by id with their seeds.")
+def list_(results: str, profile: str, trials: bool) -> None:
+    """List what there is: the papers' tables and figures with their pages, studies, methods, data sets, networks."""
     from snnbook.experiments import open_store
+
+    store = open_store(profile, results)
+    seeds: dict[str, list[int]] = {}
+    for id, seed in store.stored():
+        seeds.setdefault(id, []).append(seed)
+    if trials:
+        for id, stored in seeds.items():
+            click.echo(f"{id}  seeds {', '.join(map(str, stored))}")
+        if not seeds:
+            click.echo(f"no records in {store.path}")
+        return
+    from snnbook import datasets, networks, pruning
     from snnbook.experiments.profiles import PROFILES
     from snnbook.experiments.studies import STUDIES
 
-    about = {name: entry.about for name, entry in STUDIES.items()}
     groups = {
-        "studies": about, "methods": pruning.available(), "data sets": datasets.available(),
+        **_artefacts(),
+        "studies": {name: entry.about for name, entry in STUDIES.items()},
+        "methods": pruning.available(), "data sets": datasets.available(),
         "networks": networks.available(), "profiles": PROFILES,
     }  # fmt: skip
     for title, entries in groups.items():
         click.secho(title, bold=True)
         for name, line in entries.items():
             click.echo(f"  {name:<16} {line}")
-    store = open_store(profile, results)
-    seeds: dict[str, list[int]] = {}
-    for id, seed in store.stored():
-        seeds.setdefault(id, []).append(seed)
-    click.secho(f"trials in {store.path}", bold=True)
-    for id, found in seeds.items():
-        click.echo(f"  {id}  seeds {', '.join(map(str, found))}")
-    if not seeds:
-        click.echo("  none")
+    click.secho("records", bold=True)
+    count = sum(map(len, seeds.values()))
+    click.echo(f"  {count} of {len(seeds)} trials in {store.path} (snnbook list --trials)")
+
+
+def _artefacts() -> dict[str, dict[str, str]]:
+    """Paper → artefact → its page or that there is none yet, and what it shows."""
+    from snnbook.headers import artefacts, headers
+    from snnbook.report.papers import PAPERS
+
+    owner = {artefact: header.name for header in headers().values() for artefact in header.reproduces}
+    listed: dict[str, dict[str, str]] = {}
+    for name, artefact in artefacts().items():
+        paper = f"paper {artefact.paper}, {PAPERS[artefact.paper].short}"
+        listed.setdefault(paper, {})[name] = f"{owner.get(name, 'not yet'):<24} {artefact.about}"
+    return listed
 
 
 @main.command()
@@ -149,21 +278,54 @@ def show(id: str, as_json: bool, results: str, profile: str) -> None:
 
 
 @main.command()
-@click.option("--sample", default=3, show_default=True, type=click.IntRange(1), help="How many stored trials.")
-@click.option("--seed", default=0, show_default=True, help="Which ones: the draw is random but repeatable.")
+@click.option("--paper", default="", metavar="LETTER", help="Only the claims of this paper.")
 @results_option
 @profile_option
-def verify(sample: int, seed: int, results: str, profile: str) -> None:
-    """Re-run a sample of stored trials and compare: bit for bit on one machine, within a tolerance elsewhere."""
+def claims(paper: str, results: str, profile: str) -> None:
+    """Show the verdict on every claim of the papers, from the stored records; nothing is trained."""
+    from snnbook.experiments import open_store, run_study
+    from snnbook.experiments import plan as planned
+    from snnbook.report import claims as c
+    from snnbook.report import papers
+
+    if paper:
+        papers.paper(paper)
+    store, read = open_store(profile, results), {}
+    for one in _chosen(c.studies_read(), profile, "", "", store):
+        left = planned(_jobs([one]), store).jobs
+        if left:
+            click.echo(f"{one.name} lacks {len(left)} trainings: snnbook run {one.name}", err=True)
+        else:
+            read[one.name] = run_study(one, store)
+    board = c.verdicts(read, paper=paper or None)
+    for line in c.lines(board):
+        click.echo(line)
+    waiting = sum(verdict.outcome == c.NOT_TESTABLE for verdict in board)
+    click.echo(f"{waiting} of {len(board)} claims are not testable here")
+
+
+@main.command()
+@click.argument("id", default="")
+@click.option("--sample", default=3, show_default=True, type=click.IntRange(1), help="How many stored records.")
+@click.option("--seed", default=0, show_default=True, help="Which ones: the draw is random but repeatable.")
+@click.option("--cheapest", is_flag=True, help="Those that took the least time, instead of a draw.")
+@results_option
+@profile_option
+@root_option
+def verify(id: str, sample: int, seed: int, cheapest: bool, results: str, profile: str, root: str) -> None:
+    """Re-run stored records and compare: bit for bit on one machine, within a tolerance elsewhere.
+
+    With an ID, which may be shortened to its start or its hash, only records of this trial.
+    """
     from snnbook.experiments import open_store
     from snnbook.experiments.verify import verify as checks
 
-    wrong = 0
-    for check in checks(open_store(profile, results), sample, seed):
+    outcomes = []
+    for check in checks(open_store(profile, results), sample, seed, cheapest, id, root):
         click.echo(f"{check.outcome:<8} {check.id} seed {check.seed}: {check.why}")
-        wrong += check.outcome == "differs"
-    if wrong:
-        raise click.ClickException(f"{wrong} of {sample} re-runs differ from their records")
+        outcomes.append(check.outcome)
+    if wrong := outcomes.count("differs"):
+        raise click.ClickException(f"{wrong} of {len(outcomes)} re-runs differ from their records")
 
 
 @main.command()
@@ -244,8 +406,13 @@ def doctor() -> None:
 @results_option
 @jobs_option
 @click.option("--options", default="", help='"key=value key=value" for the studies.')
-def book(profile: str, fresh: bool, only: tuple[str, ...], seeds: str, results: str, jobs: int, options: str) -> None:
+@root_option
+@device_option
+def book(
+    profile: str, fresh: bool, only: tuple[str, ...], seeds: str, results: str, jobs: int, options: str,
+    root: str, device: str,
+) -> None:  # fmt: skip
     """Run what has no record yet, execute the notebooks and render the book."""
     from snnbook import book as b
 
-    b.build(profile, fresh, only, seeds, results, jobs, options)
+    b.build(profile, fresh, only, seeds, results, jobs, f"{options} {_options((), root, device)}".strip())
