@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from snnbook.datasets import arms, digits
 from snnbook.datasets.augmentation import roll, shift_batch
@@ -324,6 +323,8 @@ def _warp(image: np.ndarray, forward: np.ndarray, shift: np.ndarray, side: int) 
     """`image` mapped by `forward` about its centre onto a `side` x `side` picture, bilinear, zero outside."""
     back = np.linalg.inv(forward)
     offset = (np.array(image.shape) - 1) / 2 - back @ ((side - 1) / 2 + shift)
+    from scipy import ndimage  # takes 0.2 s to import
+
     return ndimage.affine_transform(image, back, offset, (side, side), order=1, mode="grid-constant")
 
 
