@@ -92,7 +92,9 @@ def _entry(name: str) -> Entry:
 
 def _trials(name: str, profile: str, store: Store | None = None) -> Trials:
     entry = _entry(name)
-    return entry.trials(profile, store) if entry.needs else entry.trials(profile)
+    if not entry.needs:
+        return entry.trials(profile)
+    return entry.trials(profile, store if profile == "laptop" else None)  # no other profile tunes
 
 
 def study(
@@ -100,7 +102,8 @@ def study(
 ) -> Study:
     """The study `name` at a profile; `options` override fields of its trials or settings of data and methods.
 
-    store: where the records are by which settings were chosen; None: those of the profile laptop in the repository.
+    store: where the profile laptop has the records by which settings were chosen; None: those in the repository, which
+    the other profiles use in any case.
     A study with seeds of its own runs with them, whatever is asked for.
     Raises UserError for an unknown study, profile or option, for values out of range, and for seeds that settings were
     tuned with.
