@@ -62,13 +62,13 @@ def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> lis
     Raises UserError for such an unknown module with weights of two or more axes: its synapses would go
     uncounted.
     """
-    neural: tuple[type[nn.Module], ...] = (LIF, *identity)
-    known: tuple[type[nn.Module], ...] = (*LAYERS, *MOVES, *SCALES, *CONTAINERS, *neural)
-    found: list[nn.Module] = []
+    types: tuple[type[nn.Module], ...] = (LIF, *identity)
+    known: tuple[type[nn.Module], ...] = (*LAYERS, *MOVES, *SCALES, *CONTAINERS, *types)
+    modules: list[nn.Module] = []
 
     def visit(m: nn.Module, name: str) -> None:
-        if isinstance(m, neural):
-            found.append(m)
+        if isinstance(m, types):
+            modules.append(m)
         elif isinstance(m, (*LAYERS, *MOVES, *SCALES)):
             return
         elif m is model or any(isinstance(d, known) for d in m.modules()):
@@ -80,10 +80,10 @@ def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> lis
                 "linear; if it is a neuron, name its class in identity=(...)"
             )
         else:
-            found.append(m)
+            modules.append(m)
 
     visit(model, "")
-    return found
+    return modules
 
 
 def mask_of(m: nn.Module) -> Tensor | None:
@@ -199,17 +199,17 @@ def trace_layers(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], .
 
 def _reached(node: Any, made_by: dict[Any, str]) -> set[str]:
     """The layers whose outputs a node of autograd's graph was made of, up to the nearest in each direction."""
-    found, seen, todo = set(), {None}, [node]
+    nearest, seen, todo = set(), {None}, [node]
     while todo:
         node = todo.pop()
         if node in seen:
             continue
         seen.add(node)
         if node in made_by:
-            found.add(made_by[node])
+            nearest.add(made_by[node])
         else:
             todo.extend(before for before, _ in node.next_functions)
-    return found - {""}
+    return nearest - {""}
 
 
 def spikes_of(output: Any) -> Tensor:

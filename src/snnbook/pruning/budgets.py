@@ -66,12 +66,12 @@ def keep_top(score: Tensor, n: int, among: Tensor | None = None) -> Tensor:
     """
     flat = score.detach().flatten().nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
     open_ = torch.ones_like(flat, dtype=torch.bool) if among is None else among.flatten()
-    found = flat[open_]
-    best = torch.full_like(found, n >= found.numel(), dtype=torch.bool)
-    if 0 < n < found.numel():
-        edge = found.kthvalue(found.numel() - n + 1).values
-        best = found > edge
-        best[(found == edge).nonzero().flatten()[: n - int(best.sum())]] = True
+    ranked = flat[open_]
+    best = torch.full_like(ranked, n >= ranked.numel(), dtype=torch.bool)
+    if 0 < n < ranked.numel():
+        edge = ranked.kthvalue(ranked.numel() - n + 1).values
+        best = ranked > edge
+        best[(ranked == edge).nonzero().flatten()[: n - int(best.sum())]] = True
     mask = torch.zeros_like(flat, dtype=torch.bool)
     mask[open_] = best
     return mask.view(score.shape)

@@ -97,9 +97,9 @@ class Channels:
 
     def within(self, layer: str) -> Tensor:
         """Which channels have rows in a layer, bool `[n]`."""
-        found = torch.zeros_like(self.alive)
-        found[self.rows[layer][self.rows[layer] >= 0]] = True
-        return found
+        within = torch.zeros_like(self.alive)
+        within[self.rows[layer][self.rows[layer] >= 0]] = True
+        return within
 
     def cut(self, c: Context, gone: Tensor, score: Tensor) -> None:
         """Remove the channels `gone`, bool `[n]`, from the masks of the network; `log["channels"]` says how many live.
@@ -263,11 +263,11 @@ def find_channels(model: nn.Module, x: Tensor, streams: bool = False) -> Channel
     Both are tried here, before the training, in double precision where the network knows it.
     """
     with torch.no_grad(), measuring(model):
-        found = _number(_Probe(model, x), streams)
-    if not len(found.alive):
+        channels = _number(_Probe(model, x), streams)
+    if not len(channels.alive):
         raise UserError("no channel can be removed: each reaches the output directly or is mixed with others")
-    _try(model, x, found)
-    return found
+    _try(model, x, channels)
+    return channels
 
 
 class _Probe:
@@ -410,24 +410,24 @@ def _sources(probe: _Probe, name: str, n: int) -> dict[str, tuple[np.ndarray, np
     bits = range(max(1, (n - 1).bit_length()))
     rows = torch.arange(n, device=probe.x.device)
     runs = [[probe.reached(name, rows[rows >> bit & 1 == side]) for bit in bits] for side in (0, 1)]
-    found = {}
+    sources = {}
     for entries in runs[0][0]:
         zero, one = (np.stack([hits[entries].numpy() for hits in side]) for side in runs)
         row = (one << np.array(bits)[:, None]).sum(0)
         row[~(zero | one).any(0)] = -1
-        found[entries] = row, (zero ^ one).all(0) & (row >= 0)
-    return found
+        sources[entries] = row, (zero ^ one).all(0) & (row >= 0)
+    return sources
 
 
-def _try(model: nn.Module, x: Tensor, found: Channels) -> None:
+def _try(model: nn.Module, x: Tensor, channels: Channels) -> None:
     """Raise UserError unless the network without some of its channels computes what it does with them dead."""
-    alive = found.alive.clone()
-    for name in found.rows:
-        alive[found.within(name).nonzero()[:1]] = False
-    for ids in found.rows.values():
+    alive = channels.alive.clone()
+    for name in channels.rows:
+        alive[channels.within(name).nonzero()[:1]] = False
+    for ids in channels.rows.values():
         if not ((ids < 0) | alive[ids]).any():
             alive[ids] = True
-    trial = Channels(found.rows, found.columns, found.norms, found.lifs, found.maps, alive)
+    trial = Channels(channels.rows, channels.columns, channels.norms, channels.lifs, channels.maps, alive)
     try:
         full, x = _dead(deepcopy(model).double(), trial), x.double()
         expected = _outputs(full, x)
@@ -443,11 +443,11 @@ def _try(model: nn.Module, x: Tensor, found: Channels) -> None:
 
 
 @torch.no_grad()
-def _dead(model: nn.Module, found: Channels) -> nn.Module:
-    weights = {weight_of(name): model.get_submodule(name).weight for name in found.rows}
-    for name, mask in found.masks(weights).items():  # type: ignore[arg-type]
+def _dead(model: nn.Module, channels: Channels) -> nn.Module:
+    weights = {weight_of(name): model.get_submodule(name).weight for name in channels.rows}
+    for name, mask in channels.masks(weights).items():  # type: ignore[arg-type]
         weights[name] *= mask  # type: ignore[operator]
-    found.zero_dead(model)
+    channels.zero_dead(model)
     return model
 
 

@@ -33,11 +33,11 @@ class Released(Surrogate):
 class Criticality:
     """Collects scores while forward passes run inside its `with` block.
 
-        with Criticality(model) as found:
+        with Criticality(model) as probe:
             for x in batches:
-                found.begin()
+                probe.begin()
                 model(x)
-        found.scores()  # neuron name → [C], values in (0, 1]
+        probe.scores()  # neuron name → [C], values in (0, 1]
 
     aggregate: "max" (the paper's choice) or "mean" over a channel's map; linear layers have none. surrogate: whose
     derivative is g'; the paper's by default, 1 / (1 + (pi u)^2). `begin` starts a forward pass: neurons that are
@@ -103,13 +103,13 @@ def of_weights(scores: Tensors, neurons: Mapping[str, str], weights: Tensors) ->
     scores: name of the neurons → a number for each of their channels, `[C]`. neurons: weight name → name of the neurons
     after its layer. Raises UserError where there are not as many neurons as the layer has outputs.
     """
-    found = {}
+    of_weight = {}
     for name, neuron in neurons.items():
         weight, score = weights[name], scores[neuron]
         if len(score) != len(weight):
             raise UserError(f"{neuron} shows {len(score)} channels, and the layer of {name} has {len(weight)}")
-        found[name] = score.to(weight.device).view(-1, *[1] * (weight.dim() - 1)).expand_as(weight)
-    return found
+        of_weight[name] = score.to(weight.device).view(-1, *[1] * (weight.dim() - 1)).expand_as(weight)
+    return of_weight
 
 
 def best(scores: Tensors, weights: Tensors, among: Tensors, n: int) -> dict[str, Tensor]:

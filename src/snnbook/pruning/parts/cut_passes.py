@@ -81,10 +81,10 @@ def collect(w: Array, low: int, high: int) -> Array:
 def distinct(w: Array, low: int, high: int, n: int) -> tuple[Array, Array]:
     """The different bits from `low` to `high`, from the largest down, and how many weights have each; `n` have any."""
     if n <= high - low:
-        found = collect(w, low, high)
-        found.sort()
-        heads = np.flatnonzero(np.append(True, found[1:] != found[:-1]))
-        return found[heads][::-1].astype(np.int64), np.diff(heads, append=len(found))[::-1]
+        ordered = collect(w, low, high)
+        ordered.sort()
+        heads = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+        return ordered[heads][::-1].astype(np.int64), np.diff(heads, append=len(ordered))[::-1]
     count = np.zeros(high - low + 1, np.int64)  # more weights than there are different bits
     for start in range(0, len(w), _LIST):
         count += np.bincount(collect(w[start : start + _LIST], low, high) - low, minlength=len(count))
