@@ -61,7 +61,7 @@ def test_scores_are_those_of_the_paper():
 
 def test_the_penalty_ends_with_the_cut():
     method, c = _cut(_Net([1.0] * 4, [0.0] * 4), strength=0.5)
-    assert method.penalty(c).item() == pytest.approx(0.5 * float(c.model.norm.weight.abs().sum()))
+    assert method.penalty(c).item() == pytest.approx(0.5 * c.model.norm.weight.abs().sum().item())
     c.step = 1
     assert method.penalty(c) == 0.0
 
