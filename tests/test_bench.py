@@ -30,9 +30,9 @@ def peer(name):
 def alone(monkeypatch):
     """As in an environment without peers; no process of its own for the peak memory, which takes seconds."""
     monkeypatch.setattr(peers, "PACKAGES", ())
-    monkeypatch.setattr(lif, "remember", lambda *args: None)
+    monkeypatch.setattr(lif, "measure_peak_memory", lambda *args: None)
     monkeypatch.setattr(lif, "LEAST", 0)
-    monkeypatch.setattr(lamp, "remember", lambda *args: None)
+    monkeypatch.setattr(lamp, "measure_peak_memory", lambda *args: None)
 
 
 def case(name, calls, variants="abc"):

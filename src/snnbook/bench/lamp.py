@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from snnbook import networks, pruning
-from snnbook.bench.timing import Case, Result, interleaved, one_thread, remember, surroundings
+from snnbook.bench.timing import Case, Result, interleaved, measure_peak_memory, one_thread, surroundings
 from snnbook.report import benchmarks
 
 SPARSITY = 0.98
@@ -152,7 +152,7 @@ def bench(rounds: int = 5, quick: bool = False, large: bool = False) -> Result:
         result.cells, result.ratios = interleaved(cases, rounds)
     for case in cases:
         size = 4 * case.sizes["weights"]
-        remember(result, case.name, {m: (size, memory_run, m, case.name) for m in METHODS})
+        measure_peak_memory(result, case.name, {m: (size, memory_run, m, case.name) for m in METHODS})
     for method, goal in GOALS.items():
         what = f"LAMP, {MIDDLE}, against {method}, times"
         result.goal(what, "at least", goal, result.ratio(MIDDLE, method))

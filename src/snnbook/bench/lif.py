@@ -19,8 +19,8 @@ from snnbook.bench.timing import (
     Result,
     elsewhere,
     interleaved,
+    measure_peak_memory,
     one_thread,
-    remember,
     surroundings,
 )
 from snnbook.neurons import LIF, LIFParameters, lif_reference
@@ -227,7 +227,7 @@ def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), siz
         result.ratios += ratios
     T = 4 if 4 in steps else steps[0]
     runs = {v.name: (main * v.dtype.itemsize, memory_run, v.name, T, main) for v in chosen.values()}
-    remember(result, _title(T, main), runs)
+    measure_peak_memory(result, _title(T, main), runs)
     _goals(result, steps, sizes)
     return result
 

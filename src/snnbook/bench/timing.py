@@ -355,7 +355,7 @@ def _status(key: str) -> int:
     raise OSError(f"/proc/self/status has no {key}")
 
 
-def remember(result: Result, case: str, runs: Mapping[str, tuple[Any, ...]]) -> None:
+def measure_peak_memory(result: Result, case: str, runs: Mapping[str, tuple[Any, ...]]) -> None:
     """Measure the peak memory of each variant: name → bytes to compare with, and the arguments of `peak_memory`."""
     with progress(len(runs)) as bar:
         for name, (size, *call) in runs.items():

@@ -42,12 +42,10 @@ class NotebookError(UserError):
     """A notebook that did not run to the end; the message says which cell and why."""
 
 
-def execute(
-    notebook: Notebook, parameters: Parameters, out: Path, inputs: Inputs | None = None, force: bool = False
-) -> ExecutedPage:
+def execute(notebook: Notebook, parameters: Parameters, out: Path, inputs: Inputs | None = None) -> ExecutedPage:
     """Run one notebook into `out/<name>.ipynb` unless the page there is fresh.
 
-    inputs: shared by pages with the same parameters, so that records are read once for all. force: run it even so.
+    inputs: shared by pages with the same parameters, so that records are read once for all.
     The page appears only when every cell ran; after a failure there is none. Raises UserError for a parameter
     that the notebook does not have, NotebookError for a cell that fails.
     """
@@ -66,7 +64,7 @@ def execute(
     stamp = (inputs or Inputs(parameters)).stamp(notebook)
     page = out / f"{notebook.name}.ipynb"
     page.parent.mkdir(parents=True, exist_ok=True)
-    if not force and stamp_of(page) == stamp:
+    if stamp_of(page) == stamp:
         return ExecutedPage(notebook.name, page, 0.0, kept=True)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=page.parent, prefix=".running-") as scratch:
