@@ -34,7 +34,7 @@ def verify(
 ) -> Iterator[Check]:
     """Re-run `sample` stored trials, drawn with `seed`, and compare.
 
-    cheapest: those that took the least time instead. id: records of this trial only, by its id, the start of it or its
+    cheapest: those that took the least time instead, of trials that start from no other. id: records of this trial only, by its id, the start of it or its
     hash. root: the folder of data sets that are read from disk.
     With the versions and instruction set that a record was made with, it must come out bit for bit. Elsewhere rounding
     differs and grows with training: then counts must be equal, accuracy within 5 points and SOPs within 25 %.
@@ -44,7 +44,7 @@ def verify(
     if not records:
         raise UserError(f"no record to verify in {store.path}")
     if cheapest:
-        records.sort(key=lambda record: record.environment.get("wall_s", 0.0))
+        records.sort(key=lambda record: (bool(record.trial["start"]), record.environment.get("wall_s", 0.0)))
     else:
         random.Random(seed).shuffle(records)
     for record in records[:sample]:
