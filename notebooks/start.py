@@ -23,12 +23,13 @@ options = ""  # settings of the study, as pairs of key and value
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
-from snnbook import experiments
-from snnbook.report import claims, page, papers, plots, tables
+from snnbook.report import claims, papers, tables
+from snnbook.report.page import Page
+from snnbook.report.pages.paper_a import ablation
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-studies = {name: experiments.results(name, **parameters) for name in claims.studies_read()}
-board = claims.verdicts(studies)
+page = Page("start", globals())
+
+board = page.board()
 
 # %% [markdown]
 # ## In one minute
@@ -40,7 +41,7 @@ board = claims.verdicts(studies)
 # {doc}`equal terms <compare/methods>`; each has a {doc}`page of its own <methods/overview>` and can prune
 # {doc}`your own network <methods/your_network>`.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tally = claims.counts(board)
 texts = papers.claim_texts(verdict.claim for verdict in board)
 tested = [verdict for verdict in board if verdict.outcome != claims.NOT_TESTABLE]
@@ -62,23 +63,8 @@ display(Markdown("\n".join(lines)))
 # step). Each point below is one network, trained with one seed: what it costs, in synaptic operations,
 # against what it gets right.
 
-# %% tags=["remove-input"]
-ablation = studies["A.ablation"]
-fig, axes = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-for ax, role in zip(axes, ("digits-dvs", "arms-dvs"), strict=True):
-    for i, arm in enumerate(("none", "T", "S", "S+T")):
-        x, y = (ablation.values((role, arm), metric) for metric in ("sops", "top1"))
-        ax.plot(x / 1e3, y, "os^D"[i], label=arm, color=plots.PALETTE[i], markersize=6, alpha=0.85)
-    ax.set(xscale="log", title=role, xlabel="thousand SOPs per sample", ylabel="test accuracy in %")
-axes[0].legend(title="pruning")
-plots.show(
-    fig,
-    alt="Two scatter plots, one per event data set: test accuracy against synaptic operations per sample on a "
-    "logarithmic axis, for no, temporal, spatial and both prunings. Pruning moves the points to the left, towards "
-    "fewer operations; how far they drop shows what it costs.",
-    caption="Accuracy against synaptic operations of the four arms of paper A's ablation; one point per seed.",
-    records=[r for rs in ablation.records.values() for r in rs],
-)
+# %% tags=["hide-input"]
+ablation.cost_and_accuracy(page.results("A.ablation"))
 
 # %% [markdown]
 # The numbers behind it, and the ones that the paper printed, are on the page of {doc}`Table 4 <stp/table4>`.
@@ -95,4 +81,4 @@ plots.show(
 # {doc}`../start/rerun` if you want to change something.
 
 # %% tags=["remove-input"]
-page.box(studies, notebook="start", parameters=parameters)
+page.box()

@@ -20,17 +20,17 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook import experiments
-from snnbook.report import page
+from snnbook.report.page import Page
 from snnbook.report.pages import cost
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("compare", **parameters)
+page = Page("compare/cost", globals())
+
+study = page.results("compare")
 
 # %% [markdown]
 # ## Are the epochs equal?
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 cost.summary(study)
 
 # %% [markdown]
@@ -44,10 +44,10 @@ cost.summary(study)
 # penalty with a graph of its own, or time steps that were cut away. On hardware that skips zeros the order can be
 # another one.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 cost.picture(study)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 cost.table(study)
 
 # %% [markdown]
@@ -55,7 +55,7 @@ cost.table(study)
 #
 # The arms that train far longer than the others, beside the same method with the usual epochs:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 cost.trained_longer(study)
 
 # %% [markdown]
@@ -72,4 +72,4 @@ cost.trained_longer(study)
 # Next: {doc}`tuning`, where the settings come from.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="compare/cost", parameters=parameters)
+page.box()

@@ -22,12 +22,13 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook import experiments
-from snnbook.report import ladders, page
+from snnbook.report import ladders
+from snnbook.report.page import Page
 from snnbook.report.pages import compare, cost
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("compare", **parameters)
+page = Page("compare/methods", globals())
+
+study = page.results("compare")
 
 # %% [markdown]
 # ## How was it run?
@@ -39,7 +40,7 @@ study = experiments.results("compare", **parameters)
 # *dense*: methods whose source prunes a trained network go on from one, with the same seed, and the others start from
 # scratch.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 cost.summary(study)
 
 # %% [markdown]
@@ -51,8 +52,8 @@ cost.summary(study)
 #
 # This is the axis of most papers. Each row shows one family of methods in colour, with all others in grey behind it.
 
-# %% tags=["remove-input"]
-compare.by_family(study, "sparsity")
+# %% tags=["hide-input"]
+compare.by_family(study, "weights")
 
 # %% [markdown]
 # A method can be read off at any number of weights between two of its rungs: accuracy is interpolated for each seed,
@@ -60,8 +61,8 @@ compare.by_family(study, "sparsity")
 # *budget*. A method that is *not separable* from the first is one whose paired 95 % interval of the difference
 # includes zero.
 
-# %% tags=["remove-input"]
-compare.leaders(study, "sparsity")
+# %% tags=["hide-input"]
+compare.leaders(study, "weights")
 
 # %% [markdown]
 # ## And at equal connections?
@@ -70,10 +71,10 @@ compare.leaders(study, "sparsity")
 # ({doc}`../ideas/sops`). Methods that spare the early layers keep more connections for the same number of weights,
 # which moves their ladders to the left here.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.by_family(study, "connections")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.leaders(study, "connections")
 
 # %% [markdown]
@@ -82,10 +83,10 @@ compare.leaders(study, "connections")
 # Operations are what a neuromorphic chip spends energy on: spikes times the live synapses behind them. They depend on
 # how often the neurons fire too, and pruning changes that.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.by_family(study, "sops")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.leaders(study, "sops")
 
 # %% [markdown]
@@ -95,13 +96,13 @@ compare.leaders(study, "sops")
 # not cross. A budget on an axis is what the middle method spends at a rung, so that about half of the methods spend
 # more there and half spend less.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.slopes(study)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.order_sentences(study)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.order_table(study)
 
 # %% [markdown]
@@ -114,10 +115,10 @@ compare.order_table(study)
 # best that all methods together can do; a method that is on it nowhere has, at every point of its ladder, a better
 # one beside it.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.fronts(study)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.front_table(study)
 
 # %% [markdown]
@@ -129,10 +130,10 @@ compare.front_table(study)
 # At every budget and on every set the methods are ranked by accuracy; the mean of these ranks is one number for each
 # method and axis. Its interval comes from drawing the seeds anew, the same ones for all methods.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.rank_picture(study)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.rank_table(study)
 
 # %% [markdown]
@@ -141,7 +142,7 @@ compare.rank_table(study)
 # Some methods come with a protocol of their own that trains for far longer, iterative pruning with rewinding most of
 # all. Such arms are left out of everything above and shown here.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 cost.trained_longer(study)
 
 # %% [markdown]
@@ -149,13 +150,13 @@ cost.trained_longer(study)
 #
 # The tables are grouped by set and folded; the file has one line for each seed, to sort and plot at will.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.everything(study)
 
 # %% [markdown]
 # ## What is to be read with care?
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 compare.limits(study)
 
 # %% [markdown]
@@ -204,18 +205,18 @@ compare.limits(study)
 
 # %% tags=["hide-input"]
 budget = 3.0  # per cent of the weights
-for role in ladders.roles(study):
-    found = {
-        method: ladders.at_budget(ladders.ladder(study, role, method, "sparsity"), budget)
-        for method in ladders.methods(study, role)
-    }
-    means = {method: sum(values.values()) / len(values) for method, values in found.items() if values}
+for data in study.sets:
+    means = {}
+    for name in ladders.methods(study, data):
+        accuracy = ladders.at_budget(ladders.ladder(study, data, name, "weights"), budget).values()
+        if accuracy:
+            means[name] = sum(accuracy) / len(accuracy)
     ranked = ladders.ranks(means)
-    first = sorted(ranked, key=lambda method: ranked[method])[:5]
-    print(f"{role}:", ", ".join(f"{m} {means[m]:.1f}" for m in first) or "no ladder of these records has this budget")
+    first = sorted(ranked, key=ranked.get)[:5]
+    print(f"{data}:", ", ".join(f"{m} {means[m]:.1f}" for m in first) or "no ladder of these records has this budget")
 
 # %% [markdown]
 # Next: {doc}`cost`, what each of these networks costs to train.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="compare/methods", parameters=parameters)
+page.box()

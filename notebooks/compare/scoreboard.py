@@ -21,21 +21,21 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook import experiments
-from snnbook.report import claims, page, tables
+from snnbook.report import claims, tables
+from snnbook.report.page import Page
 from snnbook.report.pages import scoreboard
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-studies = {name: experiments.results(name, **parameters) for name in claims.studies_read()}
-board = claims.verdicts(studies)
+page = Page("compare/scoreboard", globals())
 
-# %% tags=["remove-input"]
+board = page.board()
+
+# %% tags=["hide-input"]
 scoreboard.picture(board)
 
 # %% [markdown]
 # ## Claims that were tested
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tables.verdict_table([v for v in board if v.outcome != claims.NOT_TESTABLE], "Tested claims")
 
 # %% [markdown]
@@ -44,8 +44,8 @@ tables.verdict_table([v for v in board if v.outcome != claims.NOT_TESTABLE], "Te
 # Their verdict is *not testable here*. The last column says which runs or data are missing; no verdict is
 # guessed.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tables.waiting_table(board, "Claims without a test so far")
 
 # %% tags=["remove-input"]
-page.box(studies, notebook="compare/scoreboard", parameters=parameters)
+page.box()

@@ -21,45 +21,30 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook import experiments, pruning
 from snnbook.experiments.results import study_for_page
-from snnbook.report import page
+from snnbook.report.page import Page
 from snnbook.report.pages import tuning
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("compare.tuning", **parameters)
+page = Page("compare/tuning", globals())
+
+study = page.results("compare.tuning")
 
 # %% [markdown]
 # ## Which candidates were tried, and which is used?
 #
-# Used is a candidate if the trials of {doc}`methods` have its settings, which is looked up here and not taken on
-# trust.
+# Used is a candidate whose trial is one of those of {doc}`methods`, which is looked up here and not taken on trust.
 
 # %%
-compared = study_for_page("compare", profile, seeds, options).trials
+compared = {trial.id for trial in study_for_page("compare", profile, seeds, options).trials.values()}
+used = {key for key, trial in study.trials.items() if trial.id in compared}
 
-
-def effective(trial):
-    return vars(pruning.create(trial.method, **dict(trial.settings)))
-
-
-def is_used(label):
-    names = [part.split()[0] for part in label.level.split(", ") if part]
-    mine = effective(study.trials[label])
-    same = (key for key in compared if (key.data, key.arm) == (label.data, label.arm))
-    others = [effective(compared[key]) for key in same]
-    return any(all(mine.get(name) == other.get(name) for name in names) for other in others)
-
-
-used = {label for label in study.records if is_used(label)}
-
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tuning.picture(study, used)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tuning.summary(study, used)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tuning.candidates(study, used)
 
 # %% [markdown]
@@ -73,4 +58,4 @@ tuning.candidates(study, used)
 # - Settings that are not in a grid are those of the source, or those named on the method's page as our choice.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="compare/tuning", parameters=parameters)
+page.box()

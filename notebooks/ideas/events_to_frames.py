@@ -36,10 +36,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from snnbook import datasets
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 
 warnings.filterwarnings("ignore", message="IProgress")  # of tonic's progress bars
 import tonic
+
+page = Page("ideas/events_to_frames", globals())
 
 plt.rcParams.update(plots.STYLE)
 ON, OFF = "#c9650a", "#7a5bb5"  # as in the colour map of the frames
@@ -360,5 +363,4 @@ plots.show(
 # many of the frames are needed.
 
 # %% tags=["remove-input"]
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-page.box(None, notebook="ideas/events_to_frames", parameters=parameters)
+page.box()

@@ -37,8 +37,11 @@ import torch
 
 from snnbook import native
 from snnbook.neurons import LIF, LIFParameters, lif_reference
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.surrogates import ATan, Sigmoid, Tanh
+
+page = Page("ideas/lif", globals())
 
 plt.rcParams.update(plots.STYLE)
 
@@ -368,5 +371,4 @@ else:
 # a spike costs.
 
 # %% tags=["remove-input"]
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-page.box(None, notebook="ideas/lif", parameters=parameters)
+page.box()

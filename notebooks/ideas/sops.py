@@ -42,7 +42,10 @@ from snnbook import datasets, measure, networks
 from snnbook.networks.convnet import Fold
 from snnbook.neurons import LIF
 from snnbook.pruning import global_masks, prunable, scores
-from snnbook.report import page, plots, tables
+from snnbook.report import plots, tables
+from snnbook.report.page import Page
+
+page = Page("ideas/sops", globals())
 
 plt.rcParams.update(plots.STYLE)
 
@@ -430,5 +433,4 @@ plots.show(
 # {doc}`../compare/scoreboard` has what the papers claim about operations and what came out here.
 
 # %% tags=["remove-input"]
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-page.box(None, notebook="ideas/sops", parameters=parameters)
+page.box()

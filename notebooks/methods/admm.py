@@ -26,10 +26,11 @@ from dataclasses import replace
 
 from snnbook import experiments
 from snnbook.pruning.methods import admm
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/admm", globals())
 
 # %% [markdown]
 # ## Idea
@@ -66,7 +67,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(admm.ADMM), language="python"))
@@ -83,7 +84,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 free = experiments.run(replace(trial, settings=dict(trial.settings) | {"strength": 0.0}), seed=0)
 fig, ax = plots.subplots(1, 1, figsize=(6, 3.4), layout="constrained")
 for rho, run in (("0.0005", record), ("0", free)):
@@ -105,8 +106,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "admm")
 
 # %% [markdown]
@@ -139,4 +140,4 @@ method.standing(study, "admm")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/admm", parameters=parameters)
+page.box()

@@ -29,11 +29,12 @@ import torch
 from snnbook import experiments
 from snnbook.pruning.methods import criticality
 from snnbook.pruning.parts import criticality_score
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 from snnbook.surrogates import ATan
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/criticality", globals())
 
 # %% [markdown]
 # ## Idea
@@ -82,7 +83,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package, and the choice among the dead:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 for code in (criticality.CriticalityPruning, criticality_score.best):
@@ -102,7 +103,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 plain = experiments.run(replace(trial, settings={"sparsity": 0.9, "regeneration": 0.0}), seed=0)
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 plots.weights_left(ax, {"r = 0": [plain], "r = 0.3": [record]})
@@ -128,8 +129,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "criticality")
 
 # %% [markdown]
@@ -173,4 +174,4 @@ method.standing(study, "criticality")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/criticality", parameters=parameters)
+page.box()

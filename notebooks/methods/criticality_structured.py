@@ -26,10 +26,11 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning.methods import criticality_structured
 from snnbook.pruning.parts import criticality_score
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/criticality_structured", globals())
 
 # %% [markdown]
 # ## Idea
@@ -72,7 +73,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(criticality_structured.CriticalityStructured), language="python"))
@@ -80,7 +81,7 @@ display(Code(inspect.getsource(criticality_structured.CriticalityStructured), la
 # %% [markdown]
 # The score, which the unstructured method shares:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 display(Code(inspect.getsource(criticality_score.Criticality), language="python"))
 
 # %% [markdown]
@@ -97,7 +98,7 @@ print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} w
 print(f"the narrow network has {record.metrics['parameters_smaller']} parameters,")
 print(f"and its logits differ from the masked one's by at most {record.metrics['smaller_differs']:.1g}")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from dataclasses import replace
 
 slimming = experiments.run(replace(trial, settings={"channels": 0.5, "regeneration": 0.0}), seed=0)
@@ -117,8 +118,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "criticality_structured")
 
 # %% [markdown]
@@ -152,4 +153,4 @@ method.standing(study, "criticality_structured")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/criticality_structured", parameters=parameters)
+page.box()

@@ -27,11 +27,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from snnbook import experiments, measure
+from snnbook import measure
 from snnbook.pruning.methods import stp
-from snnbook.report import page, plots, tables
+from snnbook.report import plots, tables
+from snnbook.report.page import Page
+from snnbook.report.records import unique
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/decision_step", globals())
 
 # %% [markdown]
 # ## Idea and equations
@@ -91,7 +93,7 @@ print([measure.decision_timestep(measure.kl_curve(logits, labels), lam) for lam 
 # The method `stp` does both halves of paper A; with `share=0` it only shortens the sequence, with
 # `temporal=false` it only prunes. Its hooks, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 hooks = (stp.STP.start, stp.STP.between_rounds, stp.STP._shorten, stp.STP._cut)
@@ -103,22 +105,21 @@ display(Code("\n".join(inspect.getsource(hook) for hook in hooks), language="pyt
 # The dense networks of paper A's Table 4, on both event sets.
 
 # %%
-study = experiments.results("A.curves", **parameters)
-records = [r for found in study.records.values() for r in found]
+study = page.results("A.curves")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 VARIANTS = ("smoothed", "released", "reverse")
-fig, axes = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-for ax, role in zip(axes, ("digits-dvs", "arms-dvs"), strict=True):
+fig, axes = plots.subplots(1, 2, figsize=(9, 3.6))
+for ax, data in zip(axes, study.sets, strict=True):
     for variant in VARIANTS:
-        kl = study.curves((role, "dense"), f"kl_{variant}")
+        kl = study.curves((data, "dense"), f"kl_{variant}")
         plots.curve_with_band(ax, np.arange(1, kl.shape[1] + 1), [measure.normalise(c) for c in kl], variant)
     ax.axhline(0.05, color=plots.INK, linewidth=0.8, linestyle=":")
-    ax.set(title=role, xlabel="time step t", ylabel="NormKL")
+    ax.set(title=data, xlabel="time step t", ylabel="NormKL")
 axes[0].legend(title="variant")
 last = [
-    f"{role}, {v}: lowest at step {np.median([c.argmin() + 1 for c in study.curves((role, 'dense'), f'kl_{v}')]):.0f}"
-    for role in ("digits-dvs", "arms-dvs")
+    f"{data}, {v}: lowest at step {np.median([c.argmin() + 1 for c in study.curves((data, 'dense'), f'kl_{v}')]):.0f}"
+    for data in study.sets
     for v in VARIANTS
 ]
 plots.show(
@@ -126,21 +127,21 @@ plots.show(
     alt="Normalised divergence against the time step for three variants on both event sets. A dotted line marks 0.05. "
     + "; ".join(last),
     caption="NormKL over time steps, three variants, mean and sd over seeds; dotted: the laptop profile's threshold.",
-    records=records,
+    records=unique([study]),
 )
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = []
-for role in ("digits-dvs", "arms-dvs"):
-    after = study.curves((role, "dense"), "accuracy_test")
+for data in study.sets:
+    after = study.curves((data, "dense"), "accuracy_test")
     for variant in VARIANTS:
-        kl = study.curves((role, "dense"), f"kl_{variant}")
+        kl = study.curves((data, "dense"), f"kl_{variant}")
         t = [measure.decision_timestep(c, 0.05) for c in kl]
         early = {seed: a[i - 1] for seed, a, i in zip(study.study.seeds, after, t, strict=True)}
         whole = dict(zip(study.study.seeds, after[:, -1], strict=True))
         rows.append(
             {
-                "Data": role,
+                "Data": data,
                 "Variant": variant,
                 "t' at λ = 0.05": tables.mean_sd_text([float(i) for i in t], 1),
                 "of T": kl.shape[1],
@@ -177,4 +178,4 @@ tables.table(pd.DataFrame(rows), "Decision step and what stopping there costs th
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/decision_step", parameters=parameters)
+page.box()

@@ -29,10 +29,11 @@ from torch import nn
 from snnbook import experiments
 from snnbook.pruning import Context, Masks, create
 from snnbook.pruning.methods import deepr
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/deepr", globals())
 
 # %% [markdown]
 # ## Idea
@@ -74,7 +75,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(deepr.DeepR), language="python"))
@@ -91,7 +92,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 print(f"{record.log['rewired']} times a weight gave way to another")
 fig, ax = plots.subplots(1, 1, figsize=(6, 3.2), layout="constrained")
 plots.weights_left(ax, {"Deep R": [record]})
@@ -155,7 +156,7 @@ for _ in range(300):
     curves["Bellec's rule"].append(c.masks.sparsity)
 print("re-activated weights that lived for one step or more:", lived)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, ax = plots.subplots(1, 1, figsize=(6, 3.4), layout="constrained")
 for label, curve in curves.items():
     ax.plot(range(1, 301), [100 * share for share in curve], label=label, markevery=30)
@@ -175,8 +176,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "deepr")
 
 # %% [markdown]
@@ -200,4 +201,4 @@ method.standing(study, "deepr")
 # - Soft Deep R, in which the number of connections is free, is not implemented.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/deepr", parameters=parameters)
+page.box()

@@ -27,10 +27,11 @@ from dataclasses import replace
 from snnbook import experiments
 from snnbook.pruning.methods import esl_snn
 from snnbook.pruning.parts import drop_and_grow
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/esl_snn", globals())
 
 # %% [markdown]
 # ## Idea
@@ -75,7 +76,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(esl_snn.ESLSNN), language="python"))
@@ -83,7 +84,7 @@ display(Code(inspect.getsource(esl_snn.ESLSNN), language="python"))
 # %% [markdown]
 # The step that the sparse training methods share, from the same package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 
 # %% [markdown]
@@ -100,7 +101,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 runs = {"momentum": record}
 for growth in ("gradient", "random"):
     other = replace(trial, settings=dict(trial.settings) | {"growth": growth})
@@ -125,8 +126,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "esl_snn")
 
 # %% [markdown]
@@ -147,4 +148,4 @@ method.standing(study, "esl_snn")
 # - The paper's start has each connection with a fixed probability; here the count is exact.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/esl_snn", parameters=parameters)
+page.box()

@@ -24,10 +24,11 @@ import inspect
 
 from snnbook import experiments
 from snnbook.pruning.methods import gradr
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/gradr", globals())
 
 # %% [markdown]
 # ## Idea
@@ -74,7 +75,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(gradr.GradR), language="python"))
@@ -91,7 +92,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, ax = plots.subplots(1, 1, figsize=(6, 3.2), layout="constrained")
 plots.weights_left(ax, {"Grad R": [record]})
 plots.show(
@@ -104,8 +105,8 @@ plots.show(
 # %% [markdown]
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "gradr")
 
 # %% [markdown]
@@ -143,4 +144,4 @@ method.standing(study, "gradr")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/gradr", parameters=parameters)
+page.box()

@@ -29,10 +29,11 @@ from snnbook import experiments
 from snnbook.pruning import schedules
 from snnbook.pruning.methods import granet
 from snnbook.pruning.parts import drop_and_grow
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/granet", globals())
 
 # %% [markdown]
 # ## Idea
@@ -70,7 +71,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(granet.GraNet), language="python"))
@@ -78,7 +79,7 @@ display(Code(inspect.getsource(granet.GraNet), language="python"))
 # %% [markdown]
 # The step that the sparse training methods share, from the same package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 
 # %% [markdown]
@@ -93,7 +94,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 K, s_i, s_f = 8, 0.5, 0.9
 due = s_i + (s_f - s_i) * np.array([schedules.cubic(k / K) for k in range(K + 1)])
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
@@ -117,8 +118,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "granet")
 
 # %% [markdown]
@@ -138,4 +139,4 @@ method.standing(study, "granet")
 # - The densities of a sparse start are exact counts here, not probabilities.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/granet", parameters=parameters)
+page.box()

@@ -25,10 +25,11 @@ import inspect
 
 from snnbook import experiments
 from snnbook.pruning.methods import greg
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/greg", globals())
 
 # %% [markdown]
 # ## Idea
@@ -64,7 +65,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(greg.GReg), language="python"))
@@ -83,7 +84,7 @@ print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} w
 print(f"the narrow network has {record.metrics['parameters_smaller']} parameters,")
 print(f"and its logits differ from the masked one's by at most {record.metrics['smaller_differs']:.1g}")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, ax = plots.subplots(figsize=(6, 3.4), layout="constrained")
 plots.weights_left(ax, {"GReg": [record]})
 plots.show(
@@ -99,8 +100,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "greg")
 
 # %% [markdown]
@@ -134,4 +135,4 @@ method.standing(study, "greg")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/greg", parameters=parameters)
+page.box()

@@ -26,10 +26,11 @@ import inspect
 
 from snnbook import experiments
 from snnbook.pruning.methods import imp
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/imp", globals())
 
 # %% [markdown]
 # ## Idea
@@ -70,7 +71,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(imp.IMP), language="python"))
@@ -89,7 +90,7 @@ print(
     f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights, {record.metrics['epochs']} epochs"
 )
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 loss, start = record.curves["loss"], 0
 for r, epochs in enumerate(imp.IMP(cuts=3, rewind=1).rounds(3)):
@@ -111,8 +112,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "imp")
 
 # %% [markdown]
@@ -146,4 +147,4 @@ method.standing(study, "imp")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/imp", parameters=parameters)
+page.box()

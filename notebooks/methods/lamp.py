@@ -23,15 +23,17 @@ options = ""  # settings of the study, as pairs of key and value
 # %% tags=["hide-input"]
 import inspect
 
+import pandas as pd
 import torch
 
-from snnbook import experiments
 from snnbook.pruning import global_masks, scores
 from snnbook.pruning.methods import gradual
-from snnbook.report import claims, page, plots, tables
+from snnbook.report import plots, tables
+from snnbook.report.page import Page
 from snnbook.report.pages import method
+from snnbook.report.records import by_seed, unique
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/lamp", globals())
 
 # %% [markdown]
 # ## Idea and equation
@@ -98,7 +100,7 @@ for name, score in (("magnitude", scores.magnitude), ("lamp", scores.lamp)):
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(gradual.Gradual), language="python"))
@@ -110,47 +112,40 @@ display(Code(inspect.getsource(gradual.Gradual), language="python"))
 # the same epochs: dense (trained on), noise, global magnitude, LAMP.
 
 # %%
-study = experiments.results("lamp", **parameters)
-records = [r for found in study.records.values() for r in found]
+study = page.results("lamp")
+(data,) = study.sets
 
-# %% tags=["remove-input"]
-import pandas as pd
-
+# %% tags=["hide-input"]
 METHODS = ("dense", "random", "magnitude", "lamp")
 rows = []
 for name in METHODS:
-    label = ("digits-clutter", name)
-    top1, dense = (
-        dict(zip(study.study.seeds, study.values(x, "top1"), strict=True)) for x in (label, ("digits-clutter", "dense"))
-    )
-    left = 100 * study.values(label, "connections_alive") / study.values(label, "connections_total")
+    top1, dense = (by_seed(study.records[data, arm], "top1") for arm in (name, "dense"))
+    left = 100 * study.values((data, name), "connections_alive") / study.values((data, name), "connections_total")
     rows.append(
         {
             "Method": name,
             "Accuracy, %": tables.mean_sd_text(list(top1.values())),
             "minus dense [95 % interval]": "–" if name == "dense" else tables.change_text(top1, dense),
-            "Weights pruned, %": f"{study.values(label, 'sparsity').mean():.2f}",
+            "Weights pruned, %": f"{study.values((data, name), 'sparsity').mean():.2f}",
             "Connections left, %": tables.mean_sd_text(left.tolist()),
-            "SOPs, thousand": tables.mean_sd_text((study.values(label, "sops") / 1e3).tolist(), 1),
+            "SOPs, thousand": tables.mean_sd_text((study.values((data, name), "sops") / 1e3).tolist(), 1),
         }
     )
 tables.table(pd.DataFrame(rows), "Four methods at equal weight sparsity, mean ± sd (number of seeds).")
 
-# %% tags=["remove-input"]
-fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-plots.weights_left(ax, {name: study.records["digits-clutter", name] for name in METHODS[1:]})
+# %% tags=["hide-input"]
+fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.6))
+plots.weights_left(ax, {name: study.records[data, name] for name in METHODS[1:]})
 ax.legend()
-for i, name in enumerate(METHODS):
-    x, y = (study.values(("digits-clutter", name), m) for m in ("sops", "top1"))
-    bx.plot(x / 1e3, y, plots.MARKERS[i], label=name, color=plots.PALETTE[i], alpha=0.85)
+arms = {name: [study.values((data, name), metric) for metric in ("sops", "top1")] for name in METHODS}
+plots.points_by_arm(bx, {name: (sops / 1e3, top1) for name, (sops, top1) in arms.items()})
 bx.set(xscale="symlog", xlabel="thousand SOPs per sample", ylabel="test accuracy, %")
-bx.legend()
 plots.show(
     fig,
     alt="Left: share of weights left per layer for random, magnitude and LAMP pruning; LAMP keeps more early ones. "
     "Right: accuracy against synaptic operations, one point per seed and method.",
     caption="Left: weights left per layer. Right: the same networks by what they cost.",
-    records=records,
+    records=unique([study]),
 )
 
 # %% [markdown]
@@ -165,18 +160,16 @@ plots.show(
 # is ever empty under LAMP, but that is less than the claim says: weights that are kept in the early layers are missing
 # elsewhere.
 
-# %% tags=["remove-input"]
-in_rounds = experiments.results("A.rounds", **parameters)
-tables.verdict_table(claims.verdicts({"A.rounds": in_rounds}, claims=("A-25",)), "The claim about layers")
+# %% tags=["hide-input"]
+page.verdicts("A-25")
 
 # %% [markdown]
 # ## Where it stands
 #
 # Against all other methods, at four sparsities and with equal epochs:
 
-# %% tags=["remove-input"]
-compared = experiments.results("compare", **parameters)
-method.standing(compared, "lamp")
+# %% tags=["hide-input"]
+method.standing(page.results("compare"), "lamp")
 
 # %% [markdown]
 # ## Deviations
@@ -215,4 +208,4 @@ method.standing(compared, "lamp")
 # ````
 
 # %% tags=["remove-input"]
-page.box([study, in_rounds, compared], notebook="methods/lamp", parameters=parameters)
+page.box()

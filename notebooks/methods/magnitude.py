@@ -26,10 +26,11 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning import schedules
 from snnbook.pruning.methods import gradual
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/magnitude", globals())
 
 # %% [markdown]
 # ## Idea
@@ -60,7 +61,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(gradual.Gradual) + "\n\n" + inspect.getsource(schedules.cubic), language="python"))
@@ -77,7 +78,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 cuts = range(7)
 for name, schedule in schedules.SCHEDULES.items():
@@ -98,8 +99,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "magnitude")
 
 # %% [markdown]
@@ -124,4 +125,4 @@ method.standing(study, "magnitude")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/magnitude", parameters=parameters)
+page.box()

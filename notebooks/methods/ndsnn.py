@@ -28,10 +28,11 @@ from snnbook import experiments
 from snnbook.pruning import schedules
 from snnbook.pruning.methods import ndsnn
 from snnbook.pruning.parts import drop_and_grow
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/ndsnn", globals())
 
 # %% [markdown]
 # ## Idea
@@ -74,7 +75,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(ndsnn.NDSNN), language="python"))
@@ -82,7 +83,7 @@ display(Code(inspect.getsource(ndsnn.NDSNN), language="python"))
 # %% [markdown]
 # The step that the sparse training methods share, from the same package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 
 # %% [markdown]
@@ -97,7 +98,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 n, theta_i, theta_f, N = 15, 0.5, 0.9, record.metrics["weights_total"]
 k = np.arange(n + 1)
 alive = N * (1 - theta_f + (theta_f - theta_i) * (1 - np.array([schedules.cubic(x) for x in k / n])))
@@ -123,8 +124,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "ndsnn")
 
 # %% [markdown]
@@ -143,4 +144,4 @@ method.standing(study, "ndsnn")
 # - The last exchange lands on the exact count of every layer.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/ndsnn", parameters=parameters)
+page.box()

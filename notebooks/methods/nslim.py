@@ -24,10 +24,11 @@ import inspect
 
 from snnbook import experiments
 from snnbook.pruning.methods import nslim
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/nslim", globals())
 
 # %% [markdown]
 # ## Idea
@@ -65,7 +66,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(nslim.NSlim), language="python"))
@@ -84,7 +85,7 @@ print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} w
 print(f"the narrow network has {record.metrics['parameters_smaller']} parameters,")
 print(f"and its logits differ from the masked one's by at most {record.metrics['smaller_differs']:.1g}")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, ax = plots.subplots(figsize=(6, 3.4), layout="constrained")
 plots.weights_left(ax, {"slimming": [record]})
 plots.show(
@@ -100,8 +101,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "nslim")
 
 # %% [markdown]
@@ -134,4 +135,4 @@ method.standing(study, "nslim")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/nslim", parameters=parameters)
+page.box()

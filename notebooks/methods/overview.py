@@ -31,9 +31,12 @@ from torch import nn
 from snnbook import datasets, paths, pruning
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.report import look, page, tables
+from snnbook.report import look, tables
 from snnbook.report.blocks import Fragment
+from snnbook.report.page import Page
 from snnbook.training import Recipe, train
+
+page = Page("methods/overview", globals())
 
 NAMES = [name for name in pruning.available() if name != "dense"]
 
@@ -50,7 +53,7 @@ NAMES = [name for name in pruning.available() if name != "dense"]
 # - **structured**: whole channels go, so that the finished network is really smaller.
 
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 def link(name):
     there = (paths.notebooks() / "methods" / f"{name}.py").is_file()
     return Fragment(f'<a href="{name}.html">{name}</a>', f"[{name}]({name})") if there else name
@@ -169,7 +172,7 @@ for name in NAMES:
         }
     )
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tables.table(
     pd.DataFrame(rows),
     "What a few steps show of each method, with its default settings. Asked for by: the setting that decides how much "
@@ -189,7 +192,7 @@ tables.table(
 HOOKS = [name for name in vars(pruning.Pruner) if not name.startswith("_") and not name.endswith("state_dict")]
 HOOKS = [name for name in HOOKS if callable(getattr(pruning.Pruner, name))]
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 frame = pd.DataFrame(
     {"Hook": HOOKS, "When": [getattr(pruning.Pruner, hook).__doc__.splitlines()[0].replace("`", "") for hook in HOOKS]}
 )
@@ -210,7 +213,7 @@ tables.table(pd.DataFrame(rows), "The hooks that each method's class carries out
 # and regrown in one of them, `strength` the weight of a penalty, `channels` the share of channels that goes.
 
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 def shown(value):
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -226,5 +229,4 @@ tables.table(pd.DataFrame(rows), "The settings of each method, as pruning.create
 # `@pruning.method(...)` gives it a name, from a notebook or from another package.
 
 # %% tags=["remove-input"]
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-page.box(None, notebook="methods/overview", parameters=parameters)
+page.box()

@@ -25,10 +25,11 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning import scores
 from snnbook.pruning.methods import gradual
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/random", globals())
 
 # %% [markdown]
 # ## Idea
@@ -58,7 +59,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(scores.random) + "\n\n" + inspect.getsource(gradual.Gradual), language="python"))
@@ -75,7 +76,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, ax = plots.subplots()
 plots.weights_left(ax, {"random": [record]})
 ax.axhline(10, color=plots.INK, linestyle=":", linewidth=1)
@@ -89,8 +90,8 @@ plots.show(
 # %% [markdown]
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "random")
 
 # %% [markdown]
@@ -113,4 +114,4 @@ method.standing(study, "random")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/random", parameters=parameters)
+page.box()

@@ -25,10 +25,11 @@ import inspect
 
 from snnbook import experiments
 from snnbook.pruning.methods import rcmo
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/rcmo", globals())
 
 # %% [markdown]
 # ## Idea
@@ -74,7 +75,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(rcmo.RCMO), language="python"))
@@ -91,7 +92,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 removed = record.log["removed"]
 ax.plot(range(1, len(removed) + 1), [s / record.metrics["weights_total"] for s in removed])
@@ -110,8 +111,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "rcmo")
 
 # %% [markdown]
@@ -147,4 +148,4 @@ method.standing(study, "rcmo")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/rcmo", parameters=parameters)
+page.box()

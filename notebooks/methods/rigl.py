@@ -27,10 +27,11 @@ from dataclasses import replace
 from snnbook import experiments
 from snnbook.pruning.methods import rigl
 from snnbook.pruning.parts import drop_and_grow
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/rigl", globals())
 
 # %% [markdown]
 # ## Idea
@@ -78,7 +79,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(rigl.RigL), language="python"))
@@ -86,7 +87,7 @@ display(Code(inspect.getsource(rigl.RigL), language="python"))
 # %% [markdown]
 # The step that the sparse training methods share, from the same package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 
 # %% [markdown]
@@ -103,7 +104,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 other = replace(trial, settings=dict(trial.settings) | {"again": False})
 runs = {"may grow again": record, "is gone": experiments.run(other, seed=0)}
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
@@ -127,8 +128,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "rigl")
 
 # %% [markdown]
@@ -162,4 +163,4 @@ method.standing(study, "rigl")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/rigl", parameters=parameters)
+page.box()

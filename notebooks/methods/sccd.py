@@ -25,10 +25,11 @@ import inspect
 
 from snnbook import experiments
 from snnbook.pruning.methods import sccd
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/sccd", globals())
 
 # %% [markdown]
 # ## Idea
@@ -70,7 +71,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(sccd.SCCD), language="python"))
@@ -89,7 +90,7 @@ print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} w
 print(f"the narrow network has {record.metrics['parameters_smaller']} parameters,")
 print(f"and its logits differ from the masked one's by at most {record.metrics['smaller_differs']:.1g}")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from dataclasses import replace
 
 free = experiments.run(replace(trial, settings={"channels": 0.4, "strength": 0.0}), seed=0)
@@ -111,8 +112,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "sccd")
 
 # %% [markdown]
@@ -143,4 +144,4 @@ method.standing(study, "sccd")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/sccd", parameters=parameters)
+page.box()

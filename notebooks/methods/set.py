@@ -26,10 +26,11 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning.methods import set as sparse_evolution
 from snnbook.pruning.parts import drop_and_grow
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/set", globals())
 
 # %% [markdown]
 # ## Idea
@@ -71,7 +72,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(sparse_evolution.SET), language="python"))
@@ -79,7 +80,7 @@ display(Code(inspect.getsource(sparse_evolution.SET), language="python"))
 # %% [markdown]
 # The step that the sparse training methods share, from the same package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 
 # %% [markdown]
@@ -94,7 +95,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 grown = record.log["grown"]
 ax.bar(range(1, len(grown) + 1), grown, color=plots.PALETTE[0])
@@ -114,8 +115,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "set")
 
 # %% [markdown]
@@ -148,4 +149,4 @@ method.standing(study, "set")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/set", parameters=parameters)
+page.box()

@@ -26,10 +26,11 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning.methods import slamp
 from snnbook.pruning.parts import amplification
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/slamp", globals())
 
 # %% [markdown]
 # ## Idea
@@ -83,7 +84,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 # Schedule and cuts are those of `magnitude` and `lamp`, so that the score is all that differs. The code, from the
 # package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(slamp.SLAMP) + "\n\n" + inspect.getsource(slamp.scores), language="python"))
@@ -101,7 +102,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from dataclasses import replace
 
 lamp = experiments.run(replace(trial, method="lamp"), seed=0)
@@ -129,8 +130,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "slamp")
 
 # %% [markdown]
@@ -161,4 +162,4 @@ method.standing(study, "slamp")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/slamp", parameters=parameters)
+page.box()

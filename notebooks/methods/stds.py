@@ -24,10 +24,11 @@ import inspect
 
 from snnbook import experiments
 from snnbook.pruning.methods import stds
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/stds", globals())
 
 # %% [markdown]
 # ## Idea
@@ -69,7 +70,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(stds.STDS), language="python"))
@@ -86,7 +87,7 @@ trial = experiments.Trial(
 record = experiments.run(trial, seed=0)
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, ax = plots.subplots(1, 1, figsize=(6, 3.2), layout="constrained")
 plots.weights_left(ax, {"STDS": [record]})
 plots.show(
@@ -99,8 +100,8 @@ plots.show(
 # %% [markdown]
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "stds")
 
 # %% [markdown]
@@ -136,4 +137,4 @@ method.standing(study, "stds")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/stds", parameters=parameters)
+page.box()

@@ -26,10 +26,11 @@ import inspect
 from snnbook import experiments
 from snnbook.pruning import schedules
 from snnbook.pruning.methods import stp
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/stp", globals())
 
 # %% [markdown]
 # ## Idea
@@ -69,7 +70,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(stp.STP), language="python"))
@@ -87,7 +88,7 @@ record = experiments.run(trial, seed=0)
 print(f"decision step {record.metrics['decision_step']} of {trial.T}")
 print(f"{record.metrics['weights_alive']} of {record.metrics['weights_total']} weights are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 rounds = range(15)
 for share in (0.15, 0.25, 0.4):
@@ -106,8 +107,8 @@ plots.show(
 # %% [markdown]
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "stp")
 
 # %% [markdown]
@@ -135,4 +136,4 @@ method.standing(study, "stp")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/stp", parameters=parameters)
+page.box()

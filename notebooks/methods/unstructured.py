@@ -28,10 +28,11 @@ import numpy as np
 from snnbook import experiments
 from snnbook.pruning.methods import unstructured
 from snnbook.pruning.parts import soft_masks, sop_cost
-from snnbook.report import page, plots
+from snnbook.report import plots
+from snnbook.report.page import Page
 from snnbook.report.pages import method
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/unstructured", globals())
 
 # %% [markdown]
 # ## Idea
@@ -83,7 +84,7 @@ parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jo
 #
 # The code, from the package:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Code, display
 
 display(Code(inspect.getsource(unstructured.Unstructured), language="python"))
@@ -104,7 +105,7 @@ for what in ("weights", "neurons", "connections"):
     alive, total = record.metrics[f"{what}_alive"], record.metrics[f"{what}_total"]
     print(f"{100 * alive / total:.1f} % of {total:.0f} {what} are left")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 shapes = {"neurons/body.0": (8, 12, 12), "neurons/body.3": (16, 6, 6)}
 fig, axes = plots.subplots(1, 3, figsize=(9, 3.2), layout="constrained", width_ratios=(1.3, 1, 1))
 left = [100 * layer["weights_alive"] / layer["weights_total"] for layer in record.layers]
@@ -133,8 +134,8 @@ plots.show(
 #
 # ## Where it stands
 
-# %% tags=["remove-input"]
-study = experiments.results("compare", **parameters)
+# %% tags=["hide-input"]
+study = page.results("compare")
 method.standing(study, "unstructured")
 
 # %% [markdown]
@@ -176,4 +177,4 @@ method.standing(study, "unstructured")
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="methods/unstructured", parameters=parameters)
+page.box()

@@ -28,9 +28,11 @@ import pandas as pd
 import torch
 from torch import nn
 
-from snnbook.report import page, tables
+from snnbook.report import tables
+from snnbook.report.page import Page
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("methods/your_network", globals())
+
 EPOCHS, SAMPLES = (1, 60) if profile == "smoke" else (8, 300)
 logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # it misses Triton, which a CPU does not need
 
@@ -162,7 +164,7 @@ for library, (make, data, T) in NETWORKS.items():
             }
         )
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tables.table(
     pd.DataFrame(rows),
     f"One training of {EPOCHS} epochs on {SAMPLES} samples each, tested on the whole test set.",
@@ -223,7 +225,7 @@ rows = [
     for method in pruning.available()
 ]
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tables.table(pd.DataFrame(rows), "Does the method prune the network, and if not, what does it say?")
 
 # %% [markdown]
@@ -250,4 +252,4 @@ done = train(spikingjelly_network(), own, Recipe(epochs=1, augment=False), prune
 print(f"{done.masks.alive} of {done.masks.total} weights are left")
 
 # %% tags=["remove-input"]
-page.box(None, notebook="methods/your_network", parameters=parameters)
+page.box()

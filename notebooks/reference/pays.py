@@ -21,8 +21,11 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook.report import benchmarks, page
+from snnbook.report import benchmarks
+from snnbook.report.page import Page
 from snnbook.report.pages import sparse_inference, speed
+
+page = Page("reference/pays", globals())
 
 bench = benchmarks.load(sparse_inference.NAMES)
 speed.verdict(bench, sparse_inference.NAMES)
@@ -71,10 +74,10 @@ with torch.no_grad():
 #
 # ## One layer
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 sparse_inference.layer(bench)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 sparse_inference.break_even(bench)
 
 # %% [markdown]
@@ -85,13 +88,13 @@ sparse_inference.break_even(bench)
 # *8 bits* rounds the weights to whole numbers, one scale for each output. The sums are then exact, whatever their
 # order, and a table of bytes serves seven weights at a time.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 sparse_inference.grid(bench)
 
 # %% [markdown]
 # ## Whole networks
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 sparse_inference.networks(bench)
 
 # %% [markdown]
@@ -103,7 +106,7 @@ sparse_inference.networks(bench)
 # These are trained networks of every method of {doc}`../compare/methods`. Each is timed on test samples; its decisions
 # over the whole test set are compared with those of the masked network that it was made from.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 sparse_inference.predict(bench)
 
 # %% [markdown]
@@ -116,10 +119,10 @@ sparse_inference.predict(bench)
 # most of their neurons are masked, one by one, and a weight is still read for whole words of them. Hardware that
 # works by events would give another picture, and none of it is here.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 sparse_inference.methods(bench)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 sparse_inference.rounding(bench)
 
 # %% [markdown]
@@ -129,14 +132,14 @@ sparse_inference.rounding(bench)
 # spikes are 32 times smaller than floats, so that a sparse layer has to move little and stays clear of the slope. CSR
 # does not: it moves the unfolded input and is far below what the memory could give.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 sparse_inference.roofline(bench)
 
 # %% [markdown]
 # A table stands for several additions, so that the flat part is not its limit. Time should grow with live weights,
 # neurons and steps and with nothing else, however large the layer:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 sparse_inference.growth(bench)
 
 # %% [markdown]
@@ -148,13 +151,13 @@ sparse_inference.growth(bench)
 # as well, and the compiled neurons of this package. Currents and spikes of every layer are compared with the reference
 # in the same run.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.goals(bench)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.checks(bench)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.machine(bench)
 
 # %% [markdown]
@@ -173,8 +176,4 @@ speed.machine(bench)
 # ````
 
 # %% tags=["remove-input"]
-page.box(
-    None,
-    notebook="reference/pays",
-    parameters={"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options},
-)
+page.box()

@@ -21,8 +21,11 @@ options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
 from snnbook import experiments
-from snnbook.report import benchmarks, page
+from snnbook.report import benchmarks
+from snnbook.report.page import Page
 from snnbook.report.pages import speed
+
+page = Page("reference/speed", globals())
 
 store = experiments.open_store(profile, results)
 records = [store.get(*key) for key in store.stored()]
@@ -57,7 +60,7 @@ speed.verdict(bench)
 #   surrogate is the same, against double precision; masks against the exact ranks. A wrong result stops the
 #   benchmark.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.machine(bench)
 
 # %% [markdown]
@@ -66,20 +69,20 @@ speed.machine(bench)
 # A layer of LIF neurons, forwards and backwards. The input is random and as large as the activations of a
 # layer: $T$ steps times neurons; 1M elements are $2^{20}$, or 4 MB.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.neurons(bench)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.neuron_ratios(bench)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.neuron_ratios_together(bench)
 
 # %% [markdown]
 # Peers keep what each step computed until the way back. Ours keeps the input and computes the potentials a
 # second time, which is cheaper than fetching them from memory:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.neuron_memory(bench)
 
 # %% [markdown]
@@ -93,10 +96,10 @@ speed.neuron_memory(bench)
 # a few spikes at the threshold, and every further layer flips more: the losses still agree, single gradients of
 # an untrained network need not.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.steps(bench)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.step_ratios(bench)
 
 # %% [markdown]
@@ -104,7 +107,7 @@ speed.step_ratios(bench)
 #
 # What all of it comes to: the trainings whose records this book shows.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.work(records, profile)
 
 # %% [markdown]
@@ -114,10 +117,10 @@ speed.work(records, profile)
 # sorting. It is compared with the steps of the public code of LAMP's authors {cite:p}`lee2020lamp`, and with one
 # sort per layer and a bisection.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.lamp(bench)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.lamp_memory(bench)
 
 # %% [markdown]
@@ -125,15 +128,14 @@ speed.lamp_memory(bench)
 #
 # The goals were set before the kernels were written.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.goals(bench)
 
 # %% [markdown]
 # ## Checks
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 speed.checks(bench)
 
 # %% tags=["remove-input"]
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-page.box(None, notebook="reference/speed", parameters=parameters)
+page.box()

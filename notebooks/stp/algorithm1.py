@@ -25,18 +25,18 @@ options = ""  # settings of the study, as pairs of key and value
 import pandas as pd
 import torch
 
-from snnbook import experiments
 from snnbook.pruning import scores
-from snnbook.report import page, plots, tables
+from snnbook.report import plots, tables
+from snnbook.report.page import Page
+from snnbook.report.records import by_seed, unique
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("A.listing", **parameters)
-records = [r for found in study.records.values() for r in found]
+page = Page("stp/algorithm1", globals())
+
+study = page.results("A.listing")
 ARMS = ("as meant", "magnitude", "random", "as printed")
-ROLES = ("digits-dvs", "arms-dvs")
 
 # %% tags=["remove-input"]
-page.opening("A", "Algorithm 1, read in two ways", 3)
+page.opening()
 
 # %% [markdown]
 # ## Five weights
@@ -45,7 +45,7 @@ page.opening("A", "Algorithm 1, read in two ways", 3)
 # takes the cumulative sum of the squares (line 22) and divides (line 23). If the ranking ascends, as the text beside
 # Eq. 1 says, the cumulative sum of a weight runs over all that are at most as large.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 w = torch.tensor([0.1, 0.2, 0.5, 1.0, 2.0], dtype=torch.float64)
 meant, printed = scores.lamp({"w": w})["w"], scores.lamp_printed({"w": w})["w"]
 rows = [
@@ -64,37 +64,38 @@ tables.table(pd.DataFrame(rows), "The score of each weight; the lowest are prune
 # The protocol is that of {doc}`table4`, arm S: fourteen cuts of a quarter, no decision step. Only the score differs.
 # *Random* removes weights blindly and *magnitude* is IMP's score, both on the same schedule.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = []
-for role in ROLES:
-    base = {r.seed: r.metrics["top1"] for r in study.records[role, "as meant"]}
+for data in study.sets:
+    base = by_seed(study.records[data, "as meant"], "top1")
     for arm in ARMS:
-        found = study.records[role, arm]
-        top1 = {r.seed: r.metrics["top1"] for r in found}
+        top1 = by_seed(study.records[data, arm], "top1")
         rows.append(
             {
-                "Data": role,
+                "Data": data,
                 "Score": arm,
-                "Weights pruned, %": f"{study.values((role, arm), 'sparsity').mean():.2f}",
+                "Weights pruned, %": f"{study.values((data, arm), 'sparsity').mean():.2f}",
                 "Accuracy, %": tables.mean_sd_text(list(top1.values())),
                 "minus as meant [95 % interval]": "–" if arm == "as meant" else tables.change_text(top1, base),
-                "Mean |w| left": f"{study.values((role, arm), 'mean_abs_weight').mean():.4f}",
+                "Mean |w| left": f"{study.values((data, arm), 'mean_abs_weight').mean():.4f}",
             }
         )
 tables.table(pd.DataFrame(rows), "Four scores on one schedule; mean ± sd (number of seeds).", 2)
 
-# %% tags=["remove-input"]
-fig, axes = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-for ax, role in zip(axes, ROLES, strict=True):
-    plots.bars_with_points(ax, ARMS, [study.values((role, arm), "top1") for arm in ARMS])
-    ax.axhline(study.records[role, ARMS[0]][0].metrics["chance"], color=plots.INK, linewidth=1, linestyle=":")
-    ax.set(title=role, ylabel="test accuracy, %")
-told = "; ".join(f"{role}, {arm}: {study.values((role, arm), 'top1').mean():.1f}" for role in ROLES for arm in ARMS)
+# %% tags=["hide-input"]
+fig, axes = plots.subplots(1, len(study.sets), figsize=(9, 3.4))
+numbers = []
+for ax, data in zip(axes, study.sets, strict=True):
+    top1 = {arm: study.values((data, arm), "top1") for arm in ARMS}
+    plots.bars_with_points(ax, ARMS, list(top1.values()))
+    ax.axhline(study.records[data, ARMS[0]][0].metrics["chance"], color=plots.INK, linewidth=1, linestyle=":")
+    ax.set(title=data, ylabel="test accuracy, %")
+    numbers += [f"{data}, {arm}: {values.mean():.1f}" for arm, values in top1.items()]
 plots.show(
     fig,
-    alt=f"Accuracy of four scores on two sets, in per cent. {told}.",
+    alt=f"Accuracy of four scores on two sets, in per cent. {'; '.join(numbers)}.",
     caption="Accuracy after fourteen cuts of a quarter; one point for each seed. Dotted: guessing.",
-    records=records,
+    records=unique([study]),
 )
 
 # %% [markdown]
@@ -103,17 +104,17 @@ plots.show(
 # The literal score removes each layer's large weights, so it also decides differently *between* layers: a layer with
 # many weights has long sums, its larger weights score low, and the cut falls on it.
 
-# %% tags=["remove-input"]
-fig, axes = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-for ax, role in zip(axes, ROLES, strict=True):
-    plots.weights_left(ax, {arm: study.records[role, arm] for arm in ("as meant", "magnitude", "as printed")})
-    ax.set_title(role)
+# %% tags=["hide-input"]
+fig, axes = plots.subplots(1, len(study.sets), figsize=(9, 3.4))
+for ax, data in zip(axes, study.sets, strict=True):
+    plots.weights_left(ax, {arm: study.records[data, arm] for arm in ("as meant", "magnitude", "as printed")})
+    ax.set_title(data)
 axes[0].legend()
 plots.show(
     fig,
     alt="Share of weights left in each layer for the score as meant, for magnitude and for the score as printed.",
     caption="Weights left by layer after fourteen cuts.",
-    records=records,
+    records=unique([study]),
 )
 
 # %% [markdown]
@@ -136,4 +137,4 @@ plots.show(
 # Next: {doc}`table2`, the static sets.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="stp/algorithm1", parameters=parameters)
+page.box()

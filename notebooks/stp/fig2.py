@@ -26,12 +26,13 @@ import pandas as pd
 import torch
 
 from snnbook.pruning import global_masks, scores
-from snnbook.report import page, plots, tables
+from snnbook.report import plots, tables
+from snnbook.report.page import Page
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("stp/fig2", globals())
 
 # %% tags=["remove-input"]
-page.opening("A", "Fig. 2, how the two scores cut the same network", 3)
+page.opening()
 
 # %% [markdown]
 # ## Two layers
@@ -49,7 +50,7 @@ layers = {"first": first, "second": first / 8}
 # all larger ones of its layer, so the factor cancels: both layers get the same scores, $1/1$ for the largest weight,
 # then $1/(1+4)$, $0.25/5.25$, $0.04/5.29$ and $0.01/5.3$.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = []
 found = {"magnitude": scores.magnitude(layers), "LAMP": scores.lamp(layers)}
 for name, w in layers.items():
@@ -63,7 +64,7 @@ tables.table(pd.DataFrame(rows), "The scores of ten weights.", 2)
 #
 # Four of the ten weights go, then eight. Magnitude empties the second layer; LAMP keeps the same number in both.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 KEPT = (6, 2)
 rows = []
 for keep in KEPT:
@@ -76,7 +77,7 @@ for keep in KEPT:
         }
 tables.table(pd.DataFrame(rows), "The weights that survive.", 2)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, axes = plots.subplots(1, 2, figsize=(9, 3.2), sharey=True)
 for ax, (score, values) in zip(axes, found.items(), strict=True):
     for x, (name, w) in enumerate(layers.items()):
@@ -115,4 +116,4 @@ plots.show(
 # Next: {doc}`figs3_4`, the same question in trained networks.
 
 # %% tags=["remove-input"]
-page.box(None, notebook="stp/fig2", parameters=parameters)
+page.box()

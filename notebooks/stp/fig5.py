@@ -24,19 +24,19 @@ options = ""  # settings of the study, as pairs of key and value
 import numpy as np
 import pandas as pd
 
-from snnbook import experiments
 from snnbook.measure import decision_timestep
-from snnbook.report import claims, page, papers, plots, tables
+from snnbook.report import papers, plots, tables
+from snnbook.report.page import Page
+from snnbook.report.records import played, unique
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-curves = experiments.results("A.curves", **parameters)
-records = [r for found in curves.records.values() for r in found]
-ROLES = ("digits-dvs", "arms-dvs")
+page = Page("stp/fig5", globals())
+
+curves = page.results("A.curves")
 VARIANTS = ("smoothed", "released", "reverse")
 LAMBDAS = np.array([0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5])
 
 # %% tags=["remove-input"]
-page.opening("A", "Fig. 5, decision step and accuracy against the threshold", 4)
+page.opening()
 
 # %% [markdown]
 # ## How it was run
@@ -49,40 +49,40 @@ page.opening("A", "Fig. 5, decision step and accuracy against the threshold", 4)
 
 
 # %%
-def steps(role, variant):
+def steps(data, variant):
     """Decision step for each seed and threshold: [seeds, lambdas]."""
     return np.array(
-        [[decision_timestep(kl, lam) for lam in LAMBDAS] for kl in curves.curves((role, "dense"), f"kl_{variant}")]
+        [[decision_timestep(kl, lam) for lam in LAMBDAS] for kl in curves.curves((data, "dense"), f"kl_{variant}")]
     )
 
 
-def accuracy(role, variant):
+def accuracy(data, variant):
     """Test accuracy of the dense network stopped at the decision step: [seeds, lambdas]."""
-    after = curves.curves((role, "dense"), "accuracy_test")
-    return np.take_along_axis(after, steps(role, variant) - 1, axis=1)
+    after = curves.curves((data, "dense"), "accuracy_test")
+    return np.take_along_axis(after, steps(data, variant) - 1, axis=1)
 
 
-# %% tags=["remove-input"]
-fig, axes = plots.subplots(2, 2, figsize=(9, 6), sharex=True, layout="constrained")
-for column, role in zip(axes.T, ROLES, strict=True):
+# %% tags=["hide-input"]
+fig, axes = plots.subplots(2, 2, figsize=(9, 6), sharex=True)
+for column, data in zip(axes.T, curves.sets, strict=True):
     for variant in VARIANTS:
-        plots.curve_with_band(column[0], LAMBDAS, steps(role, variant), variant)
-        plots.curve_with_band(column[1], LAMBDAS, accuracy(role, variant), variant)
-    column[0].set(title=role, ylabel="decision step t'")
+        plots.curve_with_band(column[0], LAMBDAS, steps(data, variant), variant)
+        plots.curve_with_band(column[1], LAMBDAS, accuracy(data, variant), variant)
+    column[0].set(title=data, ylabel="decision step t'")
     column[1].set(xscale="log", xlabel="threshold λ", ylabel="test accuracy at t', %")
     for ax in column:
         ax.axvline(0.01, color=plots.INK, linewidth=0.8, linestyle=":")
 axes[0, 0].legend(title="KL variant")
 ends = "; ".join(
-    f"{role}, smoothed: step {steps(role, 'smoothed')[:, 0].mean():.1f} at the smallest threshold, "
-    f"{steps(role, 'smoothed')[:, -1].mean():.1f} at the largest"
-    for role in ROLES
+    f"{data}, smoothed: step {steps(data, 'smoothed')[:, 0].mean():.1f} at the smallest threshold, "
+    f"{steps(data, 'smoothed')[:, -1].mean():.1f} at the largest"
+    for data in curves.sets
 )
 plots.show(
     fig,
     alt=f"Decision step and accuracy against the threshold, for three KL variants and two data sets. {ends}.",
     caption="Decision step (top) and accuracy there (bottom) against λ; mean and sd over seeds. Dotted: 0.01.",
-    records=records,
+    records=unique([curves]),
 )
 
 # %% [markdown]
@@ -91,20 +91,20 @@ plots.show(
 # The points of the printed figure did not survive in the text that we worked from; what survives of it are
 # the decision steps in Table 4, at $\lambda = 0.01$.
 
-# %% tags=["remove-input"]
-for role, dataset in (("digits-dvs", "CIFAR10-DVS"), ("arms-dvs", "DVS128-Gesture")):
-    T = curves.curves((role, "dense"), "kl_smoothed").shape[1]
+# %% tags=["hide-input"]
+for data, dataset in played(curves, ("CIFAR10-DVS", "DVS128-Gesture")).items():
+    T = curves.curves((data, "dense"), "kl_smoothed").shape[1]
     t, all_steps = (papers.value("A", "4", "decision_T", dataset=dataset, variant=v) for v in ("T", "none"))
     rows = []
     for i, lam in enumerate(LAMBDAS):
         row = {"λ": f"{lam:g}", "Paper A: t' / T": f"{t:.0f} / {all_steps:.0f}" if lam == 0.01 else "–"}
-        row |= {f"t' / T, {variant}": f"{steps(role, variant)[:, i].mean():.1f} / {T}" for variant in VARIANTS}
-        early, whole = accuracy(role, "smoothed")[:, i], curves.curves((role, "dense"), "accuracy_test")[:, -1]
+        row |= {f"t' / T, {variant}": f"{steps(data, variant)[:, i].mean():.1f} / {T}" for variant in VARIANTS}
+        early, whole = accuracy(data, "smoothed")[:, i], curves.curves((data, "dense"), "accuracy_test")[:, -1]
         row["Accuracy at t'"] = tables.mean_sd_text(early.tolist())
         row["minus all steps"] = tables.change_text(dict(enumerate(early)), dict(enumerate(whole)))
         rows.append(row)
     caption = (
-        f"{dataset} → {role}: decision step by threshold and KL variant; accuracy there (smoothed), and its paired "
+        f"{dataset} → {data}: decision step by threshold and KL variant; accuracy there (smoothed), and its paired "
     )
     caption += "difference from all steps with the 95 % interval."
     tables.table(pd.DataFrame(rows), caption).show()
@@ -123,9 +123,8 @@ for role, dataset in (("digits-dvs", "CIFAR10-DVS"), ("arms-dvs", "DVS128-Gestur
 #
 # ## Verdicts
 
-# %% tags=["remove-input"]
-verdicts = claims.verdicts({"A.curves": curves}, claims=("A-21", "A-22"))
-tables.verdict_table(verdicts, "Claims that rest on this figure")
+# %% tags=["hide-input"]
+page.verdicts()
 
 # %% [markdown]
 # ```{exercise}
@@ -149,4 +148,4 @@ tables.verdict_table(verdicts, "Claims that rest on this figure")
 # ````
 
 # %% tags=["remove-input"]
-page.box(curves, notebook="stp/fig5", parameters=parameters)
+page.box()

@@ -25,18 +25,18 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from snnbook import experiments
 from snnbook.measure import TAYLOR, normalise
-from snnbook.report import claims, page, plots, stats, tables
+from snnbook.report import plots, stats, tables
+from snnbook.report.page import Page
+from snnbook.report.records import unique
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-curves = experiments.results("A.curves", **parameters)
-closer = experiments.results("A.dense", **parameters)
-records = [r for found in curves.records.values() for r in found]
-ROLES = ("digits-dvs", "arms-dvs")
+page = Page("stp/fig6", globals())
+
+curves = page.results("A.curves")
+closer = page.results("A.dense")
 
 # %% tags=["remove-input"]
-page.opening("A", "Fig. 6, normalised divergence and Fisher trace over time steps; Eq. 15", 6)
+page.opening()
 
 # %% [markdown]
 # ## The two quantities
@@ -54,29 +54,29 @@ page.opening("A", "Fig. 6, normalised divergence and Fisher trace over time step
 # training set:
 
 # %%
-for label, trial in curves.study.trials.items():
-    print(label[0], "|", trial.fisher_samples, "samples |", trial.T, "steps")
+for key, trial in curves.trials.items():
+    print(key.data, "|", trial.fisher_samples, "samples |", trial.T, "steps")
 
-# %% tags=["remove-input"]
-fig, axes = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-for ax, role in zip(axes, ROLES, strict=True):
-    kl, fisher = (curves.curves((role, "dense"), name) for name in ("kl_smoothed", "fisher"))
+# %% tags=["hide-input"]
+fig, axes = plots.subplots(1, 2, figsize=(9, 3.6))
+for ax, data in zip(axes, curves.sets, strict=True):
+    kl, fisher = (curves.curves((data, "dense"), name) for name in ("kl_smoothed", "fisher"))
     t = np.arange(1, kl.shape[1] + 1)
     plots.curve_with_band(ax, t, [normalise(c) for c in kl], "NormKL")
     plots.curve_with_band(ax, t, [normalise(c) for c in fisher], "Fisher trace, normalised")
-    ax.set(title=role, xlabel="time step t", ylabel="normalised to [0, 1]")
+    ax.set(title=data, xlabel="time step t", ylabel="normalised to [0, 1]")
 axes[0].legend()
-told = []
-for role in ROLES:
+numbers = []
+for data in curves.sets:
     for name, title in (("kl_smoothed", "divergence"), ("fisher", "Fisher trace")):
-        rising = sum(bool((np.diff(c) > 0).any()) for c in curves.curves((role, "dense"), name))
-        told.append(f"{role}, {title}: rises somewhere for {rising} of {len(curves.study.seeds)} seeds")
+        rising = sum(bool((np.diff(c) > 0).any()) for c in curves.curves((data, "dense"), name))
+        numbers.append(f"{data}, {title}: rises somewhere for {rising} of {len(curves.seeds)} seeds")
 plots.show(
     fig,
     alt="Normalised divergence and normalised Fisher trace against the time step on both data sets; mean and one "
-    "standard deviation over seeds. " + "; ".join(told),
+    "standard deviation over seeds. " + "; ".join(numbers),
     caption="NormKL and the empirical Fisher trace, each normalised to its own range; mean and sd over seeds.",
-    records=records,
+    records=unique([curves]),
 )
 
 # %% [markdown]
@@ -85,18 +85,18 @@ plots.show(
 # Over all steps the early ones dominate: any two falling curves rank alike there. The second column leaves
 # out the first half of the steps, where a decision is not in question.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = []
-for role in ROLES:
-    kl, fisher = (curves.curves((role, "dense"), name) for name in ("kl_smoothed", "fisher"))
+for data in curves.sets:
+    kl, fisher = (curves.curves((data, "dense"), name) for name in ("kl_smoothed", "fisher"))
     half = kl.shape[1] // 2
-    row = {"Data": role, "Paper A": "“almost identical”"}
+    row = {"Data": data, "Paper A": "“almost identical”"}
     for name, start in (("all steps", 0), ("second half", half)):
         with np.errstate(invalid="ignore"):
             rho = [spearmanr(a[start:], b[start:]).statistic for a, b in zip(kl, fisher, strict=True)]
-        found = stats.mean_interval(rho)
+        mean = stats.mean_interval(rho)
         row[f"Spearman rho, {name} [95 % interval]"] = (
-            f"{found.estimate:.3f} [{max(found.low, -1):.3f}, {min(found.high, 1):.3f}]"
+            f"{mean.estimate:.3f} [{max(mean.low, -1):.3f}, {min(mean.high, 1):.3f}]"
         )
     rows.append(row)
 tables.table(pd.DataFrame(rows), "Rank correlation of NormKL and Fisher trace over time steps, mean over seeds.")
@@ -105,17 +105,17 @@ tables.table(pd.DataFrame(rows), "Rank correlation of NormKL and Fisher trace ov
 # A rank correlation does not see where a curve bends, and the decision step sits at the bend. The share of
 # its range that each curve still has to fall, step by step:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = []
-for role in ROLES:
-    kl, fisher = (curves.curves((role, "dense"), name) for name in ("kl_smoothed", "fisher"))
+for data in curves.sets:
+    kl, fisher = (curves.curves((data, "dense"), name) for name in ("kl_smoothed", "fisher"))
     T = kl.shape[1]
     for share in (0.25, 0.5, 0.75, 1.0):
         t = max(1, round(share * T))
         rest = [100 * np.mean([float(normalise(c)[t - 1]) for c in found]) for found in (kl, fisher)]
         rows.append(
             {
-                "Data": role,
+                "Data": data,
                 "Step": f"{t} of {T}",
                 "NormKL, %": f"{rest[0]:.1f}",
                 "Fisher, %": f"{rest[1]:.1f}",
@@ -140,24 +140,22 @@ tables.table(pd.DataFrame(rows), "What is left of each curve's range at four ste
 # the spikes stay as they are, and $F_t$ is the Fisher information of the model's own distribution, for which
 # $d^\top F_t d$ is the variance over the classes of the outputs' change.
 
-# %% tags=["remove-input"]
-TAYLOR_ROLES = tuple(role for role, _ in closer.records)
 
-
-def apart(role):
+# %% tags=["hide-input"]
+def distance(data):
     """The divergence at the last step and how far, in per cent, the form is from it: both `[seeds, sizes]`."""
-    kl, form = (closer.curves((role, "dense"), name)[:, :, -1] for name in ("taylor_kl", "taylor_fisher"))
+    kl, form = (closer.curves((data, "dense"), name)[:, :, -1] for name in ("taylor_kl", "taylor_fisher"))
     return kl, 100 * np.abs(1 - np.divide(form, kl, out=np.full_like(kl, np.nan), where=kl > 0))
 
 
-fig, axes = plots.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-told = []
-for role in TAYLOR_ROLES:
-    kl, gap = apart(role)
-    plots.curve_with_band(axes[0], TAYLOR, kl, role)
-    plots.curve_with_band(axes[1], TAYLOR, gap, role)
+fig, axes = plots.subplots(1, 2, figsize=(9, 3.6))
+numbers = []
+for data in closer.sets:
+    kl, gap = distance(data)
+    plots.curve_with_band(axes[0], TAYLOR, kl, data)
+    plots.curve_with_band(axes[1], TAYLOR, gap, data)
     mean = gap.mean(0)
-    told += [f"{role}: {mean[i]:.2g} per cent apart for a change of {100 * TAYLOR[i]:g} per cent" for i in (0, 2, 4)]
+    numbers += [f"{data}: {mean[i]:.2g} per cent apart for a change of {100 * TAYLOR[i]:g} per cent" for i in (0, 2, 4)]
 for ax, title in zip(axes, ("divergence at the last step, nats", "distance of the form from it, %"), strict=True):
     found = any((np.asarray(line.get_ydata()) > 0).any() for line in ax.lines)  # not where a network is silent
     ax.set(xlim=(min(TAYLOR) / 1.2, max(TAYLOR) * 1.2), xscale="log", yscale="log" if found else "linear")
@@ -166,10 +164,10 @@ axes[0].legend()
 plots.show(
     fig,
     alt="Divergence against the size of the change, and how far half the quadratic form is from it. "
-    + "; ".join(told)
+    + "; ".join(numbers)
     + ".",
     caption="The divergence of two models (left) and how far Eq. 15 is from it (right); mean and sd over seeds.",
-    records=[r for found in closer.records.values() for r in found],
+    records=unique([closer]),
 )
 
 # %% [markdown]
@@ -187,9 +185,8 @@ plots.show(
 #
 # ## Verdicts
 
-# %% tags=["remove-input"]
-verdicts = claims.verdicts({"A.curves": curves, "A.dense": closer}, claims=("A-23", "A-26"))
-tables.verdict_table(verdicts, "The claims that rest on this figure and on Eq. 15")
+# %% tags=["hide-input"]
+page.verdicts()
 
 # %% [markdown]
 # ```{exercise}
@@ -205,4 +202,4 @@ tables.verdict_table(verdicts, "The claims that rest on this figure and on Eq. 1
 # ````
 
 # %% tags=["remove-input"]
-page.box([curves, closer], notebook="stp/fig6", parameters=parameters)
+page.box()

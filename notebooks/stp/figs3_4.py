@@ -22,36 +22,15 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-import numpy as np
-import pandas as pd
+from snnbook.report import tables
+from snnbook.report.page import Page
+from snnbook.report.pages.paper_a import layers
 
-from snnbook import experiments
-from snnbook.report import claims, page, plots, tables
-
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("A.rounds", **parameters)
-dense = experiments.results("A.dense", **parameters)
-ROLES = ("digits-dvs", "arms-dvs")
-ARMS = ("S+T", "S", "IMP", "dense")
-found = {(role, arm): (dense if arm == "dense" else study).records[role, arm] for role in ROLES for arm in ARMS}
-records = [r for each in found.values() for r in each]
-
-
-def names(records):
-    kinds = ["Conv" if x["kind"] == "conv" else "FC" for x in records[0].layers]
-    return [f"{kind}{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]
-
-
-def connectivity(record):
-    return [100 * x["connections_alive"] / x["connections_total"] for x in record.layers]
-
-
-def rates(record):
-    return [np.nan if x["rate"] is None else x["rate"] for x in record.layers]
-
+page = Page("stp/figs3_4", globals())
+networks = layers.networks(page.results("A.rounds"), page.results("A.dense"))
 
 # %% tags=["remove-input"]
-page.opening("A", "Figs. 3 and 4, connectivity and firing rate by layer", 4)
+page.opening()
 
 # %% [markdown]
 # ## How it was run
@@ -60,48 +39,11 @@ page.opening("A", "Figs. 3 and 4, connectivity and firing rate by layer", 4)
 # the share of a layer's synapses that is left. The *firing rate* is that of the neurons behind the layer: spikes per
 # neuron and time step over the test samples. The last layer has no neurons behind it.
 
-# %% tags=["remove-input"]
-fig, axes = plots.subplots(2, 2, figsize=(10, 6.4), layout="constrained")
-for column, role in zip(axes.T, ROLES, strict=True):
-    ticks = names(found[role, "dense"])
-    for arm in ARMS:
-        for ax, of in zip(column, (connectivity, rates), strict=True):
-            values = np.array([of(r) for r in found[role, arm]])
-            plots.curve_with_band(ax, range(1, len(ticks) + 1), values, arm)
-    column[0].set(title=role, ylabel="connections left, %", yscale="log")
-    column[1].set(ylabel="spikes per neuron and step")
-    for ax in column:
-        ax.set_xticks(range(1, len(ticks) + 1), ticks)
-axes[0, 0].legend()
-told = []
-for role in ROLES:
-    for arm in ("S+T", "IMP"):
-        mean = np.mean([connectivity(r) for r in found[role, arm]], 0)
-        fires = np.nanmean([rates(r)[:-1] for r in found[role, arm]], 0)
-        told.append(
-            f"{role}, {arm}: {mean[0]:.1f} per cent of the connections of the first layer are left; its neurons "
-            f"fire {fires[0]:.3f} times a step"
-        )
-plots.show(
-    fig,
-    alt="Connections left and firing rate in each layer for four networks on two sets. " + "; ".join(told) + ".",
-    caption="Connections left (top) and firing rate (bottom) by layer; mean and sd over the seeds.",
-    records=records,
-)
+# %% tags=["hide-input"]
+layers.connectivity_picture(networks)
 
-# %% tags=["remove-input"]
-rows = []
-for role in ROLES:
-    ticks = names(found[role, "dense"])
-    for i, tick in enumerate(ticks):
-        row = {"Data": role, "Layer": tick}
-        for arm in ARMS:
-            left = np.mean([connectivity(r)[i] for r in found[role, arm]])
-            rate = np.mean([rates(r)[i] for r in found[role, arm]])
-            row[f"{arm}: connections, %"] = "100" if arm == "dense" else f"{left:.2f}"
-            row[f"{arm}: rate"] = "–" if np.isnan(rate) else f"{rate:.3f}"
-        rows.append(row)
-tables.table(pd.DataFrame(rows), "The same numbers; means over the seeds.", 2)
+# %% tags=["hide-input"]
+layers.connectivity_table(networks)
 
 # %% [markdown]
 # ## What to read from it
@@ -115,13 +57,11 @@ tables.table(pd.DataFrame(rows), "The same numbers; means over the seeds.", 2)
 #
 # ## Verdicts
 
-# %% tags=["remove-input"]
-studies = {"A.rounds": study, "A.dense": dense}
-verdicts = claims.verdicts(studies, claims=("A-18", "A-20", "A-25"))
-tables.verdict_table(verdicts, "Claims that rest on these figures")
+# %% tags=["hide-input"]
+page.verdicts()
 
-# %% tags=["remove-input"]
-for verdict in verdicts:
+# %% tags=["hide-input"]
+for verdict in page.judged():
     tables.comparisons_table(verdict).show()
 
 # %% [markdown]
@@ -140,4 +80,4 @@ for verdict in verdicts:
 # Next: {doc}`fig5`, the threshold of the decision step.
 
 # %% tags=["remove-input"]
-page.box([study, dense], notebook="stp/figs3_4", parameters=parameters)
+page.box()

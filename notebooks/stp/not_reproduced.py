@@ -21,15 +21,15 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook import experiments
-from snnbook.report import claims, page, papers, tables
+from snnbook.report import claims, papers, tables
+from snnbook.report.page import Page
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-studies = {name: experiments.results(name, **parameters) for name in claims.studies_read()}
-board = claims.verdicts(studies, paper="A")
+page = Page("stp/not_reproduced", globals())
+
+board = page.board("A")
 
 # %% tags=["remove-input"]
-page.opening("A", "what is missing, and what contradicts the paper", 5)
+page.opening("what is missing, and what contradicts the paper", paper="A")
 
 # %% [markdown]
 # ## What contradicts the paper here
@@ -37,7 +37,7 @@ page.opening("A", "what is missing, and what contradicts the paper", 5)
 # These claims fail on our data: in a paired comparison over seeds the interval lies on the other side of what is
 # claimed.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 failed = [v for v in board if v.outcome == claims.FAILS]
 tables.verdict_table(failed, "Claims of paper A that fail on the data at hand")
 
@@ -62,14 +62,14 @@ tables.verdict_table(failed, "Claims of paper A that fail on the data at hand")
 # The interval includes the line. More seeds would narrow it; a difference smaller than the spread of the seeds does
 # not matter much in practice either.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 undecided = [v for v in board if v.outcome == claims.UNDECIDED]
 tables.verdict_table(undecided, "Claims of paper A that stay undecided")
 
 # %% [markdown]
 # ## What could not be tried
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tables.waiting_table(board, "Claims of paper A without a test")
 
 # %% [markdown]
@@ -103,13 +103,12 @@ tables.waiting_table(board, "Claims of paper A without a test")
 #
 # They are harmless for the method and matter for whoever compares with its numbers. Grade E is an error.
 
-# %% tags=["remove-input"]
-found = papers.discrepancies("A")
-found = found[found["grade"] == "E"][["id", "what", "consequence"]]
-tables.table(found.set_axis(["Id", "What", "What follows"], axis=1), "Errors in paper A")
+# %% tags=["hide-input"]
+errors = papers.discrepancies("A").query("grade == 'E'")[["id", "what", "consequence"]]
+tables.table(errors.set_axis(["Id", "What", "What follows"], axis=1), "Errors in paper A")
 
 # %% [markdown]
 # Next: {doc}`../compare/methods`, all methods on equal terms.
 
 # %% tags=["remove-input"]
-page.box(studies, notebook="stp/not_reproduced", parameters=parameters)
+page.box()

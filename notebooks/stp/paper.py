@@ -22,15 +22,15 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook import experiments
-from snnbook.report import claims, page, papers, tables
+from snnbook.report import claims, papers, tables
+from snnbook.report.page import Page
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-studies = {name: experiments.results(name, **parameters) for name in claims.studies_read()}
-board = claims.verdicts(studies, paper="A")
+page = Page("stp/paper", globals())
+
+board = page.board("A")
 
 # %% tags=["remove-input"]
-page.opening("A", "all tables and figures, from here; verdicts on all claims", 10)
+page.opening("all tables and figures, from here; verdicts on all claims", paper="A")
 
 # %% [markdown]
 # ## The method
@@ -67,22 +67,22 @@ page.opening("A", "all tables and figures, from here; verdicts on all claims", 1
 #
 # ## The claims
 
-# %% tags=["remove-input"]
-tested = [v for v in board if v.outcome != "not testable here"]
+# %% tags=["hide-input"]
+tested = [v for v in board if v.outcome != claims.NOT_TESTABLE]
 tables.verdict_table(tested, "Claims of paper A that could be tested")
 
 # %% [markdown]
 # Each verdict rests on one comparison per data set or more. These are all of them; a *control* is shown
 # because it changes how a result reads, and does not count.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 for verdict in tested:
     tables.comparisons_table(verdict).show()
 
 # %% [markdown]
 # ## Claims that wait for other runs
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tables.waiting_table(board, "Claims of paper A without a test so far")
 
 # %% [markdown]
@@ -91,10 +91,9 @@ tables.waiting_table(board, "Claims of paper A without a test so far")
 # Found while its tables were turned into data. Grade E is an error in the paper, Q is open to question, I is
 # inferred from the numbers, O is damage in the text that we worked from.
 
-# %% tags=["remove-input"]
-found = papers.discrepancies()
-found = found[found["paper"] == "A"][["id", "grade", "what", "consequence"]]
-tables.table(found.set_axis(["Id", "Grade", "What", "What follows"], axis=1), "Discrepancies in paper A")
+# %% tags=["hide-input"]
+own = papers.discrepancies().query("paper == 'A'")[["id", "grade", "what", "consequence"]]
+tables.table(own.set_axis(["Id", "Grade", "What", "What follows"], axis=1), "Discrepancies in paper A")
 
 # %% tags=["remove-input"]
-page.box(studies, notebook="stp/paper", parameters=parameters)
+page.box()

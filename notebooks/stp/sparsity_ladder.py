@@ -25,13 +25,14 @@ options = ""  # settings of the study, as pairs of key and value
 import pandas as pd
 
 from snnbook import networks, pruning
-from snnbook.report import page, papers, plots, tables
-from snnbook.report.pages import paper_a
+from snnbook.report import papers, plots, tables
+from snnbook.report.page import Page
+from snnbook.report.pages.paper_a import rounds
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("stp/sparsity_ladder", globals())
 
 # %% tags=["remove-input"]
-page.opening("A", "the sparsities of Tables 2 to 5, from the networks", 3)
+page.opening("the sparsities of Tables 2 to 5, from the networks", paper="A")
 
 # %% [markdown]
 # ## A quarter of the survivors
@@ -72,7 +73,7 @@ def counts(network, classes, channels, size):
     return sum(p.numel() for p in pruning.prunable(model).values()), sum(p.numel() for p in model.parameters())
 
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 printed = pd.concat([papers.table("A", "2"), papers.table("A", "3")])
 printed = printed[printed["method"].str.startswith(("Ours", "IMP"))]
 rows, gaps = [], []
@@ -80,7 +81,7 @@ for (dataset, name), built in BUILT.items():
     weights, total = counts(*built)
     found = printed[(printed["dataset"] == dataset) & (printed["architecture"] == name)]["sparsity"]
     for sparsity in sorted(found.unique()):
-        cuts = paper_a.cuts_of(sparsity)
+        cuts = rounds.cuts_of(sparsity)
         ours = after(weights, total, cuts)
         gaps.append(abs(sparsity - ours))
         rows.append(
@@ -95,7 +96,7 @@ for (dataset, name), built in BUILT.items():
         )
 tables.table(pd.DataFrame(rows), "Every sparsity of paper A's own rows and of IMP, and what 25 % a cut makes of it.", 3)
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 worst = max(gaps)
@@ -108,13 +109,13 @@ Markdown(f"{sum(g < 0.0101 for g in gaps)} of {len(gaps)} agree to 0.01 points; 
 #
 # ## The whole ladder
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, ax = plots.subplots(figsize=(6.4, 3.6))
 for (dataset, name), built in BUILT.items():
     weights, total = counts(*built)
     ax.plot(range(16), [100 - after(weights, total, n) for n in range(16)], label=f"{name}, {dataset}", markevery=3)
 ax.set(yscale="log", xlabel="cuts of a quarter", ylabel="parameters left, %")
-ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+ax.yaxis.set_major_formatter(plots.PLAIN)
 ax.legend(fontsize=9)
 weights, total = counts(*BUILT["DVS128-Gesture", "5Conv, 2FC"])
 last = 100 - after(weights, total, 15)
@@ -140,4 +141,4 @@ plots.show(
 # Next: {doc}`algorithm1`, the algorithm as it is printed and as it is meant.
 
 # %% tags=["remove-input"]
-page.box(None, notebook="stp/sparsity_ladder", parameters=parameters)
+page.box()

@@ -26,12 +26,13 @@ import pandas as pd
 
 from snnbook import datasets, networks
 from snnbook.experiments.profiles import dense
-from snnbook.report import page, papers, tables
+from snnbook.report import papers, tables
+from snnbook.report.page import Page
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+page = Page("stp/table1", globals())
 
 # %% tags=["remove-input"]
-page.opening("A", "Table 1, the data sets and the networks", 3)
+page.opening()
 
 # %% [markdown]
 # ## The data sets
@@ -40,7 +41,7 @@ page.opening("A", "Table 1, the data sets and the networks", 3)
 # so itself. The test set of CIFAR-10 has 10,000 images, ten times what is printed, and CIFAR10-DVS has 10,000
 # recordings in all, so that 10,000 for training leave none to test on.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 REAL = {"CIFAR10": "cifar10", "CIFAR100": "cifar100", "DVS128-Gesture": "dvs128_gesture", "CIFAR10-DVS": "cifar10_dvs"}
 
 
@@ -74,7 +75,7 @@ tables.table(pd.DataFrame(rows), "Paper A, Table 1. Where our count differs it f
 # Table 1 and VGGsNN in Table 3; its parameters are those of VGGSNN, with eight convolutions and one linear layer. The
 # last column has what the printed tables imply: their parameters divided by the share that their sparsity leaves.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 CHOSEN = (
     ("CIFAR10", "ResNet19", "resnet19"),
     ("CIFAR100", "VGG16", "vgg16"),
@@ -113,18 +114,17 @@ tables.table(pd.DataFrame(rows), "The networks of paper A, as this package build
 # The recordings are not part of this book, and a laptop would take weeks. The `laptop` profile trains narrow networks
 # on small sets that play the same parts ({doc}`../../reference/datasets`).
 
-# %% tags=["remove-input"]
-ROLES = {"CIFAR10": "digits-clutter", "CIFAR10-DVS": "digits-dvs", "DVS128-Gesture": "arms-dvs"}
+# %% tags=["hide-input"]
 rows = []
-for plays, role in ROLES.items():
-    trial = dense(role, "laptop")
-    sets = {split: datasets.load(role, split) for split in ("train", "validation", "test")}
+for plays in ("CIFAR10", "CIFAR10-DVS", "DVS128-Gesture"):
+    trial = dense(plays, "laptop")
+    sets = {split: datasets.load(trial.data, split) for split in ("train", "validation", "test")}
     shape = sets["train"][0][0].shape
     settings = dict(trial.network_settings)
     model = networks.build(trial.network, sets["train"].num_classes, shape[-3], shape[-2:], T=trial.T, **settings)
     rows.append(
         {
-            "Set": role,
+            "Set": trial.data,
             "In place of": plays,
             "Sample": "x".join(map(str, shape)),
             "Training, validation, test": ", ".join(f"{len(s):,}" for s in sets.values()),
@@ -140,4 +140,4 @@ tables.table(pd.DataFrame(rows), "The embedded sets and their networks at the la
 # Next: {doc}`sparsity_ladder`, where the odd sparsities of the paper come from.
 
 # %% tags=["remove-input"]
-page.box(None, notebook="stp/table1", parameters=parameters)
+page.box()

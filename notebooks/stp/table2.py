@@ -22,18 +22,18 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook import experiments
-from snnbook.report import claims, page, tables
-from snnbook.report.pages import paper_a
+from snnbook.report import plots
+from snnbook.report.page import Page
+from snnbook.report.pages.paper_a import rounds
+from snnbook.report.records import records_on
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("A.rounds", **parameters)
-matched = experiments.results("A.matched", **parameters)
-hundred = experiments.results("A.hundred", **parameters)
-ROLES = ["digits-clutter"]
+page = Page("stp/table2", globals())
+
+study, matched, hundred = (page.results(name) for name in ("A.rounds", "A.matched", "A.hundred"))
+images, hundred_images = study.playing("CIFAR10"), hundred.playing("CIFAR100")
 
 # %% tags=["remove-input"]
-page.opening("A", "Table 2, static images", 6)
+page.opening()
 
 # %% [markdown]
 # ## How it was run
@@ -49,30 +49,30 @@ page.opening("A", "Table 2, static images", 6)
 #   second comparison every method trains for as many epochs as the dense network that it is compared with, as in
 #   {doc}`../compare/methods`, and IMP and S have fewer, larger cuts.
 
-# %% tags=["remove-input"]
-paper_a.epochs(study, matched, ROLES)
+# %% tags=["hide-input"]
+rounds.epochs(study, matched, [images])
 
 # %% [markdown]
 # ## Rounds: accuracy as the weights go
 
-# %% tags=["remove-input"]
-paper_a.picture(study, ROLES, "sparsity")
+# %% tags=["hide-input"]
+rounds.picture(study, [images], "weights")
 
 # %% [markdown]
 # At the three sparsities that the paper prints:
 
-# %% tags=["remove-input"]
-paper_a.rounds_table(study, "digits-clutter")
+# %% tags=["hide-input"]
+rounds.rounds_table(study, images)
 
 # %% [markdown]
 # The same networks by connections. LAMP keeps more of the early layers, whose weights are used at many places, so at
 # as many weights it has more connections left, and its curve moves to the left.
 
-# %% tags=["remove-input"]
-paper_a.picture(study, ROLES, "connections")
+# %% tags=["hide-input"]
+rounds.picture(study, [images], "connections")
 
-# %% tags=["remove-input"]
-paper_a.picture(study, ROLES, "sops")
+# %% tags=["hide-input"]
+rounds.picture(study, [images], "sops")
 
 # %% [markdown]
 # ## The printed rows, and ours
@@ -83,8 +83,8 @@ paper_a.picture(study, ROLES, "sops")
 # order. A row is *quoted* where our ladder of that method does not reach its sparsity or where no such data are at
 # hand.
 
-# %% tags=["remove-input"]
-paper_a.printed_table(study, matched, "2", "CIFAR10")
+# %% tags=["hide-input"]
+rounds.printed_table(study, matched, "2", "CIFAR10")
 
 # %% [markdown]
 # Two of the printed rows are not what they seem: the second row of Deep R repeats Grad R's to the last digit, with
@@ -100,52 +100,48 @@ paper_a.printed_table(study, matched, "2", "CIFAR10")
 # plain network of six convolutions, since thirteen learn little of this within minutes; {doc}`not_reproduced` says what
 # became of ResNet19. The network is small for its task: here it shows what an emptied layer costs.
 
-# %% tags=["remove-input"]
-paper_a.picture(hundred, ["digits-100"], "sparsity")
+# %% tags=["hide-input"]
+rounds.picture(hundred, [hundred_images], "weights")
 
-# %% tags=["remove-input"]
-paper_a.rounds_table(hundred, "digits-100", range(8, 15))
+# %% tags=["hide-input"]
+rounds.rounds_table(hundred, hundred_images, range(8, 15))
 
-# %% tags=["remove-input"]
-from snnbook.report import plots
-
-last = {arm: hundred.records["digits-100", arm] for arm in ("IMP", "S")}
-fig, ax = plots.subplots(figsize=(6, 3.6), layout="constrained")
+# %% tags=["hide-input"]
+last = {arm: hundred.records[hundred_images, arm] for arm in ("IMP", "S")}
+fig, ax = plots.subplots(figsize=(6, 3.6))
 plots.weights_left(ax, last)
 ax.legend()
 plots.show(
     fig,
     alt="Share of the weights left in each layer after the last round, for IMP and S; some layer of IMP's has none or "
     "next to none.",
-    caption="digits-100: weights left per layer after the last round.",
-    records=[r for found in last.values() for r in found],
+    caption=f"{hundred_images}: weights left per layer after the last round.",
+    records=records_on(hundred, hundred_images),
 )
 
-# %% tags=["remove-input"]
-paper_a.printed_table(hundred, matched, "2", "CIFAR100", "VGG16")
+# %% tags=["hide-input"]
+rounds.printed_table(hundred, matched, "2", "CIFAR100", "VGG16")
 
-# %% tags=["remove-input"]
-paper_a.printed_table(study, matched, "2", "CIFAR100", "ResNet19")
+# %% tags=["hide-input"]
+rounds.printed_table(study, matched, "2", "CIFAR100", "ResNet19")
 
 # %% [markdown]
 # ## The same epochs for all
 
-# %% tags=["remove-input"]
-paper_a.matched_picture(matched, "digits-clutter")
+# %% tags=["hide-input"]
+rounds.matched_picture(matched, images)
 
-# %% tags=["remove-input"]
-paper_a.matched_table(matched, "digits-clutter", "sparsity")
+# %% tags=["hide-input"]
+rounds.matched_table(matched, images, "weights")
 
-# %% tags=["remove-input"]
-paper_a.matched_table(matched, "digits-clutter", "connections")
+# %% tags=["hide-input"]
+rounds.matched_table(matched, images, "connections")
 
 # %% [markdown]
 # ## Verdicts
 
-# %% tags=["remove-input"]
-studies = {"A.rounds": study, "A.matched": matched, "A.hundred": hundred}
-verdicts = claims.verdicts(studies, claims=("A-01", "A-02", "A-03", "A-04", "A-05"))
-tables.verdict_table(verdicts, "Claims that rest on this table")
+# %% tags=["hide-input"]
+page.verdicts()
 
 # %% [markdown]
 # ```{exercise}
@@ -163,4 +159,4 @@ tables.verdict_table(verdicts, "Claims that rest on this table")
 # Next: {doc}`table3`, the event sets.
 
 # %% tags=["remove-input"]
-page.box(studies, notebook="stp/table2", parameters=parameters)
+page.box()

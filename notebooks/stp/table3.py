@@ -22,17 +22,16 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook import experiments
-from snnbook.report import claims, page, tables
-from snnbook.report.pages import paper_a
+from snnbook.report.page import Page
+from snnbook.report.pages.paper_a import rounds
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("A.rounds", **parameters)
-matched = experiments.results("A.matched", **parameters)
-ROLES = ["digits-dvs", "arms-dvs"]
+page = Page("stp/table3", globals())
+
+study, matched = page.results("A.rounds"), page.results("A.matched")
+cifar, gesture = sets = [study.playing(name) for name in ("CIFAR10-DVS", "DVS128-Gesture")]
 
 # %% tags=["remove-input"]
-page.opening("A", "Table 3, event data", 6)
+page.opening()
 
 # %% [markdown]
 # ## How it was run
@@ -40,43 +39,43 @@ page.opening("A", "Table 3, event data", 6)
 # By the two protocols of {doc}`table2`: in rounds that rewind, where IMP, S (LAMP) and S+T (LAMP on the frames up to
 # the decision step) share one dense network for each seed, and with the same epochs for all methods.
 
-# %% tags=["remove-input"]
-paper_a.epochs(study, matched, ROLES)
+# %% tags=["hide-input"]
+rounds.epochs(study, matched, sets)
 
 # %% [markdown]
 # ## Rounds: accuracy as the weights go
 
-# %% tags=["remove-input"]
-paper_a.picture(study, ROLES, "sparsity")
+# %% tags=["hide-input"]
+rounds.picture(study, sets, "weights")
 
 # %% [markdown]
 # At the three sparsities that the paper prints:
 
-# %% tags=["remove-input"]
-paper_a.rounds_table(study, "digits-dvs")
+# %% tags=["hide-input"]
+rounds.rounds_table(study, cifar)
 
-# %% tags=["remove-input"]
-paper_a.rounds_table(study, "arms-dvs")
+# %% tags=["hide-input"]
+rounds.rounds_table(study, gesture)
 
 # %% [markdown]
 # The same networks by connections and by operations:
 
-# %% tags=["remove-input"]
-paper_a.picture(study, ROLES, "connections")
+# %% tags=["hide-input"]
+rounds.picture(study, sets, "connections")
 
-# %% tags=["remove-input"]
-paper_a.picture(study, ROLES, "sops")
+# %% tags=["hide-input"]
+rounds.picture(study, sets, "sops")
 
 # %% [markdown]
 # ## The printed rows, and ours
 #
 # Read as in {doc}`table2`: changes of accuracy, at as many weights and at as many connections.
 
-# %% tags=["remove-input"]
-paper_a.printed_table(study, matched, "3", "DVS128-Gesture")
+# %% tags=["hide-input"]
+rounds.printed_table(study, matched, "3", "DVS128-Gesture")
 
-# %% tags=["remove-input"]
-paper_a.printed_table(study, matched, "3", "CIFAR10-DVS")
+# %% tags=["hide-input"]
+rounds.printed_table(study, matched, "3", "CIFAR10-DVS")
 
 # %% [markdown]
 # The rows of TEE-SNN, which is paper B's method, are given with a *sparsity* that is 100 minus paper B's share of
@@ -90,31 +89,29 @@ paper_a.printed_table(study, matched, "3", "CIFAR10-DVS")
 # On `digits-dvs` with the methods that the paper names for static data as well; on `arms-dvs` with those that it names
 # for DVS128 Gesture.
 
-# %% tags=["remove-input"]
-paper_a.matched_picture(matched, "digits-dvs")
+# %% tags=["hide-input"]
+rounds.matched_picture(matched, cifar)
 
-# %% tags=["remove-input"]
-paper_a.matched_table(matched, "digits-dvs", "sparsity")
+# %% tags=["hide-input"]
+rounds.matched_table(matched, cifar, "weights")
 
-# %% tags=["remove-input"]
-paper_a.matched_table(matched, "digits-dvs", "connections")
+# %% tags=["hide-input"]
+rounds.matched_table(matched, cifar, "connections")
 
-# %% tags=["remove-input"]
-paper_a.matched_picture(matched, "arms-dvs")
+# %% tags=["hide-input"]
+rounds.matched_picture(matched, gesture)
 
-# %% tags=["remove-input"]
-paper_a.matched_table(matched, "arms-dvs", "sparsity")
+# %% tags=["hide-input"]
+rounds.matched_table(matched, gesture, "weights")
 
-# %% tags=["remove-input"]
-paper_a.matched_table(matched, "arms-dvs", "connections")
+# %% tags=["hide-input"]
+rounds.matched_table(matched, gesture, "connections")
 
 # %% [markdown]
 # ## Verdicts
 
-# %% tags=["remove-input"]
-studies = {"A.rounds": study, "A.matched": matched}
-verdicts = claims.verdicts(studies, claims=("A-06", "A-07", "A-08", "A-09", "A-10", "A-11", "A-27"))
-tables.verdict_table(verdicts, "Claims that rest on this table")
+# %% tags=["hide-input"]
+page.verdicts()
 
 # %% [markdown]
 # ```{exercise}
@@ -132,4 +129,4 @@ tables.verdict_table(verdicts, "Claims that rest on this table")
 # Next: {doc}`two_samples`, how much two test samples can say.
 
 # %% tags=["remove-input"]
-page.box(studies, notebook="stp/table3", parameters=parameters)
+page.box()

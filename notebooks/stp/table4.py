@@ -21,15 +21,16 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook import experiments
-from snnbook.report import claims, page, plots, tables
+from snnbook.report import tables
+from snnbook.report.page import Page
+from snnbook.report.pages.paper_a import ablation
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-ablation = experiments.results("A.ablation", **parameters)
-records = [r for found in ablation.records.values() for r in found]
+page = Page("stp/table4", globals())
+
+study = page.results("A.ablation")
 
 # %% tags=["remove-input"]
-page.opening("A", "Table 4, the ablation of spatial and temporal pruning", 5)
+page.opening()
 
 # %% [markdown]
 # ## How it was run
@@ -48,10 +49,10 @@ page.opening("A", "Table 4, the ablation of spatial and temporal pruning", 5)
 # from the weights as they are, without rewinding.
 
 # %%
-for (role, arm), trial in ablation.study.trials.items():
+for key, trial in study.trials.items():
     settings = dict(trial.settings)
     chosen = " ".join(f"{key}={settings[key]}" for key in ("cuts", "share", "temporal", "lam") if key in settings)
-    print(f"{role:<12}{arm:<6}{trial.epochs} epochs  {chosen}")
+    print(f"{key.data:<12}{key.arm:<6}{trial.epochs} epochs  {chosen}")
 
 # %% [markdown]
 # ## The table
@@ -59,46 +60,15 @@ for (role, arm), trial in ablation.study.trials.items():
 # *Sparsity* is counted over all parameters, as the paper does. *SOPs* are spikes times live synapses behind
 # them, per test sample and without the first layer, which takes event counts ({doc}`../ideas/sops`).
 
-# %% tags=["remove-input"]
-quantities = [
-    tables.Quantity("Accuracy, %", "top1", "acc"),
-    tables.Quantity("Sparsity, %", "sparsity_parameters", "sparsity", change=False),
-    tables.Quantity("Time steps", "T", "decision_T", digits=1, change=False),
-    tables.Quantity("Parameters, million", "parameters_alive", "params_M", digits=3, scale=1e-6, change=False),
-    tables.Quantity("SOPs, million", "sops", "sops_M", digits=3, scale=1e-6, relative=True),
-]
-for role in ("digits-dvs", "arms-dvs"):
-    tables.beside_print(ablation, quantities, "Paper A, Table 4, and ours.", role=role).show()
+# %% tags=["hide-input"]
+for data in study.sets:
+    tables.beside_print(study, ablation.QUANTITIES, "Paper A, Table 4, and ours.", "4", data=data).show()
 
 # %% [markdown]
 # ## The picture
 
-# %% tags=["remove-input"]
-ARMS = ("none", "T", "S", "S+T")
-fig, axes = plots.subplots(2, 2, figsize=(9, 6), layout="constrained")
-for row, role in zip(axes, ("digits-dvs", "arms-dvs"), strict=True):
-    for ax, (metric, title, scale) in zip(
-        row, (("top1", "test accuracy, %", 1), ("sops", "thousand SOPs per sample", 1e-3)), strict=True
-    ):
-        plots.bars_with_points(ax, ARMS, [ablation.values((role, arm), metric) * scale for arm in ARMS])
-        ax.set(title=role, ylabel=title)
-    low = min(ablation.values((role, arm), "top1").min() for arm in ARMS)
-    row[0].set_ylim(max(0, low - 10), 100)
-    row[1].set_yscale("log")
-
-
-def sentence(role, arm):
-    top1, sops = (ablation.values((role, arm), metric).mean() for metric in ("top1", "sops"))
-    return f"{role} {arm}: {top1:.1f} percent, {sops / 1e3:.0f} thousand SOPs"
-
-
-plots.show(
-    fig,
-    alt="Bars with one point per seed: accuracy and synaptic operations of the four arms on both data sets. "
-    + "; ".join(sentence(role, arm) for role in ("digits-dvs", "arms-dvs") for arm in ARMS),
-    caption="Accuracy (left, cut axis) and synaptic operations (right, logarithmic) of the four arms.",
-    records=records,
-)
+# %% tags=["hide-input"]
+ablation.picture(study)
 
 # %% [markdown]
 # ## Does halving the steps halve the operations?
@@ -106,58 +76,20 @@ plots.show(
 # The paper says so. If neurons fired at the same rate throughout, SOPs would fall exactly as the number of
 # steps does.
 
-# %% tags=["remove-input"]
-import pandas as pd
-
-from snnbook.report import papers, stats
-
-rows = []
-for role, dataset in (("digits-dvs", "CIFAR10-DVS"), ("arms-dvs", "DVS128-Gesture")):
-    for pruned, whole in (("T", "none"), ("S+T", "S")):
-
-        def printed(arm, column, dataset=dataset):
-            return papers.value("A", "4", column, dataset=dataset, variant=arm)
-
-        def ratio(metric, role=role, pruned=pruned, whole=whole):
-            return ablation.values((role, pruned), metric) / ablation.values((role, whole), metric)
-
-        found = stats.mean_interval(ratio("sops"))
-        rows.append(
-            {
-                "Data (paper → ours)": f"{dataset} → {role}",
-                "Comparison": f"{pruned} over {whole}",
-                "Paper: steps": f"{printed(pruned, 'decision_T') / printed(whole, 'decision_T'):.2f}",
-                "Paper: SOPs": f"{printed(pruned, 'sops_M') / printed(whole, 'sops_M'):.2f}",
-                "Ours: steps": f"{ratio('T').mean():.2f}",
-                "Ours: SOPs [95 % interval]": f"{found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]",
-            }
-        )
-tables.table(pd.DataFrame(rows), "Share of time steps and of synaptic operations that temporal pruning leaves.", 2)
+# %% tags=["hide-input"]
+ablation.halved(study)
 
 # %% [markdown]
 # ## Where the weights go, layer by layer
 
-# %% tags=["remove-input"]
-fig, axes = plots.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-for ax, role in zip(axes, ("digits-dvs", "arms-dvs"), strict=True):
-    plots.weights_left(ax, {arm: ablation.records[role, arm] for arm in ("S", "S+T")})
-    ax.set_title(role)
-axes[0].legend()
-plots.show(
-    fig,
-    alt="Share of weights left per layer, from the first convolution to the last linear layer, for "
-    "spatial and for both prunings on both data sets.",
-    caption="Weights left per layer after spatial (S) and spatio-temporal (S+T) pruning.",
-    records=records,
-)
+# %% tags=["hide-input"]
+ablation.layers(study)
 
 # %% [markdown]
 # ## Verdicts
 
-# %% tags=["remove-input"]
-names = ("A-12", "A-13", "A-14", "A-19", "A-24")
-verdicts = claims.verdicts({"A.ablation": ablation}, claims=names)
-tables.verdict_table(verdicts, "Claims that rest on this table")
+# %% tags=["hide-input"]
+page.verdicts()
 
 # %% [markdown]
 # ## What could not be reproduced, and why
@@ -184,4 +116,4 @@ tables.verdict_table(verdicts, "Claims that rest on this table")
 # ````
 
 # %% tags=["remove-input"]
-page.box(ablation, notebook="stp/table4", parameters=parameters)
+page.box()

@@ -22,85 +22,30 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-import pandas as pd
+from snnbook.report.page import Page
+from snnbook.report.pages.paper_a import ablation
 
-from snnbook import experiments
-from snnbook.report import claims, page, papers, plots, tables
-
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("A.steps", **parameters)
-records = [r for found in study.records.values() for r in found]
-LENGTHS = list(dict.fromkeys(label[2] for label in study.records))
-ARMS = ("none", "T", "S+T")
+page = Page("stp/table5", globals())
+study = page.results("A.steps")
 
 # %% tags=["remove-input"]
-page.opening("A", "Table 5, total time steps", 4)
+page.opening()
 
 # %% [markdown]
 # ## How it was run
 #
-# The recordings of `arms-dvs` are the same at every length; they are cut into more or fewer frames by event number,
+# The recordings are the same at every length; they are cut into more or fewer frames by event number,
 # so that a frame of a longer sequence holds fewer events. For each length and seed a dense network is trained, and
 # the arms of {doc}`table4` go on from it: *none* trains on, *T* keeps the frames up to the decision step, *S+T* also
 # cuts a quarter of the weights fourteen times.
 #
 # ## The table
 
-# %% tags=["remove-input"]
-rows = []
-for T in LENGTHS:
-    dense = {r.seed: r.metrics["top1"] for r in study.records["arms-dvs", "none", T]}
-    for arm in ARMS:
-        found = study.records["arms-dvs", arm, T]
-        top1 = {r.seed: r.metrics["top1"] for r in found}
-        printed = papers.table("A", "5")
-        printed = printed[(printed["T"] == int(T)) & (printed["variant"] == arm)].to_dict("records")
-        base = papers.table("A", "5")
-        base = base[(base["T"] == int(T)) & (base["variant"] == "none")].to_dict("records")
-        change = printed[0]["acc"] - base[0]["acc"] if printed else float("nan")
-        rows.append(
-            {
-                "T": T,
-                "Pruning": arm,
-                "Paper: t'": f"{printed[0]['decision_T']:.0f}" if printed else "–",
-                "Ours: t'": tables.mean_sd_text(study.values(("arms-dvs", arm, T), "T").tolist(), 1),
-                "Paper: accuracy, %": tables.format_number(printed[0]["acc"]) if printed else "–",
-                "Ours: accuracy, %": tables.mean_sd_text(list(top1.values())),
-                "Paper: change": "–" if arm == "none" else tables.format_number(change, signed=True),
-                "Ours: change": "–" if arm == "none" else tables.change_text(top1, dense),
-                "Ours: thousand SOPs": f"{study.values(('arms-dvs', arm, T), 'sops').mean() / 1e3:.0f}",
-            }
-        )
-tables.table(
-    pd.DataFrame(rows), "Paper A, Table 5 (DVS128-Gesture), and ours (arms-dvs); changes with 95 % interval.", 2
-)
+# %% tags=["hide-input"]
+ablation.steps_table(study)
 
-# %% tags=["remove-input"]
-fig, axes = plots.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
-lengths = [int(T) for T in LENGTHS]
-for ax, (title, metric, scale) in zip(
-    axes,
-    (("share of the steps that stay", "T", None), ("test accuracy, %", "top1", 1), ("thousand SOPs", "sops", 1e-3)),
-    strict=True,
-):
-    for arm in ARMS:
-        values = [study.values(("arms-dvs", arm, T), metric) * (scale or 1 / int(T)) for T in LENGTHS]
-        plots.curve_with_band(ax, lengths, list(zip(*values, strict=True)), arm)
-    ax.set(xlabel="time steps T", ylabel=title, xticks=lengths)
-axes[0].legend()
-axes[2].set_yscale("log")
-share = "; ".join(
-    f"T = {T}: {study.values(('arms-dvs', 'T', T), 'T').mean() / int(T):.2f} of the steps stay, accuracy "
-    f"{study.values(('arms-dvs', 'none', T), 'top1').mean():.1f} dense and "
-    f"{study.values(('arms-dvs', 'S+T', T), 'top1').mean():.1f} with both prunings"
-    for T in LENGTHS
-)
-plots.show(
-    fig,
-    alt=f"Share of steps that stay, accuracy and operations against the number of steps, for three arms. {share}.",
-    caption="What stays of the steps, accuracy, and operations against T; mean and sd over the seeds.",
-    records=records,
-)
+# %% tags=["hide-input"]
+ablation.steps_picture(study)
 
 # %% [markdown]
 # ## What to read from it
@@ -114,9 +59,8 @@ plots.show(
 #
 # ## Verdicts
 
-# %% tags=["remove-input"]
-verdicts = claims.verdicts({"A.steps": study}, claims=("A-15", "A-16", "A-17"))
-tables.verdict_table(verdicts, "Claims that rest on this table")
+# %% tags=["hide-input"]
+page.verdicts()
 
 # %% [markdown]
 # ```{exercise}
@@ -134,4 +78,4 @@ tables.verdict_table(verdicts, "Claims that rest on this table")
 # Next: {doc}`figs3_4`, where the connections go.
 
 # %% tags=["remove-input"]
-page.box(study, notebook="stp/table5", parameters=parameters)
+page.box()

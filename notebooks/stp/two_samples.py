@@ -26,21 +26,21 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
-from snnbook import datasets, experiments
-from snnbook.report import page, papers, plots, stats, tables
-from snnbook.report.pages import paper_a
+from snnbook import datasets
+from snnbook.report import papers, plots, stats, tables
+from snnbook.report.page import Page
+from snnbook.report.pages.paper_a import rounds
 
-parameters = {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
-study = experiments.results("A.rounds", **parameters)
-ROLE = "arms-dvs"
+page = Page("stp/two_samples", globals())
+
+study = page.results("A.rounds")
+data = study.playing("DVS128-Gesture")
 SAMPLES = datasets.info("dvs128_gesture").published[1]
-printed = papers.table("A", "3")
-printed = printed[(printed["dataset"] == "DVS128-Gesture") & (printed["variant"] == "S+T")].sort_values("sparsity")
-last = printed.iloc[-1]
+last = papers.rows("A", "3", dataset="DVS128-Gesture", variant="S+T").sort_values("sparsity").iloc[-1]
 right = {"dense": round(last["base_acc"] / 100 * SAMPLES), "S+T": round(last["acc"] / 100 * SAMPLES)}
 
 # %% tags=["remove-input"]
-page.opening("A", "the remark behind claim A-08, as a lesson in statistics", 4)
+page.opening("the remark behind claim A-08, as a lesson in statistics", paper="A")
 
 # %% [markdown]
 # ## One run, counted
@@ -48,7 +48,7 @@ page.opening("A", "the remark behind claim A-08, as a lesson in statistics", 4)
 # An accuracy on a small test set is a count. The printed ones, turned back into counts, with Wilson's 95 % interval
 # for each {cite:p}`wilson1927probable`:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = []
 for name, hits in right.items():
     low, high = stats.wilson(hits, SAMPLES)
@@ -62,7 +62,7 @@ for name, hits in right.items():
     )
 tables.table(pd.DataFrame(rows), "DVS128 Gesture, S+T at the highest sparsity of Table 3.")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 gain = right["S+T"] - right["dense"]
@@ -81,7 +81,7 @@ Markdown(
 # sign test (McNemar's, exact) asks how often tosses come out so unevenly {cite:p}`mcnemar1947note`. The paper does
 # not print $b$ and $c$; whatever they were, this is what it would take:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = []
 for disagree in (gain, gain + 2, gain + 8, gain + 18):
     b = (disagree + gain) // 2
@@ -102,7 +102,7 @@ tables.table(
 # The smallest gain that the sign test would call significant (5 %) if the pruned network were never worse, and the
 # share of errors that it would have to mend:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 need = next(b for b in range(1, SAMPLES) if scipy_stats.binomtest(b, b).pvalue < 0.05)
 wrong = SAMPLES - right["dense"]
 Markdown(
@@ -116,10 +116,10 @@ Markdown(
 # Training again with another seed gives another network, another pruned one and another difference. Their mean has an
 # interval that includes what a test set cannot show: how much luck there was in the training. Ours, on the stand-in:
 
-# %% tags=["remove-input"]
-ladder = paper_a.points(study.records[ROLE, "S+T"], "sparsity")
+# %% tags=["hide-input"]
+ladder = rounds.points(study.records[data, "S+T"], "weights")
 final, first = ladder[-1].y, ladder[0].y
-tested = study.records[ROLE, "S+T"][0].metrics["samples_test"]
+tested = study.records[data, "S+T"][0].metrics["samples_test"]
 rows = []
 for seed in sorted(final):
     low, high = stats.wilson(round(final[seed] / 100 * tested), tested)
@@ -132,10 +132,10 @@ for seed in sorted(final):
             "Difference, recordings": f"{round((final[seed] - first[seed]) / 100 * tested):+d}".replace("-", "−"),
         }
     )
-caption = f"S+T after {len(ladder) - 1} cuts on {tested} test recordings of {ROLE}; mean difference "
+caption = f"S+T after {len(ladder) - 1} cuts on {tested} test recordings of {data}; mean difference "
 tables.table(pd.DataFrame(rows), f"{caption}{tables.change_text(final, first)} points.")
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 fig, ax = plots.subplots(figsize=(7, 3))
 for y, hits in enumerate(right.values()):
     low, high = stats.wilson(hits, SAMPLES)
@@ -153,7 +153,7 @@ plots.show(
     alt="Accuracies with their binomial intervals: the two printed ones overlap over most of their length; ours stand "
     f"above them, one for each of {len(final)} seeds.",
     caption="Each accuracy with the interval that its own test set gives it.",
-    records=study.records[ROLE, "S+T"],
+    records=study.records[data, "S+T"],
 )
 
 # %% [markdown]
@@ -172,4 +172,4 @@ plots.show(
 # ````
 
 # %% tags=["remove-input"]
-page.box(study, notebook="stp/two_samples", parameters=parameters)
+page.box()

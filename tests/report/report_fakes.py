@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from snnbook import datasets
+from snnbook.errors import UserError
+from snnbook.experiments.key import ByKey, Key
 from snnbook.experiments.record import Record
 
 SETS = ("digits-dvs", "arms-dvs")
@@ -40,18 +45,43 @@ def record(data="digits-dvs", arm="none", seed=0, profile="laptop", curves=None,
     )  # fmt: skip
 
 
+@dataclass
+class Results:
+    """What pages use of the results of a study; `records` may be given by tuples."""
+
+    records: Mapping[Any, list[Record]]
+
+    def __post_init__(self):
+        self.records = ByKey(self.records)
+
+    @property
+    def sets(self):
+        return self.records.sets
+
+    @property
+    def seeds(self):
+        return tuple(r.seed for r in next(iter(self.records.values())))
+
+    def playing(self, dataset):
+        for data in self.sets:
+            if datasets.info(data).plays == dataset:
+                return data
+        raise UserError(f"none of {self.sets} plays {dataset}")
+
+
 def study(arms, sets=SETS, seeds=SEEDS, **shared):
     """Results of `arms`: name → function of (data, seed) giving metrics, `layers` or `curves`."""
-    records = {
-        (data, arm): [record(data, arm, seed, **(shared | make(data, seed))) for seed in seeds]
-        for data in sets
-        for arm, make in arms.items()
-    }
-    return SimpleNamespace(records=records)
+    return Results(
+        {
+            Key(data, arm): [record(data, arm, seed, **(shared | make(data, seed))) for seed in seeds]
+            for data in sets
+            for arm, make in arms.items()
+        }
+    )
 
 
-def ablation(accuracy=(90, 91, 91.5, 92), sops=(100, 10, 60, 6), steps=(10, 10, 6, 5), noise=0.1, **more):
-    """A study like A.table4; what a seed adds is the same in all arms, `noise` is not."""
+def ablation(accuracy=(90, 91, 91.5, 92), sops=(100, 10, 60, 6), steps=(10, 10, 6, 5), noise=0.1, sets=SETS, **more):
+    """A study like A.ablation; what a seed adds is the same in all arms, `noise` is not."""
 
     def arm(i):
         def make(data, seed):
@@ -69,7 +99,7 @@ def ablation(accuracy=(90, 91, 91.5, 92), sops=(100, 10, 60, 6), steps=(10, 10, 
 
         return make
 
-    return study({name: arm(i) for i, name in enumerate(("none", "S", "T", "S+T"))})
+    return study({name: arm(i) for i, name in enumerate(("none", "S", "T", "S+T"))}, sets)
 
 
 def falling_kl(seed, T=10):
@@ -112,23 +142,23 @@ def rounds(gain=None, layers=None, sets=ALL_SETS, cuts=14, noise=0.1, seeds=SEED
 COMPARED_SETS = ("digits-clutter", "digits-dvs")
 
 
-def compared(arms, sets=COMPARED_SETS, seeds=(0, 1, 2), parent=None):
-    """Records of `arms`: (method, rung) → metrics, which may depend on the seed; of all but those from scratch the
-    trials go on from a start of `parent` epochs."""
-    records, trials = {}, {}
-    start = SimpleNamespace(epochs=parent, start=None) if parent else None
-    for role in sets:
-        for (method, rung), make in arms.items():
-            records[role, method, rung], scratch = [], False
-            for s in seeds:
-                metrics = dict(make(s) if callable(make) else make)
+def compared(arms, sets=COMPARED_SETS, seeds=(0, 1, 2), parent=0):
+    """Results of `arms`: (method, level) → metrics, which may depend on the seed.
+
+    All arms but those from scratch go on from a start of `parent` epochs; "cpu" is the seconds of their own training.
+    """
+    records = {}
+    for data in sets:
+        for (method, level), make in arms.items():
+            records[Key(data, method, level)] = found = []
+            for seed in seeds:
+                metrics = dict(make(seed) if callable(make) else make)
                 cpu, scratch = metrics.pop("cpu", 10.0), metrics.pop("scratch", False)
-                r = record(role, method, s, **metrics)
-                r.id = f"{method}-{role}-{rung}"
+                r = record(data, method, seed, **metrics, epochs_start=0 if scratch else parent)
+                r.id = f"{method}-{data}-{level}"
                 r.environment["train_cpu_s"] = cpu
-                records[role, method, rung].append(r)
-            trials[role, method, rung] = SimpleNamespace(start=None if scratch else start)
-    return SimpleNamespace(records=records, study=SimpleNamespace(trials=trials))
+                found.append(r)
+    return Results(records)
 
 
 def arm_metrics(top1, sparsity, sops=1e5, connections=0.5, epochs=8, **more):

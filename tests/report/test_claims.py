@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from report_fakes import ALL_SETS, SETS, ablation, falling_kl, record, rounds, study
+from report_fakes import ALL_SETS, SETS, Results, ablation, falling_kl, record, rounds, study
 
-from snnbook import measure
+from snnbook import headers
 from snnbook.errors import UserError
+from snnbook.experiments.key import Key
 from snnbook.report import claims, papers
 from snnbook.report.claims import (
     FAILS,
@@ -76,7 +76,7 @@ def test_the_estimate_is_the_paired_difference():
 @pytest.mark.parametrize("seeds", [range(1), range(2)])
 def test_fewer_than_three_seeds_decide_nothing(seeds):
     full = ablation()
-    few = SimpleNamespace(records={k: [r for r in v if r.seed in seeds] for k, v in full.records.items()})
+    few = Results({k: [r for r in v if r.seed in seeds] for k, v in full.records.items()})
     for claim in HOLDING:
         found = verdict(claim, {"A.ablation": few})
         assert found.outcome == UNDECIDED
@@ -86,7 +86,7 @@ def test_fewer_than_three_seeds_decide_nothing(seeds):
 
 def test_missing_seeds_leave_the_common_ones():
     results = ablation()
-    results.records["arms-dvs", "S+T"] = results.records["arms-dvs", "S+T"][1:]
+    results.records["arms-dvs", "S+T"].pop(0)
     found = verdict("A-14", {"A.ablation": results})
     assert found.outcome == HOLDS
     assert {p.n for p in found.comparisons} == {4, 5}
@@ -104,7 +104,7 @@ def test_a_number_that_is_missing_decides_nothing():
 
 def test_a_data_set_that_was_not_run_decides_nothing():
     results = ablation()
-    results.records = {k: v for k, v in results.records.items() if k[0] == "digits-dvs"}
+    results = Results({k: v for k, v in results.records.items() if k.data == "digits-dvs"})
     found = verdict("A-12", {"A.ablation": results})
     assert found.outcome == UNDECIDED
     assert "DVS128-Gesture" in found.reason
@@ -113,7 +113,7 @@ def test_a_data_set_that_was_not_run_decides_nothing():
 
 def test_one_failing_data_set_fails_the_claim():
     good, bad = ablation(), ablation(sops=(100, 120, 60, 6))
-    mixed = SimpleNamespace(records={k: (good if k[0] == SETS[0] else bad).records[k] for k in good.records})
+    mixed = Results({k: (good if k.data == SETS[0] else bad).records[k] for k in good.records})
     found = verdict("A-12", {"A.ablation": mixed})
     assert found.outcome == FAILS
     assert {(p.data, p.outcome) for p in found.comparisons if "S minus none" in p.what} == {
@@ -126,11 +126,10 @@ def test_wording_and_stand_in_follow_the_profile():
     found = verdict("A-12", {"A.ablation": ablation()})
     assert found.stand_in == "arms-dvs, digits-dvs (laptop)"
     assert "on our embedded data" in found.reason
-    real = ablation()
-    for label, records in real.records.items():
+    real = ablation(sets=("cifar10_dvs", "dvs128_gesture"))
+    for records in real.records.values():
         for r in records:
             r.environment["profile"] = "paper"
-            r.trial["data"] = {"digits-dvs": "cifar10_dvs", "arms-dvs": "dvs128_gesture"}[label[0]]
     found = verdict("A-12", {"A.ablation": real})
     assert found.outcome == HOLDS
     assert found.stand_in is None
@@ -242,14 +241,14 @@ def test_fewer_connections_and_more_spikes(sign, wanted):
 
 
 def lengths(steps, gain):
-    """A study like A.table5: steps that stay at 10, 15, 20 and 25, and what S+T adds to the dense accuracy."""
+    """A study like A.steps: steps that stay at 10, 15, 20 and 25, and what S+T adds to the dense accuracy."""
     records = {}
     for T, t in zip(paper_a.STEPS, steps, strict=True):
         for arm, more in (("none", 0.0), ("T", abs(gain)), ("S+T", gain)):
-            records["arms-dvs", arm, str(T)] = [
+            records[Key("arms-dvs", arm, T=T)] = [
                 record("arms-dvs", arm, seed, T=T if arm == "none" else t, top1=90 + seed + more) for seed in range(5)
             ]
-    return SimpleNamespace(records=records)
+    return Results(records)
 
 
 def test_total_time_steps():
@@ -282,13 +281,14 @@ def test_paper_b_at_equal_weights_and_at_equal_connections():
 
     # S+T keeps its 90 over all rounds, among which are 31.6 % of the weights and 32.8 % of the connections.
     ours = rounds({"S+T": 0.0}, noise=0.0)
-    theirs = study({}, SETS)
     for top1, wanted in ((80, HOLDS), (95, FAILS)):
-        theirs.records = {
-            ("digits-dvs", "unstructured", "strength 1"): [
-                record("digits-dvs", "unstructured", seed, **rival(31.6, 32.8, top1)("", seed)) for seed in range(5)
-            ]
-        }
+        theirs = Results(
+            {
+                ("digits-dvs", "unstructured", "strength 1"): [
+                    record("digits-dvs", "unstructured", seed, **rival(31.6, 32.8, top1)("", seed)) for seed in range(5)
+                ]
+            }
+        )
         found = verdict("A-10", {"A.rounds": ours, "A.matched": theirs})
         assert found.outcome == wanted
         assert [p.estimate for p in found.comparisons] == pytest.approx([90 - top1] * 2)
@@ -297,21 +297,6 @@ def test_paper_b_at_equal_weights_and_at_equal_connections():
     assert "no number for seed 0" in beyond.reason or beyond.outcome == FAILS
     assert beyond.comparisons[0].outcome == UNDECIDED, "no round has so few weights left"
     assert verdict("A-10", {"A.rounds": ours}).outcome == NOT_TESTABLE
-
-
-def test_decision_step_by_hand():
-    kl = np.array([5.0, 3.0, 1.2, 1.0, 1.1])
-    assert paper_a.normalised(kl).tolist() == pytest.approx([1, 0.5, 0.05, 0, 0.025])
-    assert [paper_a.decision_step(kl, lam) for lam in (0, 0.01, 0.051, 0.5, 0.51, 2)] == [5, 4, 3, 3, 2, 1]
-    assert paper_a.decision_step(np.ones(4), 0.1) == 4
-
-
-def test_decision_step_agrees_with_the_measurement():
-    rng = np.random.default_rng(1)
-    for curve in (*rng.random((20, 8)), np.ones(3), rng.random(6).astype(np.float32)):
-        assert paper_a.normalised(curve).tolist() == pytest.approx(measure.normalise(curve).tolist())
-        for lam in (0.0, 0.01, 0.3, 1.0):
-            assert paper_a.decision_step(curve, lam) == measure.decision_timestep(curve, lam)
 
 
 def test_decision_step_is_monotone_for_any_curve():
@@ -357,7 +342,6 @@ def test_norm_kl_and_fisher():
     found = verdict("A-23", {"A.curves": dense(without)})
     assert found.outcome == NOT_TESTABLE
     assert "fisher" in found.reason
-    assert verdict("A-23", {"A.curves": dense(without), "A.ablation": dense(like)}).outcome == HOLDS
 
 
 def test_without_its_study_a_claim_is_not_testable():
@@ -386,6 +370,14 @@ def test_tests_are_for_claims_of_the_print():
     assert set(claims.testable()) <= set(papers.claims()["id"])
 
 
+def test_a_claim_is_judged_on_a_page_that_reads_what_its_check_does():
+    pages = papers.claims().set_index("id")["page"].dropna()
+    assert set(claims.testable()) <= set(pages.index)
+    for claim, name in pages.items():
+        reads = headers.header(name).reads
+        assert headers.CLAIMS in reads or set(claims.studies_read(claim)) <= set(reads), claim
+
+
 def test_unknown_claim():
     with pytest.raises(UserError, match="unknown claim 'A-99'"):
         verdict("A-99", {})
@@ -407,7 +399,8 @@ def test_scoreboard_counts_every_claim_once():
     assert list(tally) == list(claims.OUTCOMES)
     assert sum(tally.values()) == len(board)
     assert tally[HOLDS] == len(HOLDING)
-    assert claims.counts(board, "B")[NOT_TESTABLE] == 23
+    untested = set(papers.claims("B")["id"]) - set(claims.testable())
+    assert claims.counts(board, "B")[NOT_TESTABLE] >= len(untested)
     assert sum(sum(claims.counts(board, p).values()) for p in papers.PAPERS) == len(board)
 
 

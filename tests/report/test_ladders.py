@@ -52,13 +52,13 @@ def test_budgets_are_what_the_middle_method_spends():
         more={("random", "90 %"): arm_metrics(50, 90.0, 5e4), ("nslim", "channels 0.5"): arm_metrics(90, 50.0, 8e5)}
     )
     assert ladders.budgets(found, "digits-dvs", "sops") == {"90 %": 100, "99 %": pytest.approx(15)}
-    assert ladders.budgets(found, "digits-dvs", "sparsity") == {"90 %": 10, "99 %": 1}
-    with pytest.raises(UserError, match="sparsity"):
-        ladders.ladder(found, "digits-dvs", "lamp", "sparsty")
+    assert ladders.budgets(found, "digits-dvs", "weights") == {"90 %": 10, "99 %": 1}
+    with pytest.raises(UserError, match="did you mean weights"):
+        ladders.ladder(found, "digits-dvs", "lamp", "wieghts")
 
 
 def test_scores_have_a_row_for_each_set_and_budget():
-    found = ladders.scores(small(), "sparsity")
+    found = ladders.scores(small(), "weights")
     assert found["lamp"].tolist() == [[94, 95, 96], [84, 85, 86]] * 2
     # Operations: budgets are 150 and 15 thousand; magnitude ends at 100, lamp at 20.
     sops = ladders.scores(small(), "sops", "digits-dvs")
@@ -71,7 +71,7 @@ def test_a_seed_that_not_all_have_does_not_count():
     found = small()
     found.records["digits-dvs", "lamp", "90 %"].pop()
     assert ladders.common_seeds(found) == [0, 1]
-    assert ladders.scores(found, "sparsity")["magnitude"].shape == (4, 2)
+    assert ladders.scores(found, "weights")["magnitude"].shape == (4, 2)
 
 
 def test_the_front_is_what_nothing_beats():
@@ -83,9 +83,9 @@ def test_the_front_is_what_nothing_beats():
 
 def test_the_front_of_a_study():
     # By weights lamp beats magnitude at both rungs; by operations each of the four is cheaper or better.
-    assert [m for m, _ in ladders.front(small(), "digits-dvs", "sparsity")] == ["lamp", "lamp"]
+    assert [m for m, _ in ladders.front(small(), "digits-dvs", "weights")] == ["lamp", "lamp"]
     by_sops = ladders.front(small(), "digits-dvs", "sops")
-    assert [(m, p.rung) for m, p in by_sops] == [
+    assert [(m, p.level) for m, p in by_sops] == [
         ("magnitude", "99 %"), ("lamp", "99 %"), ("magnitude", "90 %"), ("lamp", "90 %"),
     ]  # fmt: skip
 
@@ -114,10 +114,10 @@ def test_the_interval_of_a_rank_covers_what_the_seeds_say():
     scores = {"a": np.array([[2.0, 2.0, 0.0]]), "b": np.array([[1.0, 1.0, 9.0]])}
     found = ladders.mean_ranks(scores)
     assert (found["b"].estimate, found["b"].low, found["b"].high) == (1, 1, 2)
-    wins = [ladders.mean_ranks(scores, draws=400, seed=s, level=0.5)["b"].high for s in range(3)]
+    wins = [ladders.mean_ranks(scores, draws=400, seed=s, confidence=0.5)["b"].high for s in range(3)]
     assert wins == [2, 2, 2]  # 8/27 > 25 %
     assert found == ladders.mean_ranks(scores)
-    narrow = ladders.mean_ranks(scores, draws=400, level=0.2)["b"]
+    narrow = ladders.mean_ranks(scores, draws=400, confidence=0.2)["b"]
     assert (narrow.low, narrow.high) == (1, 1)
 
 
@@ -141,7 +141,7 @@ def test_kendalls_tau_and_the_turned_pairs():
     assert math.isnan(tied.tau)
 
 
-def test_the_rung_of_the_slopes_is_the_one_with_most_methods():
+def test_the_level_of_the_slopes_is_the_one_with_most_methods():
     # At 90 % random has no ladder on SOPs; at 99 % all three meet on every axis.
     found = small(
         more={
@@ -150,6 +150,6 @@ def test_the_rung_of_the_slopes_is_the_one_with_most_methods():
             ("lamp", "99 %"): arm_metrics(84, 99.0, 1e4, 0.02),
         }
     )
-    assert ladders.fullest_rung(found, "digits-dvs") == "99 %"
-    assert set(ladders.at_rung(found, "digits-dvs", "99 %")["sops"]) == {"magnitude", "lamp", "random"}
-    assert ladders.fullest_rung(compared({("dense", ""): arm_metrics(97, 0.0)}), "digits-dvs") == ""
+    assert ladders.fullest_level(found, "digits-dvs") == "99 %"
+    assert set(ladders.at_level(found, "digits-dvs", "99 %")["sops"]) == {"magnitude", "lamp", "random"}
+    assert ladders.fullest_level(compared({("dense", ""): arm_metrics(97, 0.0)}), "digits-dvs") == ""

@@ -7,14 +7,16 @@ import pytest
 from report_fakes import ablation
 from test_tables import Tags
 
+from snnbook import experiments, headers
 from snnbook.errors import UserError, unknown
-from snnbook.report import page
+from snnbook.report import page, papers, tables
+from snnbook.report.page import Page
 
 PARAMETERS = {"profile": "laptop", "seeds": "", "results": "", "jobs": 2, "options": "epochs=3 lr=0.1"}
 
 
 def test_the_box_says_what_the_page_stands_on():
-    box = page.make_box(ablation(), "stp/table4", PARAMETERS)
+    box = page.box([ablation()], "stp/table4", PARAMETERS)
     Tags(box.html)
     for text in (
         "<dt>Profile</dt><dd>laptop</dd>",
@@ -33,7 +35,7 @@ def test_the_box_says_what_the_page_stands_on():
 
 
 def test_a_page_without_records():
-    box = page.make_box(None, "ideas/lif", {"profile": "smoke"})
+    box = page.box([], "ideas/lif", {"profile": "smoke"})
     assert "this page computes what it shows" in box.html
     assert "Scale" not in box.html
     assert "snnbook book --only ideas/lif --profile smoke" in box.html
@@ -41,8 +43,8 @@ def test_a_page_without_records():
 
 def test_several_studies_share_their_records():
     results = ablation()
-    once = page.make_box({"A.ablation": results, "again": results}, "x", {}).html
-    assert once == page.make_box([results, results], "x", {}).html == page.make_box(results, "x", {}).html
+    once = page.box([results], "x", {}).html
+    assert once == page.box([results, results], "x", {}).html
 
 
 def test_the_commands_can_be_pasted():
@@ -54,26 +56,83 @@ def test_the_commands_can_be_pasted():
 
 
 def test_the_opening():
-    block = page.make_opening("A", "Table 4", 1)
+    block = page.opening("A", "Table 4", 1)
     Tags(block.html)
     assert "At a glance" in block.html
     assert "Gou S" in block.html
     assert "https://doi.org/10.3389/fnins.2025.1545583" in block.html
     assert "about 1 minute<" in block.html
     with pytest.raises(UserError, match=str(unknown("paper", "Z", "ABCD"))[:20]):
-        page.make_opening("Z", "Table 4", 1)
+        page.opening("Z", "Table 4", 1)
 
 
-def test_shown_outside_a_notebook_it_prints(capsys):
-    page.opening("B", "Table 1", 2)
-    page.box(None, "ideas/lif", {})
-    out = capsys.readouterr().out
-    assert "At a glance" in out
-    assert "How this page was made" in out
+# --- one page
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The page of Table 4, and the names of the studies that were read for it."""
+    names = []
+
+    def results(name, **parameters):
+        assert parameters == PARAMETERS
+        names.append(name)
+        return ablation()
+
+    monkeypatch.setattr(experiments, "results", results)
+    return Page("stp/table4", {**PARAMETERS, "more": 1}), names
+
+
+def test_a_page_knows_what_it_reproduces(shown):
+    text = shown[0].opening().markdown
+    artefact, minutes = headers.artefacts()["A.table4"], headers.header("stp/table4").minutes
+    assert f"Reproduces: Table 4, {artefact.about}" in text
+    assert f"about {minutes:g} minutes" in text
+
+
+def test_a_page_without_an_artefact_says_what_it_is_about():
+    lesson = Page("stp/two_samples", PARAMETERS)
+    assert "a lesson" in lesson.opening("a lesson", "A").markdown
+    with pytest.raises(UserError, match="unknown paper ''"):
+        lesson.opening()
+
+
+def test_a_study_is_read_once_and_only_by_a_page_that_says_so(shown):
+    one, names = shown
+    (study,) = one.reads
+    assert one.results(study) is one.results(study)
+    assert names == [study]
+    with pytest.raises(UserError, match=r"unknown study among the `reads` of stp/table4 'compare'"):
+        one.results("compare")
+
+
+def test_a_page_has_the_verdicts_of_its_own_claims(shown):
+    frame = shown[0].verdicts().frame
+    claimed = papers.claims()
+    assert list(frame["Claim"]) == list(claimed.loc[claimed["page"] == "stp/table4", "id"])
+    assert set(frame["Verdict"]) == {"✓ holds"}
+    assert list(shown[0].verdicts("A-24").frame["Claim"]) == ["A-24"]
+    with pytest.raises(UserError, match="no claim is judged on ideas/lif"):
+        Page("ideas/lif", PARAMETERS).verdicts()
+
+
+def test_the_box_names_what_was_read_and_misses_what_was_not(shown):
+    one, _ = shown
+    with pytest.raises(UserError, match=r"stp/table4 reads .* by its header, but did not"):
+        one.box()
+    study = one.results(one.reads[0])
+    assert one.box().html == page.box([study], "stp/table4", PARAMETERS).html
+
+
+def test_a_page_takes_the_five_parameters():
+    with pytest.raises(UserError, match="the parameter jobs is not set"):
+        Page("stp/table4", {k: v for k, v in PARAMETERS.items() if k != "jobs"})
+    with pytest.raises(UserError, match="unknown notebook 'stp/tabel4'"):
+        Page("stp/tabel4", PARAMETERS)
 
 
 def test_durations_and_seed_ranges():
-    assert [page.duration(s) for s in (12, 200, 3900)] == ["12 s", "3 min 20 s", "1 h 5 min"]
+    assert [tables.duration(s) for s in (12, 200, 3900)] == ["12 s", "3 min 20 s", "1 h 5 min"]
     assert [page.seed_range(s) for s in ((0, 1, 2), (0, 2, 5), (3,))] == ["0-2", "0, 2, 5", "3"]
 
 

@@ -148,7 +148,7 @@ def test_discrepancies_are_unique_graded_and_refer_to_each_other():
 
 
 def test_hyperparameters_say_what_is_missing():
-    frame = papers.hyperparameters("A")
+    frame = papers._read("hyperparameters").query("paper == 'A'")
     missing = frame[frame["status"] == "missing"]
     assert {"E (epochs per round)", "tau", "V_th"} <= set(missing["parameter"])
     assert frame.loc[frame["status"] == "stated", "value"].notna().all()

@@ -137,10 +137,20 @@ def test_bars_show_every_seed():
     _, ax = plots.subplots()
     plots.bars_with_points(ax, ["a", "b"], [[1, 2, 3], [5]])
     assert [p.get_height() for p in ax.patches] == [2, 5]
-    assert [len(line.get_ydata()) for line in ax.lines] == [3, 1]
+    assert [sorted(points.get_offsets()[:, 1].tolist()) for points in ax.collections] == [[1, 2, 3], [5]]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
     assert ax.patches[0].get_hatch() != ax.patches[1].get_hatch()
     with pytest.raises(UserError, match="2 names for 1"):
         plots.bars_with_points(ax, ["a", "b"], [[1]])
+    plt.close("all")
+
+
+def test_arms_are_told_apart_by_marker_too():
+    _, ax = plots.subplots()
+    plots.points_by_arm(ax, {"a": ([1, 2], [3, 4]), "b": ([5, 6], [7, 8])}, "arm")
+    assert ax.collections[0].get_offsets().tolist() == [[1, 3], [2, 4], [5, 7], [6, 8]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert len({line.get_marker() for line in ax.get_legend().legend_handles}) == 2
     plt.close("all")
 
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from report_fakes import ablation
+from report_fakes import Results, ablation
 
 from snnbook.errors import UserError
 from snnbook.report import claims, papers, tables
@@ -50,7 +50,7 @@ def test_a_table_is_accessible():
 
 def test_tables_set_no_colour():
     found = claims.verdicts({"A.ablation": ablation()})
-    for html in (tables.verdict_table(found).html, tables.beside_print(ablation(), QUANTITIES, "x").html):
+    for html in (tables.verdict_table(found).html, tables.beside_print(ablation(), QUANTITIES, "x", "4").html):
         assert "color" not in html
         assert "#" not in html.replace("&#x27;", "")
 
@@ -62,7 +62,7 @@ def test_a_caption_is_required(caption):
 
 
 def test_print_stands_beside_ours():
-    frame = tables.beside_print(ablation(noise=0), QUANTITIES, "Table 4").frame
+    frame = tables.beside_print(ablation(noise=0), QUANTITIES, "Table 4.", "4").frame
     assert len(frame) == len(QUANTITIES) * 8
     row = frame[(frame["Pruning"] == "S+T") & frame["Data (paper → ours)"].str.contains("arms")]
     assert row["Data (paper → ours)"].iloc[0] == "DVS128-Gesture → arms-dvs"
@@ -79,20 +79,19 @@ def test_print_stands_beside_ours():
 
 
 def test_the_baseline_has_no_change():
-    frame = tables.beside_print(ablation(), QUANTITIES, "Table 4").frame
+    frame = tables.beside_print(ablation(), QUANTITIES, "Table 4.", "4").frame
     assert set(frame.loc[frame["Pruning"] == "none", "Ours, change"]) == {"–"}
 
 
 def test_reduced_scale_is_said_in_the_caption():
-    caption = tables.beside_print(ablation(), QUANTITIES[:1], "Table 4").caption
+    caption = tables.beside_print(ablation(), QUANTITIES[:1], "Table 4.", "4").caption
     assert "Reduced scale, on our embedded data: digits-dvs, arms-dvs (laptop), 5 seeds." in caption
 
 
-def test_an_unknown_data_set_asks_for_the_row():
-    results = ablation()
-    results.records = {("my-dvs", "S"): results.records["arms-dvs", "S"]}
-    with pytest.raises(UserError, match="where="):
-        tables.beside_print(results, QUANTITIES[:1], "x")
+def test_a_data_set_that_the_print_lacks_is_named():
+    results = Results({("digits-100", "none"): ablation().records["arms-dvs", "none"]})
+    with pytest.raises(UserError, match="'digits-100' stands in for no data set of paper A, Table 4"):
+        tables.beside_print(results, QUANTITIES[:1], "x", "4")
 
 
 def test_numbers_as_text():
@@ -115,7 +114,7 @@ def test_verdicts_are_told_by_word_and_symbol():
     assert len({tables.mark(o)[0] for o in claims.OUTCOMES}) == 4
 
 
-def test_every_part_of_a_verdict_is_shown():
+def test_every_comparison_behind_a_verdict_is_shown():
     found = claims.verdict("A-24", {"A.ablation": ablation()})
     frame = tables.comparisons_table(found).frame
     assert len(frame) == len(found.comparisons) == 8

@@ -41,9 +41,9 @@ def title(key: Key) -> str:
     return ", ".join(filter(None, (key.data, key.arm, key.level)))
 
 
-def trials() -> dict[str, Trial]:
-    """The networks that are timed: title → trial."""
-    return {title(key): trial for key, trial in study("compare", "laptop").trials.items() if trial.method != "dense"}
+def trials() -> dict[Key, Trial]:
+    """The networks that are timed."""
+    return {key: trial for key, trial in study("compare", "laptop").trials.items() if trial.method != "dense"}
 
 
 def compile_one(trial: Trial, store: Store) -> None:
@@ -79,17 +79,16 @@ def missing() -> list[Trial]:
     return [trial for trial in trials().values() if not path_of(trial).exists()]
 
 
-def labels(name: str, trial: Trial) -> dict[str, str]:
+def labels(key: Key, trial: Trial) -> dict[str, str]:
     """What the page sorts a case by: its data set, method and level, and whether channels or single weights went."""
-    data, method, level = name.split(", ", 2)
     removed = "channels" if "channels" in dict(trial.settings) else "weights"
-    return {"data": data, "method": method, "level": level, "removed": removed}
+    return {"data": key.data, "method": key.arm, "level": key.level, "removed": removed}
 
 
-def _cases(found: dict[str, Trial], result: Result, records: Store) -> Iterator[Case]:
+def _cases(chosen: dict[Key, Trial], result: Result, records: Store) -> Iterator[Case]:
     dense: dict[str, dict[str, Callable[[], Any]]] = {}
-    for name, trial in found.items():
-        compiled = sparse.load(path_of(trial))
+    for key, trial in chosen.items():
+        name, compiled = title(key), sparse.load(path_of(trial))
         record = records.get(trial.id, SEED)
         assert record is not None
         x = samples(trial, compiled.graph.T, range(SAMPLES))
@@ -105,7 +104,7 @@ def _cases(found: dict[str, Trial], result: Result, records: Store) -> Iterator[
         }
         pairs = ((FP32, AUTO), (LAST, AUTO))
         runs = dense[trial.data] | {AUTO: partial(compiled, x)}
-        yield Case(name, sizes, 1e-3 * SAMPLES, runs, pairs, clock=repeated, labels=labels(name, trial))
+        yield Case(name, sizes, 1e-3 * SAMPLES, runs, pairs, clock=repeated, labels=labels(key, trial))
 
 
 def _dense(trial: Trial) -> dict[str, Callable[[], Any]]:
@@ -148,13 +147,16 @@ def bench(rounds: int = 5, quick: bool = False) -> Result:
                 bar.set_description_str(trial.id, refresh=True)
                 compile_one(trial, store)
                 bar.update()
-    found = {name: trial for name, trial in trials().items() if path_of(trial).exists()}
+    chosen = {key: trial for key, trial in trials().items() if path_of(trial).exists()}
     if quick:
-        found = dict(islice(found.items(), 3))
+        chosen = dict(islice(chosen.items(), 3))
     with one_thread(), torch.no_grad():
-        cases = list(_cases(found, result, Store(paths.results("laptop"))))
+        cases = list(_cases(chosen, result, Store(paths.results("laptop"))))
         result.cells, result.ratios = interleaved(cases, rounds)
-    least = [min(r for p in (FP32, LAST) if (r := result.ratio(name, p, AUTO)) is not None)
-             for name in found if ", 98 %" in name]  # fmt: skip
+    least = [
+        min(r for peer in (FP32, LAST) if (r := result.ratio(title(key), peer, AUTO)) is not None)
+        for key in chosen
+        if key.level == "98 %"
+    ]
     result.goal("trained networks at 98 %, dense over compiled, the least", "at least", 5.0, min(least, default=None))
     return result

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from snnbook.report import ladders
-from snnbook.report.ladders import REFERENCE, Label
+from snnbook.report.ladders import REFERENCE
 from snnbook.report.records import ResultsLike
 from snnbook.report.stats import Interval, mean_sd
 from snnbook.report.tables import NONE, change_text, format_number, mean_sd_text
 
+if TYPE_CHECKING:
+    from snnbook.experiments.key import Key
 
-def level_text(study: ResultsLike, label: Label) -> str:
-    """The rung, with its epochs where there are more of them than in the ladders."""
-    longer = f" ({ladders.total_epochs(study, label):.0f} epochs)" if ladders.apart(study, label) else ""
-    return (label[2] or NONE) + longer
+
+def level_text(study: ResultsLike, key: Key) -> str:
+    """The level, with its epochs where there are more of them than in the ladders."""
+    longer = f" ({ladders.total_epochs(study, key):.0f} epochs)" if ladders.trained_longer(study, key) else ""
+    return (key.level or NONE) + longer
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
@@ -27,32 +31,32 @@ def _spread(values: Sequence[float], digits: int) -> str:
     return format_number(mean, digits) + spread
 
 
-def row(study: ResultsLike, label: Label) -> dict[str, str]:
+def row(study: ResultsLike, key: Key) -> dict[str, str]:
     """An arm as a row of a table: what it reaches and what it spends."""
-    records = study.records[label]
+    records = study.records[key]
     cells = {
-        "Data": label[0],
-        "Method": label[1],
-        "Rung": level_text(study, label),
-        "Accuracy, %": mean_sd_text(list(ladders.point(records, "sparsity").y.values())),
+        "Data": key.data,
+        "Method": key.arm,
+        "Level": level_text(study, key),
+        "Accuracy, %": mean_sd_text(list(ladders.point(records, "weights").y.values())),
     }
     for axis in ladders.AXES.values():
         cells[axis.title[0].upper() + axis.title[1:]] = _spread([axis.of(r.metrics) for r in records], axis.digits)
     cells["Neurons left, %"] = _spread([ladders.NEURONS(r.metrics) for r in records], 1)
-    smaller = [r.metrics["parameters_smaller"] for r in records if r.metrics.get("parameters_smaller") is not None]
+    smaller = [r.metrics["parameters_smaller"] for r in records if r.metrics["parameters_smaller"] is not None]
     cells["Parameters after removal"] = f"{np.mean(smaller):.0f}" if smaller else NONE
     return cells
 
 
-def rows(study: ResultsLike, found: Iterable[Label]) -> pd.DataFrame:
+def rows(study: ResultsLike, found: Iterable[Key]) -> pd.DataFrame:
     """Arms as rows; the columns on neurons and on the smaller network only where they say something."""
     found = list(found)
-    frame = pd.DataFrame([row(study, label) for label in found])
-    records = [r for label in found for r in study.records[label]]
+    frame = pd.DataFrame([row(study, key) for key in found])
+    records = [r for key in found for r in study.records[key]]
     drop = []
     if not any(ladders.NEURONS(r.metrics) < 100 for r in records):
         drop.append("Neurons left, %")
-    if not any(r.metrics.get("parameters_smaller") is not None for r in records):
+    if not any(r.metrics["parameters_smaller"] is not None for r in records):
         drop.append("Parameters after removal")
     return frame.drop(columns=drop) if len(frame) else frame
 
@@ -64,8 +68,8 @@ def rank_text(found: Interval) -> str:
     return f"{found.estimate:.1f} [{found.low:.1f}, {found.high:.1f}]"
 
 
-def against_reference(study: ResultsLike, label: Label) -> str:
+def against_reference(study: ResultsLike, key: Key) -> str:
     """Accuracy minus that of the reference at as many weights, seed by seed, with its interval."""
-    mine = ladders.point(study.records[label], "sparsity")
-    other = ladders.at_budget(ladders.ladder(study, label[0], REFERENCE, "sparsity"), mine.x)
+    mine = ladders.point(study.records[key], "weights")
+    other = ladders.at_budget(ladders.ladder(study, key.data, REFERENCE, "weights"), mine.x)
     return change_text(dict(mine.y), other)

@@ -1,8 +1,9 @@
 """The numbers behind a comparison of methods: ladders of sparsity, accuracy at a budget, fronts, ranks, costs.
 
-A study's labels are `(role, method, rung)`; `(role, "dense", "")` is the network trained without pruning for as long. A
-method's ladder are its rungs on an axis, a point for each rung and seed. Between two rungs accuracy is interpolated,
-linearly in the logarithm of the axis and for every seed by itself; beyond the ends of a ladder it is unknown (NaN).
+A study's keys are (data, method, level); the arm `dense` of a data set is the network trained without pruning for as
+long. A method's ladder is what its levels come to on an axis: a point for each level and seed. Between two levels
+accuracy is interpolated, linearly in the logarithm of the axis and for every seed by itself; beyond the ends of a
+ladder it is unknown (NaN).
 """
 
 from __future__ import annotations
@@ -11,28 +12,30 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from snnbook.errors import unknown
 from snnbook.report.records import RecordLike, ResultsLike, number
-from snnbook.report.stats import LEVEL, Interval
+from snnbook.report.stats import CONFIDENCE, Interval
+
+if TYPE_CHECKING:
+    from snnbook.experiments.key import Key
 
 DENSE, REFERENCE = "dense", "magnitude"
-SLACK = 0.05  # a budget this far beyond the end of a ladder is still that rung: counts are rounded
-LONGER = 1.5  # an arm with this many times the epochs of the dense one is no part of a ladder
+SLACK = 0.05  # a budget this far beyond the end of a ladder is still that level: counts are rounded
+LONGER_FACTOR = 1.5  # an arm with this many times the epochs of the dense one is no part of a ladder
 DRAWS = 2000
 
 Metrics = Mapping[str, Any]
-Label = tuple[str, str, str]
-Scores = Mapping[str, np.ndarray]  # method → accuracy [places, seeds]
+Scores = Mapping[str, np.ndarray]  # method → accuracy in per cent, [places, seeds]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What is spent; `of` reads it from the metrics of a record."""
+    """What is spent; `of` reads it from the metrics of a record, or from those of one of its rounds."""
 
     title: str
     short: str
@@ -42,16 +45,18 @@ class Axis:
 
 def _share(of: str) -> Callable[[Metrics], float]:
     def left(metrics: Metrics) -> float:
-        total = number(metrics.get(f"{of}_total"))
-        return 100 * number(metrics.get(f"{of}_alive")) / total if total else math.nan
+        if f"{of}_left" in metrics:  # of a round
+            return number(metrics[f"{of}_left"])
+        total = number(metrics[f"{of}_total"])
+        return 100 * number(metrics[f"{of}_alive"]) / total if total else math.nan
 
     return left
 
 
 AXES = {
-    "sparsity": Axis("weights left, %", "weights", lambda m: 100 - number(m.get("sparsity"))),
+    "weights": Axis("weights left, %", "weights", lambda m: 100 - number(m["sparsity"])),
     "connections": Axis("connections left, %", "connections", _share("connections")),
-    "sops": Axis("thousand SOPs per sample", "SOPs", lambda m: number(m.get("sops")) / 1e3, 1),
+    "sops": Axis("thousand SOPs per sample", "SOPs", lambda m: number(m["sops"]) / 1e3, 1),
 }
 NEURONS = _share("neurons")
 
@@ -65,127 +70,122 @@ def axis(name: str) -> Axis:
 
 @dataclass(frozen=True)
 class Point:
-    """A rung of a ladder: seed → what it spends, and seed → accuracy in per cent."""
+    """A level of a ladder: seed → what it spends, in the unit of the axis, and seed → accuracy in per cent."""
 
-    rung: str
+    level: str
     x: Mapping[int, float]
     y: Mapping[int, float]
 
     @property
     def mean(self) -> tuple[float, float]:
-        """The means over the seeds."""
+        """The means over the seeds: what is spent, and accuracy."""
         return float(np.mean(list(self.x.values()))), float(np.mean(list(self.y.values())))
 
 
 # --- what a study holds -----------------------------------------------------------------------------------
 
 
-def roles(study: ResultsLike) -> list[str]:
-    """The data sets of the study, in its order."""
-    return list(dict.fromkeys(label[0] for label in study.records))
-
-
-def methods(study: ResultsLike, role: str | None = None) -> list[str]:
+def methods(study: ResultsLike, data: str | None = None) -> list[str]:
     """The methods that were run on a set, or on any; without `dense`."""
-    found = (label[1] for label, records in study.records.items() if records and role in (None, label[0]))
-    return [name for name in dict.fromkeys(found) if name != DENSE]
+    arms = (key.arm for key, records in study.records.items() if records and data in (None, key.data))
+    return [name for name in dict.fromkeys(arms) if name != DENSE]
 
 
-def start_epochs(study: ResultsLike, label: Label) -> int:
-    """Epochs of the trainings that an arm goes on from; 0 where the study does not tell."""
-    trial = getattr(getattr(study, "study", None), "trials", {}).get(label)
-    epochs, start = 0, getattr(trial, "start", None)
-    while start is not None:
-        epochs, start = epochs + start.epochs, start.start
-    return epochs
+def _mean(records: Sequence[RecordLike], metric: str) -> float:
+    return float(np.mean([number(r.metrics[metric]) for r in records])) if records else math.nan
 
 
-def total_epochs(study: ResultsLike, label: Label) -> float:
+def start_epochs(study: ResultsLike, key: Key) -> float:
+    """Epochs of the trainings that an arm goes on from; 0 for one from scratch."""
+    return _mean(study.records.get(key, ()), "epochs_start")
+
+
+def total_epochs(study: ResultsLike, key: Key | tuple[str, ...]) -> float:
     """Epochs of an arm together with those of the network that it goes on from; NaN where none are recorded."""
-    records = study.records.get(label, ())
-    found = [number(r.metrics.get("epochs")) for r in records]
-    return float(np.mean(found)) + start_epochs(study, label) if found else math.nan
+    records = study.records.get(key, ())
+    return _mean(records, "epochs") + _mean(records, "epochs_start")
 
 
-def apart(study: ResultsLike, label: Label) -> bool:
-    """Whether an arm trains so much longer than the dense one that it is shown apart from the ladders."""
-    return total_epochs(study, label) > LONGER * total_epochs(study, (label[0], DENSE, ""))
+def trained_longer(study: ResultsLike, key: Key) -> bool:
+    """Whether an arm trains so much longer than the dense one that it is no part of a ladder."""
+    return total_epochs(study, key) > LONGER_FACTOR * total_epochs(study, (key.data, DENSE))
 
 
-def labels(study: ResultsLike, role: str, method: str) -> list[Label]:
-    """The labels of a method on a set, those that are shown apart included."""
-    return [label for label, records in study.records.items() if records and label[:2] == (role, method)]
+def keys(study: ResultsLike, data: str, method: str) -> list[Key]:
+    """The keys of a method on a set, those of arms that are trained longer included."""
+    return [key for key, records in study.records.items() if records and (key.data, key.arm) == (data, method)]
 
 
-def point(records: Sequence[RecordLike], name: str, rung: str = "") -> Point:
+def point(records: Sequence[RecordLike], name: str, level: str = "") -> Point:
     """The records of one arm as a point on an axis."""
     of = axis(name).of
-    return Point(
-        rung, {r.seed: of(r.metrics) for r in records}, {r.seed: number(r.metrics.get("top1")) for r in records}
-    )
+    return Point(level, {r.seed: of(r.metrics) for r in records}, {r.seed: number(r.metrics["top1"]) for r in records})
 
 
-def ladder(study: ResultsLike, role: str, method: str, name: str) -> list[Point]:
-    """The rungs of a method on a set and an axis, in the study's order; empty if it was not run there."""
-    found = [label for label in labels(study, role, method) if not apart(study, label)]
-    return [point(study.records[label], name, label[2]) for label in found]
+def ladder(study: ResultsLike, data: str, method: str, name: str) -> list[Point]:
+    """The levels of a method on a set and an axis, in the study's order; empty if it was not run there."""
+    usual = [key for key in keys(study, data, method) if not trained_longer(study, key)]
+    return [point(study.records[key], name, key.level) for key in usual]
 
 
 # --- accuracy at a budget ---------------------------------------------------------------------------------
 
 
 def interpolate(x: ArrayLike, y: ArrayLike, at: float, slack: float = SLACK) -> float:
-    """y at `at`, linear in log x between the points; NaN beyond them, but for a relative `slack` at the ends.
+    """y at the place `at`, linear in log x between the points `x [n]`, `y [n]`.
 
-    Points with x ≤ 0 or with NaN are left out; of points with the same x the mean counts.
+    Points with x ≤ 0 or with NaN are left out; of points with the same x the mean counts. Beyond the points the result
+    is NaN, but within a share `slack` of their first or last x it is the value there.
     """
-    spent, found = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    fine = np.isfinite(spent) & np.isfinite(found) & (spent > 0)
-    if not fine.any() or not (math.isfinite(at) and at > 0):
+    spent, gained = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    known = np.isfinite(spent) & np.isfinite(gained) & (spent > 0)
+    if not known.any() or not (math.isfinite(at) and at > 0):
         return math.nan
-    values, where = np.unique(spent[fine], return_inverse=True)
-    means = np.bincount(where, found[fine]) / np.bincount(where)
+    values, where = np.unique(spent[known], return_inverse=True)
+    means = np.bincount(where, gained[known]) / np.bincount(where)
     if not values[0] / (1 + slack) <= at <= values[-1] * (1 + slack):
         return math.nan
     return float(np.interp(math.log(at), np.log(values), means))
 
 
 def at_budget(points: Sequence[Point], budget: float | Mapping[int, float]) -> dict[int, float]:
-    """Seed → accuracy of a ladder at a budget, which may be another one for each seed."""
+    """Seed → accuracy of a ladder at a budget, which may be another one for each seed; NaN beyond the ladder's ends."""
     seeds = sorted(set[int]().union(*(p.y for p in points)))
-    given = budget if isinstance(budget, Mapping) else dict.fromkeys(seeds, budget)
-    found = {}
+    budgets = budget if isinstance(budget, Mapping) else dict.fromkeys(seeds, budget)
+    accuracy = {}
     for seed in seeds:
         mine = [p for p in points if seed in p.y]
-        if seed in given:
-            found[seed] = interpolate([p.x[seed] for p in mine], [p.y[seed] for p in mine], given[seed])
-    return found
+        if seed in budgets:
+            accuracy[seed] = interpolate([p.x[seed] for p in mine], [p.y[seed] for p in mine], budgets[seed])
+    return accuracy
 
 
-def budgets(study: ResultsLike, role: str, name: str) -> dict[str, float]:
-    """Rung of the reference → the budget at which methods are compared: what the middle method spends at that rung."""
-    spent: dict[str, list[float]] = {p.rung: [] for p in ladder(study, role, REFERENCE, name)}
-    for method in methods(study, role):
-        for p in ladder(study, role, method, name):
-            if p.rung in spent:
-                spent[p.rung].append(p.mean[0])
-    return {rung: float(np.median(found)) for rung, found in spent.items()}
+def budgets(study: ResultsLike, data: str, name: str) -> dict[str, float]:
+    """Level of the reference → the budget at which methods are compared: what the middle method spends there."""
+    spent: dict[str, list[float]] = {p.level: [] for p in ladder(study, data, REFERENCE, name)}
+    for method in methods(study, data):
+        for p in ladder(study, data, method, name):
+            if p.level in spent:
+                spent[p.level].append(p.mean[0])
+    return {level: float(np.median(values)) for level, values in spent.items()}
 
 
-def scores(study: ResultsLike, name: str, role: str | None = None, rung: str | None = None) -> dict[str, np.ndarray]:
-    """Method → accuracy `[places, seeds]` at every budget of the axis; a place is a set (or `role`) and a rung of the
-    reference (or `rung`). NaN where a ladder does not reach; only seeds that every record has count.
+def scores(study: ResultsLike, name: str, data: str | None = None, level: str | None = None) -> dict[str, np.ndarray]:
+    """Method → accuracy in per cent, `[places, seeds]`, at every budget of the axis.
+
+    A place is a data set (`data` alone, or all) and a level of the reference (`level` alone, or all). NaN where a
+    ladder does not reach. Only seeds that every record has count.
     """
     seeds = common_seeds(study)
-    found: dict[str, list[list[float]]] = {method: [] for method in methods(study, role)}
-    for each in [role] if role else roles(study):
-        ladders = {method: ladder(study, each, method, name) for method in found}
-        for place, budget in budgets(study, each, name).items():
-            if rung in (None, place):
+    accuracy: dict[str, list[list[float]]] = {method: [] for method in methods(study, data)}
+    for one in [data] if data else study.sets:
+        ladders = {method: ladder(study, one, method, name) for method in accuracy}
+        for place, budget in budgets(study, one, name).items():
+            if level in (None, place):
                 for method, points in ladders.items():
                     values = at_budget(points, budget)
-                    found[method].append([values.get(seed, math.nan) for seed in seeds])
-    return {method: np.array(rows, dtype=float).reshape(-1, len(seeds)) for method, rows in found.items()}
+                    accuracy[method].append([values.get(seed, math.nan) for seed in seeds])
+    return {method: np.array(rows, dtype=float).reshape(-1, len(seeds)) for method, rows in accuracy.items()}
 
 
 def common_seeds(study: ResultsLike) -> list[int]:
@@ -210,24 +210,26 @@ def pareto(spent: Sequence[float], gained: Sequence[float]) -> list[bool]:
     return [ok and not beaten(i) for i, ok in enumerate(known)]
 
 
-def front(study: ResultsLike, role: str, name: str) -> list[tuple[str, Point]]:
+def front(study: ResultsLike, data: str, name: str) -> list[tuple[str, Point]]:
     """The points that no other one beats on a set and an axis, in means over the seeds, from cheap to dear."""
-    found = [(m, p) for m in methods(study, role) for p in ladder(study, role, m, name)]
-    means = [p.mean for _, p in found]
+    points = [(m, p) for m in methods(study, data) for p in ladder(study, data, m, name)]
+    means = [p.mean for _, p in points]
     best = pareto([x for x, _ in means], [y for _, y in means])
-    return sorted((f for f, ok in zip(found, best, strict=True) if ok), key=lambda f: (f[1].mean[0], f[0], f[1].rung))
+    return sorted((p for p, ok in zip(points, best, strict=True) if ok), key=lambda p: (p[1].mean[0], p[0], p[1].level))
 
 
 def ranks(values: Mapping[str, float]) -> dict[str, float]:
     """Rank by value, 1 = largest, ties share the mean; methods without a value have none."""
-    known = {name: value for name, value in values.items() if math.isfinite(value)}
     from scipy.stats import rankdata  # takes a second to import
 
-    found = rankdata([-v for v in known.values()]) if known else []
-    return dict(zip(known, map(float, found), strict=True))
+    known = {name: value for name, value in values.items() if math.isfinite(value)}
+    ranked = rankdata([-v for v in known.values()]) if known else []
+    return dict(zip(known, map(float, ranked), strict=True))
 
 
-def mean_ranks(found: Scores, draws: int = DRAWS, seed: int = 0, level: float = LEVEL) -> dict[str, Interval]:
+def mean_ranks(
+    accuracy: Scores, draws: int = DRAWS, seed: int = 0, confidence: float = CONFIDENCE
+) -> dict[str, Interval]:
     """Rank averaged over the places, with a percentile interval of `draws` bootstrap samples of the seeds.
 
     At a place all methods are ranked that have a value there for every seed; ranks are stretched so that 1 is the first
@@ -236,8 +238,8 @@ def mean_ranks(found: Scores, draws: int = DRAWS, seed: int = 0, level: float = 
     """
     from scipy.stats import rankdata  # takes a second to import
 
-    names = list(found)
-    values = np.stack([found[name] for name in names]) if names else np.empty((0, 0, 0))
+    names = list(accuracy)
+    values = np.stack([accuracy[name] for name in names]) if names else np.empty((0, 0, 0))
     seeds = values.shape[2]
     if not seeds:
         return {name: Interval(math.nan, math.nan, math.nan, 0) for name in names}
@@ -253,7 +255,7 @@ def mean_ranks(found: Scores, draws: int = DRAWS, seed: int = 0, level: float = 
             places[there] += 1
     with np.errstate(invalid="ignore", divide="ignore"):
         ranked = total / places
-    tail = 100 * (1 - level) / 2
+    tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(ranked[1:], [tail, 100 - tail], axis=0)
     return {
         name: Interval(float(ranked[0, i]), float(low[i]), float(high[i]), int(places[i]))
@@ -283,46 +285,50 @@ def change(before: Mapping[str, float], after: Mapping[str, float]) -> Change:
     return Change(tau, turned, len(pairs))
 
 
-def at_rung(study: ResultsLike, role: str, rung: str) -> dict[str, dict[str, float]]:
-    """Axis → method → mean accuracy at the budget of one rung, for the methods that have it on all axes."""
-    found = {name: scores(study, name, role, rung) for name in AXES}
-    means = {name: {m: float(v.mean()) if v.size else math.nan for m, v in by.items()} for name, by in found.items()}
-    everywhere = [m for m in methods(study, role) if all(math.isfinite(means[name][m]) for name in AXES)]
+def at_level(study: ResultsLike, data: str, level: str) -> dict[str, dict[str, float]]:
+    """Axis → method → mean accuracy at the budget of one level, for the methods that have it on all axes."""
+    means: dict[str, dict[str, float]] = {}
+    for name in AXES:
+        by_method = scores(study, name, data, level)
+        means[name] = {m: float(v.mean()) if v.size else math.nan for m, v in by_method.items()}
+    everywhere = [m for m in methods(study, data) if all(math.isfinite(means[name][m]) for name in AXES)]
     return {name: {m: means[name][m] for m in everywhere} for name in AXES}
 
 
-def fullest_rung(study: ResultsLike, role: str) -> str:
-    """The rung of the reference at whose budgets the most methods have a value on all axes; of equals the last.
+def fullest_level(study: ResultsLike, data: str) -> str:
+    """The level of the reference at whose budgets the most methods have a value on all axes; of equals the last.
 
     Empty where the reference was not run.
     """
-    rungs = list(budgets(study, role, "sparsity"))
-    return max(reversed(rungs), key=lambda rung: len(at_rung(study, role, rung)["sparsity"]), default="")
+    levels = list(budgets(study, data, "weights"))
+    return max(reversed(levels), key=lambda level: len(at_level(study, data, level)["weights"]), default="")
 
 
 # --- cost -------------------------------------------------------------------------------------------------
 
 
-def seconds(study: ResultsLike, label: Label) -> dict[int, float]:
-    """Seed → processor seconds of an arm's training. What it starts from is not among the records: its epochs are
-    counted at the time that an epoch of the dense arm takes.
+def seconds(study: ResultsLike, key: Key) -> dict[int, float]:
+    """Seed → processor seconds of an arm's training and of those that it goes on from.
+
+    The latter are not among the records: their epochs are counted at the time that an epoch of the dense arm takes.
     """
-    dense = study.records.get((label[0], DENSE, ""), ())
-    each = {r.seed: number(r.environment.get("train_cpu_s")) / number(r.metrics.get("epochs")) for r in dense}
-    before = start_epochs(study, label)
-    return {
-        r.seed: number(r.environment.get("train_cpu_s")) + (before * each.get(r.seed, math.nan) if before else 0.0)
-        for r in study.records[label]
-    }
+
+    def own(record: RecordLike) -> float:
+        return number(record.environment.get("train_cpu_s"))
+
+    epoch = {r.seed: own(r) / number(r.metrics["epochs"]) for r in study.records.get((key.data, DENSE), ())}
+    before = start_epochs(study, key)
+    records = study.records[key]
+    return {r.seed: own(r) + (before * epoch.get(r.seed, math.nan) if before else 0.0) for r in records}
 
 
-def relative_seconds(study: ResultsLike, role: str, method: str) -> dict[int, float]:
+def relative_seconds(study: ResultsLike, data: str, method: str) -> dict[int, float]:
     """Seed → processor seconds of a method over those of the reference, each averaged over its ladder."""
 
     def mean(name: str) -> dict[int, float]:
-        found = [seconds(study, label) for label in labels(study, role, name) if not apart(study, label)]
-        seeds = set.intersection(*(set(f) for f in found)) if found else set()
-        return {seed: float(np.mean([f[seed] for f in found])) for seed in sorted(seeds)}
+        spent = [seconds(study, key) for key in keys(study, data, name) if not trained_longer(study, key)]
+        seeds = set.intersection(*map(set, spent)) if spent else set()
+        return {seed: float(np.mean([s[seed] for s in spent])) for seed in sorted(seeds)}
 
     mine, other = mean(method), mean(REFERENCE)
     return {seed: mine[seed] / other[seed] for seed in mine if other.get(seed)}

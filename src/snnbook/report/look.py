@@ -48,7 +48,7 @@ def logarithmic(ax: Axes, axis: str) -> None:
     ax.set_xlabel(ladders.axis(axis).title)
     low, high = ax.get_xlim()
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 150 * low else (1, 3)))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.xaxis.set_major_formatter(plots.PLAIN)
     ax.xaxis.set_minor_locator(NullLocator())
     ax.invert_xaxis()
 
@@ -60,31 +60,31 @@ def path(points: Sequence[ladders.Point]) -> tuple[list[float], list[float]]:
     return [x for x, _ in kept], [y for _, y in kept]
 
 
-def lowest(study: ResultsLike, role: str) -> float:
+def lowest(study: ResultsLike, data: str) -> float:
     """The lowest mean accuracy of any arm on a set."""
-    found = [ladders.point(r, "sparsity").mean[1] for label, r in study.records.items() if r and label[0] == role]
+    found = [ladders.point(r, "weights").mean[1] for key, r in study.records.items() if r and key.data == data]
     return min((y for y in found if math.isfinite(y)), default=0.0)
 
 
-def dense_accuracy(study: ResultsLike, role: str) -> float:
+def dense_accuracy(study: ResultsLike, data: str) -> float:
     """Mean accuracy of the network that was trained without pruning; NaN if there is none."""
-    records = study.records.get((role, DENSE, ""), ())
-    return ladders.point(records, "sparsity").mean[1] if records else math.nan
+    records = study.records.get((data, DENSE), ())
+    return ladders.point(records, "weights").mean[1] if records else math.nan
 
 
-def dense_level(ax: Axes, study: ResultsLike, role: str, name: str = "") -> None:
+def dense_level(ax: Axes, study: ResultsLike, data: str, name: str = "") -> None:
     """The accuracy of the network trained without pruning as a level, with a name at it."""
-    level = dense_accuracy(study, role)
+    level = dense_accuracy(study, data)
     if math.isfinite(level):
         ax.axhline(level, color=plots.INK, lw=1.2, ls=(0, (6, 3)))
     if math.isfinite(level) and name:
         ax.annotate(name, (0.01, level), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
 
 
-def background(ax: Axes, study: ResultsLike, role: str, axis: str, but: Iterable[str]) -> None:
+def background(ax: Axes, study: ResultsLike, data: str, axis: str, but: Iterable[str]) -> None:
     """All methods but some as thin grey lines, and the dense network as a level."""
-    for other in ladders.methods(study, role):
+    for other in ladders.methods(study, data):
         if other not in but:
-            x, y = path(ladders.ladder(study, role, other, axis))
+            x, y = path(ladders.ladder(study, data, other, axis))
             ax.plot(x, y, "-", marker="." if len(x) == 1 else "", ms=3, color=plots.INK, lw=0.7, alpha=0.4)
-    dense_level(ax, study, role, "dense")
+    dense_level(ax, study, data, "dense")

@@ -1,4 +1,4 @@
-"""The generated parts of a page: what it is about at its head, and how it was made at its foot."""
+"""A page of the book: what it is about at its head, what it reads, its verdicts, and how it was made at its foot."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from snnbook.report import papers
+from snnbook import headers
+from snnbook.errors import UserError, unknown
+from snnbook.report import claims, papers, tables
 from snnbook.report.blocks import Fragment, definitions, details, escape, required
+from snnbook.report.claims import Verdict
 from snnbook.report.records import RecordLike, ResultsLike, profiles, scale_note, unique
-from snnbook.report.tables import duration
+from snnbook.report.tables import Table, duration
 
+if TYPE_CHECKING:
+    from snnbook.experiments.results import Results
+
+PARAMETERS = ("profile", "seeds", "results", "jobs", "options")
 PACKAGES = ("snnbook", "torch", "numpy", "scipy", "tonic")
 ENVIRONMENT = {
     "machine": "Machine",
@@ -27,23 +34,99 @@ ENVIRONMENT = {
 STYLE = "border:1px solid var(--pst-color-border,currentColor);border-radius:.25rem;padding:.5rem 1rem;margin:1em 0"
 
 
+class Page:
+    """One page: `page = Page("stp/table2", globals())` in the notebook of that name.
+
+    It takes the five parameters that papermill sets, and from the notebook's header what the page reproduces, reads and
+    how long it takes. What it shows of records goes through `results`, so that the box at its foot names all of it.
+    Raises UserError for a notebook that is not there and for a parameter that is missing.
+    """
+
+    def __init__(self, name: str, parameters: Mapping[str, Any]):
+        self.header = headers.header(name)
+        for parameter in PARAMETERS:
+            if parameter not in parameters:
+                raise UserError(f"{name}: the parameter {parameter} is not set")
+        self.parameters = {parameter: parameters[parameter] for parameter in PARAMETERS}
+        self._results: dict[str, Results] = {}
+
+    @property
+    def reads(self) -> list[str]:
+        """The studies whose records the page reads, by its header."""
+        return [
+            study
+            for name in self.header.reads
+            for study in (claims.studies_read() if name == headers.CLAIMS else [name])
+        ]
+
+    def opening(self, about: str = "", paper: str = "") -> Fragment:
+        """At a glance: the paper, what of it the page reproduces, and how many minutes it takes.
+
+        about, paper: for a page that reproduces no table, figure or algorithm, what it is about and the letter of the
+        paper. Raises UserError where neither the header nor the arguments say it.
+        """
+        artefacts = [headers.artefacts()[name] for name in self.header.reproduces]
+        what = about or "; ".join(f"{artefact.title}, {artefact.about}" for artefact in artefacts)
+        letter = paper or (artefacts[0].paper if artefacts else "")
+        return opening(letter, what, self.header.minutes)
+
+    def results(self, study: str) -> Results:
+        """The records of a study, read once. Raises UserError for one that is not among the header's `reads`."""
+        if study not in self.reads:
+            raise unknown(f"study among the `reads` of {self.header.name}", study, self.reads or ["none"])
+        if study not in self._results:
+            from snnbook import experiments  # imports torch
+
+            self._results[study] = experiments.results(study, **self.parameters)
+        return self._results[study]
+
+    def board(self, paper: str | None = None) -> list[Verdict]:
+        """The verdicts on all claims, or on those of a paper, from the studies that the page reads."""
+        return claims.verdicts(self._studies(), paper=paper)
+
+    def judged(self, *claim_ids: str) -> list[Verdict]:
+        """The verdicts on these claims; by default on those whose page this is. Raises UserError if there are none."""
+        table = papers.claims()
+        chosen = claim_ids or tuple(table.loc[table["page"] == self.header.name, "id"])
+        if not chosen:
+            raise UserError(f"no claim is judged on {self.header.name}; see the column `page` of data/paper/claims.csv")
+        return claims.verdicts(self._studies(), chosen)
+
+    def verdicts(self, *claim_ids: str) -> Table:
+        """The verdicts of `judged` as a table."""
+        return tables.verdict_table(self.judged(*claim_ids), "Claims that rest on what this page shows")
+
+    def _studies(self) -> dict[str, ResultsLike]:
+        read = set(claims.studies_read())
+        return {study: self.results(study) for study in self.reads if study in read}
+
+    def box(self) -> Fragment:
+        """How the page was made, from the records that it read.
+
+        Raises UserError if a study of the header's `reads` was not read.
+        """
+        if unread := [study for study in self.reads if study not in self._results]:
+            raise UserError(f"{self.header.name} reads {', '.join(unread)} by its header, but did not")
+        return box(self._results.values(), self.header.name, self.parameters)
+
+
 def versions() -> dict[str, str]:
     """The versions of now: Python and the packages that results depend on."""
-    found = {"python": platform.python_version()}
+    by_package = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            by_package[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return by_package
 
 
 def seed_range(seeds: Iterable[int]) -> str:
     """`0-4` for an unbroken run, else `0, 2, 5`."""
-    found = sorted(set(seeds))
-    if len(found) > 2 and found == list(range(found[0], found[-1] + 1)):
-        return f"{found[0]}-{found[-1]}"
-    return ", ".join(map(str, found))
+    ordered = sorted(set(seeds))
+    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
+        return f"{ordered[0]}-{ordered[-1]}"
+    return ", ".join(map(str, ordered))
 
 
 def commands(notebook: str, parameters: Mapping[str, Any]) -> list[str]:
@@ -63,20 +146,10 @@ def commands(notebook: str, parameters: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _records(
-    results: ResultsLike | Iterable[ResultsLike] | Mapping[str, ResultsLike] | None,
-) -> list[RecordLike]:
-    if results is None:
-        return []
-    if isinstance(results, Mapping):
-        return unique(results.values())
-    return unique(results if isinstance(results, Iterable) else [results])
-
-
 def _environments(records: Sequence[RecordLike], key: str) -> list[str]:
     """The distinct values of a key of the records' environments."""
-    found = (r.environment.get(key) for r in records)
-    return sorted({str(value) for value in found if value is not None})
+    values = (r.environment.get(key) for r in records)
+    return sorted({str(value) for value in values if value is not None})
 
 
 def _version_rows(records: Sequence[RecordLike]) -> list[tuple[str, str, str]]:
@@ -94,13 +167,9 @@ def _aside(title: str, body: str) -> str:
     return f"{head}<p><strong>{escape(title)}</strong></p>{body}</aside>"
 
 
-def make_box(
-    results: ResultsLike | Iterable[ResultsLike] | Mapping[str, ResultsLike] | None,
-    notebook: str,
-    parameters: Mapping[str, Any],
-) -> Fragment:
-    """The box of a page, from the records that it shows (None: it shows none) and its parameters."""
-    records = _records(results)
+def box(studies: Iterable[ResultsLike], notebook: str, parameters: Mapping[str, Any]) -> Fragment:
+    """The box of a page, from the studies that it shows (none: it computes what it shows) and its parameters."""
+    records = unique(studies)
     lines: list[tuple[str, str]] = []
     profile = ", ".join(profiles(records)) or str(parameters.get("profile", "")) or "none"
     lines.append(("Profile", profile))
@@ -117,8 +186,8 @@ def make_box(
     else:
         lines.append(("Records", "none: this page computes what it shows"))
     for key, term in ENVIRONMENT.items():
-        if found := _environments(records, key):
-            lines.append((term, ", ".join(found)))
+        if values := _environments(records, key):
+            lines.append((term, ", ".join(values)))
     walls = [r.environment.get("wall_s") for r in records]
     if any(w is not None for w in walls):
         lines.append(("Training time, all records", duration(sum(w or 0 for w in walls))))
@@ -144,27 +213,16 @@ def make_box(
     return Fragment(_aside(title, html), "\n".join([f"**{title}**\n", *(f"- {line}" for line in text)]))
 
 
-def box(
-    results: ResultsLike | Iterable[ResultsLike] | Mapping[str, ResultsLike] | None,
-    notebook: str,
-    parameters: Mapping[str, Any],
-) -> None:
-    """Put the box on the page; see `make_box`."""
-    make_box(results, notebook, parameters).show()
+def opening(letter: str, what: str, minutes: float) -> Fragment:
+    """At a glance: the paper, what of it a page reproduces, and how many minutes it takes to read and run.
 
-
-def make_opening(paper: str, what: str, minutes: float) -> Fragment:
-    """At a glance: the paper, what of it this page reproduces, and how long it takes to read and run."""
-    found = papers.paper(paper)
+    Raises UserError for an unknown paper and where nothing is said.
+    """
+    paper = papers.paper(letter)
     what = required("what the page reproduces", what)
-    link = f' <a href="https://doi.org/{found.doi}">doi:{found.doi}</a>' if found.doi else ""
-    cited = f"{escape(found.authors)} ({found.year}). {escape(found.title)}. {escape(found.venue)}.{link}"
+    link = f' <a href="https://doi.org/{paper.doi}">doi:{paper.doi}</a>' if paper.doi else ""
+    cited = f"{escape(paper.authors)} ({paper.year}). {escape(paper.title)}. {escape(paper.venue)}.{link}"
     time = f"about {minutes:g} minute{'s' if minutes != 1 else ''}"
-    html = definitions([("Paper", f"{found.letter}: {cited}"), ("Reproduces", escape(what)), ("Takes", time)])
-    text = f"**At a glance**\n\n- Paper {found.letter}: {found.citation}\n- Reproduces: {what}\n- Takes: {time}"
+    html = definitions([("Paper", f"{paper.letter}: {cited}"), ("Reproduces", escape(what)), ("Takes", time)])
+    text = f"**At a glance**\n\n- Paper {paper.letter}: {paper.citation}\n- Reproduces: {what}\n- Takes: {time}"
     return Fragment(_aside("At a glance", html), text)
-
-
-def opening(paper: str, what: str, minutes: float) -> None:
-    """Put the opening on the page; see `make_opening`."""
-    make_opening(paper, what, minutes).show()

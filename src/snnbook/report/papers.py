@@ -98,7 +98,10 @@ def tables() -> list[tuple[str, str]]:
 
 
 def table(letter: str, number: str) -> pd.DataFrame:
-    """A printed table, one row per line of print. Columns: see `data/README.md`."""
+    """A printed table, one row per line of print. Columns: see `data/README.md`.
+
+    Raises UserError for an unknown paper or table.
+    """
     paper(letter)
     valid = [n for p, n in tables() if p == letter]
     if str(number) not in valid:
@@ -106,21 +109,34 @@ def table(letter: str, number: str) -> pd.DataFrame:
     return _read(f"{letter}_table{number}")
 
 
+def rows(letter: str, number: str, **where: object) -> pd.DataFrame:
+    """The rows of a printed table with these values: `rows("A", "5", variant="S+T", T=10)`.
+
+    Raises UserError for an unknown paper, table or column.
+    """
+    frame = table(letter, number)
+    for name, wanted in where.items():
+        _check_column(frame, letter, number, name)
+        frame = frame[frame[name] == wanted]
+    return frame
+
+
 def value(letter: str, number: str, column: str, **where: object) -> float:
     """One printed number: `value("A", "4", "acc", dataset="DVS128-Gesture", variant="S+T")`.
 
     NaN where the cell is empty. Raises UserError unless exactly one row fits.
     """
-    frame = table(letter, number)
-    for name in (column, *where):
-        if name not in frame.columns:
-            raise unknown(f"column of paper {letter} Table {number}", name, frame.columns)
-    for name, wanted in where.items():
-        frame = frame[frame[name] == wanted]
+    frame = rows(letter, number, **where)
+    _check_column(frame, letter, number, column)
     if len(frame) != 1:
-        asked = ", ".join(f"{k}={v!r}" for k, v in where.items())
-        raise UserError(f"paper {letter} Table {number} has {len(frame)} rows with {asked}; one is needed")
+        given = ", ".join(f"{k}={v!r}" for k, v in where.items())
+        raise UserError(f"paper {letter} Table {number} has {len(frame)} rows with {given}; one is needed")
     return float(frame[column].iloc[0])
+
+
+def _check_column(frame: pd.DataFrame, letter: str, number: str, name: str) -> None:
+    if name not in frame.columns:
+        raise unknown(f"column of paper {letter} Table {number}", name, frame.columns)
 
 
 def _of(frame: pd.DataFrame, letter: str | None) -> pd.DataFrame:
@@ -131,18 +147,13 @@ def _of(frame: pd.DataFrame, letter: str | None) -> pd.DataFrame:
 
 
 def claims(letter: str | None = None) -> pd.DataFrame:
-    """The claims in checkable form, of one paper or of all."""
+    """The claims in checkable form, of one paper or of all; `page` is the notebook on which a claim is judged."""
     return _of(_read("claims"), letter)
 
 
 def discrepancies(letter: str | None = None) -> pd.DataFrame:
     """Where a paper contradicts itself or another; grades E(rror), Q(uestionable), O(CR), I(nferred)."""
     return _of(_read("discrepancies"), letter)
-
-
-def hyperparameters(letter: str | None = None) -> pd.DataFrame:
-    """What the papers state about their settings, and what they leave out (`status`)."""
-    return _of(_read("hyperparameters"), letter)
 
 
 def claim_texts(ids: Iterable[str]) -> dict[str, str]:

@@ -11,14 +11,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
 from snnbook.errors import UserError, unknown
@@ -30,6 +33,7 @@ PALETTE = ("#2f7fb5", "#c44e00", "#00835f", "#b0548a", "#9a6a00", "#6b6b6b")
 MARKERS = ("o", "s", "^", "D", "v", "X")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 HATCHES = ("", "//", "..", "xx", "\\\\", "--")
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # numbers on a logarithmic axis without powers of ten
 FORMATS = {"svg": "image/svg+xml", "png": "image/png"}
 
 STYLE: Any = {
@@ -116,7 +120,10 @@ def show(fig: Figure, alt: str, caption: str, records: Iterable[RecordLike] | No
 
 
 def curve_with_band(ax: Axes, x: ArrayLike, values: ArrayLike, label: str, markevery: int | None = None) -> None:
-    """Mean over seeds of `values [seeds, x]` with a band of ± one sd (none for a single seed)."""
+    """Mean over seeds of `values [seeds, x]` against `x [x]`, with a band of ± one sd (none for a single seed).
+
+    Raises UserError for values of another shape.
+    """
     points, y = np.asarray(x), np.atleast_2d(np.asarray(values, dtype=float))
     if y.shape[1:] != points.shape:
         raise UserError(f"values must be [seeds, {len(points)}], got {list(y.shape)}")
@@ -128,7 +135,10 @@ def curve_with_band(ax: Axes, x: ArrayLike, values: ArrayLike, label: str, marke
 
 
 def weights_left(ax: Axes, arms: Mapping[str, Sequence[RecordLike]]) -> None:
-    """Per cent of the weights left in each layer, in order of execution; a curve over the seeds for each arm."""
+    """Per cent of the weights left in each layer, in order of execution; mean and sd over the seeds for each arm.
+
+    arms: label → records, one for each seed.
+    """
     for label, records in arms.items():
         left = [[100 * x["weights_alive"] / x["weights_total"] for x in r.layers] for r in records]
         curve_with_band(ax, range(1, len(left[0]) + 1), left, label)
@@ -139,22 +149,35 @@ def weights_left(ax: Axes, arms: Mapping[str, Sequence[RecordLike]]) -> None:
 
 
 def bars_with_points(ax: Axes, names: Sequence[str], values: Sequence[ArrayLike]) -> None:
-    """A bar at the mean of every group with one point per seed; bars differ by hatch as well as by colour."""
+    """A bar at the mean of every group with one point per seed; bars differ by hatch as well as by colour.
+
+    values: a group `[seeds]` for each name. Raises UserError for another number of groups.
+    """
+    import seaborn as sns  # takes a second to import
+
     if len(names) != len(values):
         raise UserError(f"{len(names)} names for {len(values)} groups of values")
-    for i, group in enumerate(values):
-        y = np.asarray(group, dtype=float)
-        colour = PALETTE[i % len(PALETTE)]
-        ax.bar(
-            i,
-            y.mean(),
-            color=colour,
-            alpha=0.35,
-            edgecolor=colour,
-            hatch=HATCHES[i % len(HATCHES)],
-            width=0.6,
-        )
-        spread = np.linspace(-0.12, 0.12, len(y)) if len(y) > 1 else np.zeros(1)
-        ax.plot(i + spread, y, linestyle="none", marker=MARKERS[i % len(MARKERS)], color=colour)
-    ax.set_xticks(range(len(names)), names)
+    groups = [(name, value) for name, group in zip(names, values, strict=True) for value in np.asarray(group, float)]
+    frame = pd.DataFrame(groups, columns=["group", "value"])
+    colours = dict(zip(names, cycle(PALETTE), strict=False))
+    look: Any = {"data": frame, "x": "group", "y": "value", "hue": "group", "palette": colours, "legend": False}
+    sns.barplot(**look, errorbar=None, width=0.6, alpha=0.35, saturation=1, ax=ax)
+    for bar, colour, hatch in zip(ax.patches, colours.values(), cycle(HATCHES), strict=False):
+        bar.set(edgecolor=colour, hatch=hatch)
+    sns.swarmplot(**look, size=5, ax=ax)
+    ax.set(xlabel="", ylabel="")
     ax.grid(axis="x", visible=False)
+
+
+def points_by_arm(ax: Axes, points: Mapping[str, tuple[ArrayLike, ArrayLike]], title: str = "") -> None:
+    """A point for each seed at (x, y) of every arm, with a legend; arms differ by marker as well as by colour.
+
+    points: arm → x `[seeds]`, y `[seeds]`. title: of the legend.
+    """
+    import seaborn as sns  # takes a second to import
+
+    frame = pd.concat([pd.DataFrame({"x": x, "y": y, "arm": arm}) for arm, (x, y) in points.items()])
+    look: Any = {"palette": PALETTE[: len(points)], "markers": list(MARKERS[: len(points)])}
+    sns.scatterplot(frame, x="x", y="y", hue="arm", style="arm", **look, s=36, alpha=0.85, linewidth=0, ax=ax)
+    ax.legend(title=title)
+    ax.set(xlabel="", ylabel="")

@@ -1,24 +1,17 @@
-"""What the report reads of a study: its records by label, their metrics by seed, and where they come from."""
+"""What the report reads of a study: its records by key, their metrics by seed, and where they come from."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-# The embedded and the real data sets, and the paper's data set whose part each plays.
-ROLES = {
-    "digits-clutter": "CIFAR10",
-    "digits-100": "CIFAR100",
-    "digits-dvs": "CIFAR10-DVS",
-    "arms-dvs": "DVS128-Gesture",
-    "cifar10": "CIFAR10",
-    "cifar100": "CIFAR100",
-    "cifar10_dvs": "CIFAR10-DVS",
-    "dvs128_gesture": "DVS128-Gesture",
-}
+from snnbook.errors import UserError
+
+if TYPE_CHECKING:
+    from snnbook.experiments.key import ByKey
 
 
 class RecordLike(Protocol):
@@ -45,10 +38,14 @@ class RecordLike(Protocol):
 
 
 class ResultsLike(Protocol):
-    """A study's records: label → one record per seed."""
+    """A study's results: its records by key, one for each seed, and the data sets that were run."""
 
     @property
-    def records(self) -> Mapping[Any, Sequence[Any]]: ...
+    def records(self) -> ByKey[Any]: ...
+    @property
+    def sets(self) -> list[str]: ...
+    def playing(self, dataset: str) -> str:
+        """The data set of the study that is a paper's, or stands in for it; UserError if there is none."""
 
 
 def number(value: Any) -> float:
@@ -58,7 +55,7 @@ def number(value: Any) -> float:
 
 def by_seed(records: Iterable[RecordLike], metric: str) -> dict[int, float]:
     """Seed → metric; NaN where a record lacks it."""
-    return {r.seed: number(r.metrics.get(metric)) for r in records}
+    return {r.seed: number(r.metrics[metric]) for r in records}
 
 
 def unique(studies: Iterable[ResultsLike]) -> list[RecordLike]:
@@ -71,16 +68,28 @@ def unique(studies: Iterable[ResultsLike]) -> list[RecordLike]:
     return list(seen.values())
 
 
-def arms(study: ResultsLike) -> Iterator[tuple[str, str, Sequence[RecordLike]]]:
-    """(data set, arm, records) of every label; a label without an arm is the dense network, `none`.
+def records_on(study: ResultsLike, data: str) -> list[RecordLike]:
+    """The records of a study on one data set, arm by arm."""
+    return [r for key, records in study.records.items() if key.data == data for r in records]
 
-    What follows the arm in a label is part of its name: `("arms-dvs", "S+T", "10")` is the arm `S+T 10`.
-    """
-    for label, records in study.records.items():
-        if not records:
+
+def record_of(records: Iterable[RecordLike], seed: int) -> RecordLike:
+    """The record of a seed. Raises UserError if there is none."""
+    for record in records:
+        if record.seed == seed:
+            return record
+    raise UserError(f"there is no record of seed {seed}")
+
+
+def played(study: ResultsLike, datasets: Iterable[str]) -> dict[str, str]:
+    """Data set of the study → the one of these papers' data sets that it is or stands in for."""
+    parts = {}
+    for dataset in datasets:
+        try:
+            parts[study.playing(dataset)] = dataset
+        except UserError:
             continue
-        arm = " ".join(map(str, filter(None, label[1:]))) if isinstance(label, tuple) else ""
-        yield records[0].trial["data"], "none" if arm in ("", "dense") else arm, records
+    return parts
 
 
 def profiles(records: Iterable[RecordLike]) -> list[str]:

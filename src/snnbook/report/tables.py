@@ -7,7 +7,7 @@ keyboard's focus. It sets no colours, so it follows the theme; what matters is s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from snnbook.errors import UserError
 from snnbook.report import papers
 from snnbook.report.blocks import Fragment, escape, required
 from snnbook.report.claims import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Comparison, Verdict
-from snnbook.report.records import ROLES, RecordLike, ResultsLike, by_seed, scale_note
-from snnbook.report.stats import mean_interval, mean_sd, paired
+from snnbook.report.records import RecordLike, ResultsLike, by_seed, played, with_scale
+from snnbook.report.stats import Interval, mean_interval, mean_sd, paired
 
 MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", NOT_TESTABLE: "–"}
 NONE = "–"
@@ -110,6 +110,16 @@ def mean_sd_text(values: Sequence[float], digits: int = 2) -> str:
     return f"{format_number(mean, digits)}{spread} ({len(values)})"
 
 
+def interval_text(interval: Interval, digits: int = 2) -> str:
+    """`0.52 [0.48, 0.57]`: an estimate with its interval; without it for a single seed."""
+    if not math.isfinite(interval.estimate):
+        return NONE
+    estimate = format_number(interval.estimate, digits)
+    if interval.n < 2:
+        return f"{estimate} (1 seed: no interval)"
+    return f"{estimate} [{format_number(interval.low, digits)}, {format_number(interval.high, digits)}]"
+
+
 def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2, relative: bool = False) -> str:
     """`+0.35 [−0.10, +0.80]`: the paired difference a - b over common seeds with its 95 % interval."""
     if relative:
@@ -144,68 +154,57 @@ def range_text(values: Iterable[float]) -> str:
     return f"{ordered[0]:g}" if ordered[0] == ordered[-1] else f"{ordered[0]:g} to {ordered[-1]:g}"
 
 
-def _where(label: Any) -> dict[str, object]:
-    data, arm = label
-    if data not in ROLES:
-        raise UserError(f"{data!r} stands in for no data set of a paper; say with where= which row is meant")
-    return {"dataset": ROLES[data], "variant": arm}
-
-
 def beside_print(
-    results: ResultsLike,
-    quantities: Sequence[Quantity],
-    caption: str,
-    paper: str = "A",
-    number: str = "4",
-    where: Callable[[Any], dict[str, object]] = _where,
-    baseline: Callable[[Any], Any] = lambda label: (label[0], "none"),
-    role: str = "",
+    study: ResultsLike, quantities: Sequence[Quantity], caption: str, number: str, paper: str = "A", data: str = ""
 ) -> Table:
-    """The printed table beside ours: one row per quantity and label, values and changes against the baseline.
+    """A printed table of an ablation beside ours: one row for each quantity and arm, with the change from `none`.
 
-    `where(label)` picks the printed row, `baseline(label)` names the label that changes are measured from. With `role`
-    only the labels that begin with it are shown, and the data are named in the caption instead of in every row.
+    A row is found in print by the data set that ours is or plays and by the variant that our arm is named after. With
+    `data` only this data set of the study is shown, and named in the caption instead of in every row.
+    Raises UserError where the printed table has no or several such rows.
     """
+    parts = played(study, papers.table(paper, number)["dataset"].unique())
     rows = []
-    chosen = {label: records for label, records in results.records.items() if role in ("", label[0])}
+    chosen = {key: records for key, records in study.records.items() if records and data in ("", key.data)}
     for q in quantities:
-        for label, records in chosen.items():
-            data = records[0].trial["data"] if records else label[0]
-            base = baseline(label)
-            ours, origin = (_by_seed(results, key, q) for key in (label, base))
-            printed = papers.value(paper, number, q.column, **where(label)) if q.column else math.nan
-            printed_base = papers.value(paper, number, q.column, **where(base)) if q.column else math.nan
+        for key, records in chosen.items():
+            if key.data not in parts:
+                raise UserError(f"{key.data!r} stands in for no data set of paper {paper}, Table {number}")
+            base = study.records[key.data, "none"]
+            ours, origin = (_scaled(found, q) for found in (records, base))
+            where = {"paper": paper, "number": number, "dataset": parts[key.data]}
+            printed, printed_base = (_printed(q, variant=arm, **where) for arm in (key.arm, "none"))
             change = printed - printed_base
             if q.relative and printed_base:
                 change *= 100 / printed_base
             unit = " %" if q.relative and math.isfinite(change) else ""
-            bare = label == base or not q.change
+            bare = key.arm == "none" or not q.change
+            digits = 1 if q.relative else q.digits
             rows.append(
                 {
                     "Quantity": q.title,
-                    "Data (paper → ours)": f"{ROLES[data]} → {data}" if data in ROLES else str(data),
-                    "Pruning": label[1],
+                    "Data (paper → ours)": f"{parts[key.data]} → {key.data}",
+                    "Pruning": key.arm,
                     f"Paper {paper}": format_number(printed, q.digits),
                     "Ours": mean_sd_text(list(ours.values()), q.digits),
-                    f"Paper {paper}, change": NONE
-                    if bare
-                    else format_number(change, 1 if q.relative else q.digits, True) + unit,
-                    "Ours, change": NONE
-                    if bare
-                    else change_text(ours, origin, 1 if q.relative else q.digits, q.relative),
+                    f"Paper {paper}, change": NONE if bare else format_number(change, digits, True) + unit,
+                    "Ours, change": NONE if bare else change_text(ours, origin, digits, q.relative),
                 }
             )
     frame = pd.DataFrame(rows)
-    if role:
+    if data:
         caption += f" Data: {frame.pop('Data (paper → ours)').iloc[0]}."
-    used: list[RecordLike] = [r for records in chosen.values() for r in records]
-    legend = "Ours: mean ± sd (number of seeds); change: paired over seeds, with its 95 % interval."
-    return Table(frame, " ".join(filter(None, [caption, legend, scale_note(used)])), row_headers=2 if role else 3)
+    used = [r for records in chosen.values() for r in records]
+    caption += " Ours: mean ± sd (number of seeds); change: paired over seeds, with its 95 % interval."
+    return Table(frame, with_scale(caption, used), row_headers=2 if data else 3)
 
 
-def _by_seed(results: ResultsLike, label: Any, q: Quantity) -> dict[int, float]:
-    found = by_seed(results.records.get(label, ()), q.metric)
-    return {seed: value * q.scale for seed, value in found.items()}
+def _printed(q: Quantity, paper: str, number: str, **where: object) -> float:
+    return papers.value(paper, number, q.column, **where) if q.column else math.nan
+
+
+def _scaled(records: Sequence[RecordLike], q: Quantity) -> dict[int, float]:
+    return {seed: value * q.scale for seed, value in by_seed(records, q.metric).items()}
 
 
 def mark(outcome: str) -> str:

@@ -97,11 +97,11 @@ def test_a_method_without_spikes_is_drawn_without_a_warning():
 
 def test_a_method_may_be_missing_on_a_set(quick):
     found = small()
-    for label in [label for label in found.records if label[:2] == ("digits-clutter", "lamp")]:
-        del found.records[label]
+    for key in [key for key in found.records if (key.data, key.arm) == ("digits-clutter", "lamp")]:
+        del found.records[key]
     for block in BLOCKS:
         Tags(block(found).html)
-    assert ladders.mean_ranks(ladders.scores(found, "sparsity"))["lamp"].n == 2
+    assert ladders.mean_ranks(ladders.scores(found, "weights"))["lamp"].n == 2
     assert "digits-clutter: not run here: lamp." in compare.limits(found).markdown
     assert "digits-clutter" not in set(method.standing(found, "lamp").markdown.split())
 
@@ -121,8 +121,8 @@ def test_the_change_of_order_is_said():
         },
         sets=("digits-dvs",),
     )
-    at = ladders.at_rung(found, "digits-dvs", "90 %")
-    assert at["sparsity"] == {"magnitude": 86, "lamp": 90, "random": 50}
+    at = ladders.at_level(found, "digits-dvs", "90 %")
+    assert at["weights"] == {"magnitude": 86, "lamp": 90, "random": 50}
     assert at["sops"] == pytest.approx({"magnitude": 86, "lamp": 85, "random": 50})
     assert compare.order_sentences(found).markdown == (
         "- digits-dvs, 90 %: 1 of 3 pairs of methods change places between equal weights and equal SOPs; "
@@ -145,7 +145,7 @@ def test_the_leaders_and_those_that_cannot_be_told_from_them():
         },
         sets=("digits-dvs",),
     )
-    text = compare.leaders(found, "sparsity").markdown
+    text = compare.leaders(found, "weights").markdown
     assert (
         "at 10.00 (weights left, %): magnitude comes first of 3 with 95.10 ± 0.10 (3) %; not separable from it: lamp."
         in text
@@ -155,8 +155,8 @@ def test_the_leaders_and_those_that_cannot_be_told_from_them():
 def test_every_arm_is_in_the_file():
     frame = compare.raw(small())
     assert len(frame) == 5 * 2 * 3
-    row = frame[(frame["method"] == "lamp") & (frame["rung"] == "99 %") & (frame["seed"] == 1)].iloc[0]
-    assert (row["accuracy"], row["sparsity"], row["sops"], row["family"]) == (85, 1, 20, "cut")
+    row = frame[(frame["method"] == "lamp") & (frame["level"] == "99 %") & (frame["seed"] == 1)].iloc[0]
+    assert (row["accuracy"], row["weights"], row["sops"], row["family"]) == (85, 1, 20, "cut")
     assert 'download="methods.csv"' in compare.everything(small()).html
 
 

@@ -6,6 +6,7 @@ import math
 
 from report_fakes import arm_metrics, compared, small
 
+from snnbook.experiments.key import Key
 from snnbook.report import ladders
 from snnbook.report.pages import cost, method
 
@@ -22,15 +23,16 @@ def test_epochs_and_seconds_count_the_start():
         },
         parent=12,
     )
-    role = "digits-dvs"
-    assert ladders.total_epochs(found, (role, "magnitude", "90 %")) == 20
-    assert ladders.total_epochs(found, (role, "set", "90 %")) == 20
-    assert ladders.seconds(found, (role, "magnitude", "90 %")) == dict.fromkeys((0, 1, 2), 25)
-    assert ladders.relative_seconds(found, role, "set") == dict.fromkeys((0, 1, 2), 2)  # 60 over the mean of 25 and 35
-    assert ladders.apart(found, (role, "imp", "whole"))
-    assert not ladders.apart(found, (role, "set", "90 %"))
-    assert ladders.ladder(found, role, "imp", "sparsity") == []
-    assert ladders.relative_seconds(found, role, "imp") == {}
+    assert ladders.total_epochs(found, Key("digits-dvs", "magnitude", "90 %")) == 20
+    assert ladders.total_epochs(found, Key("digits-dvs", "set", "90 %")) == 20
+    assert ladders.seconds(found, Key("digits-dvs", "magnitude", "90 %")) == dict.fromkeys((0, 1, 2), 25)
+    assert ladders.relative_seconds(found, "digits-dvs", "set") == dict.fromkeys(
+        (0, 1, 2), 2
+    )  # 60 over the mean of 25 and 35
+    assert ladders.trained_longer(found, Key("digits-dvs", "imp", "whole"))
+    assert not ladders.trained_longer(found, Key("digits-dvs", "set", "90 %"))
+    assert ladders.ladder(found, "digits-dvs", "imp", "weights") == []
+    assert ladders.relative_seconds(found, "digits-dvs", "imp") == {}
     text = cost.summary(found).markdown
     assert "digits-dvs, 8 epochs after a dense start of 12: magnitude." in text
     assert "digits-dvs, 20 epochs from scratch: set." in text
@@ -43,9 +45,8 @@ def test_epochs_and_seconds_count_the_start():
     assert "152 epochs" in method.standing(found, "imp").markdown
 
 
-def test_without_trials_only_the_epochs_of_a_record_are_known():
+def test_an_arm_without_records_has_no_epochs():
     found = small()
-    del found.study
-    assert ladders.total_epochs(found, ("digits-dvs", "lamp", "90 %")) == 8
-    assert math.isnan(ladders.total_epochs(found, ("digits-dvs", "none", "")))
+    assert ladders.total_epochs(found, Key("digits-dvs", "lamp", "90 %")) == 8
+    assert math.isnan(ladders.total_epochs(found, Key("digits-dvs", "none", "")))
     assert "from scratch" in cost.summary(found).markdown

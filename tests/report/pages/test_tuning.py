@@ -5,6 +5,7 @@ from __future__ import annotations
 from report_fakes import arm_metrics, compared
 from test_tables import Tags
 
+from snnbook.experiments.key import Key
 from snnbook.report.pages import tuning
 
 
@@ -18,7 +19,7 @@ def test_tuning_reads_the_validation_split_alone():
         sets=("digits-clutter",),
         seeds=(100,),
     )
-    used = {("digits-clutter", "lamp", "span 0.4")}
+    used = {Key("digits-clutter", "lamp", "span 0.4")}
     frame = tuning.candidates(found, used).frame
     assert frame["Validation accuracy, %"].tolist() == ["80.00", "81.50", "70.00"]
     assert frame["Mark"].tolist() == ["used", "best", "best"]

@@ -1,27 +1,28 @@
 """A verdict on every claim of the papers, reached by program from records.
 
-A claim is turned into quantities with a line each ("SOPs of S+T minus SOPs of S, below 0"). A quantity is
-computed once per seed, so that differences are paired, and its Student-t 95 % interval decides: on the
-claimed side of the line the claim holds, on the other side it fails, across the line it is undecided. With
-several data sets a claim holds if it holds on all and fails if it fails on any. Fewer than three seeds, or a
-number that is missing, decide nothing.
+A paper's claims are checked in a file of its own. A claim is turned into quantities with a line each ("SOPs of S+T
+minus SOPs of S, below 0"). A quantity is computed once per seed, so that differences are paired, and its Student-t 95 %
+interval decides: on the claimed side of the line the claim holds, on the other side it fails, across the line it is
+undecided. With several data sets a claim holds if it holds on all and fails if it fails on any. Fewer than three seeds,
+or a number that is missing, decide nothing.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from snnbook.errors import UserError, unknown
 from snnbook.report import papers
-from snnbook.report.claims import paper_a  # noqa: F401 (its tests register themselves)
 from snnbook.report.claims.judging import (
+    CHECKS,
     FAILS,
     HOLDS,
     NOT_TESTABLE,
     OUTCOMES,
-    READ,
-    TESTS,
+    STUDIES_READ,
     UNDECIDED,
     Comparison,
     NotTestable,
@@ -52,7 +53,7 @@ __all__ = [
 
 
 def _why_not(row: Mapping[str, Any]) -> str:
-    """Why a claim without a test is not testable here: the runs or the data that are missing."""
+    """Why a claim without a check is not testable here: the runs or the data that are missing."""
     methods = [m.strip() for m in str(row["methods"]).split(";")]
     if methods == ["analytic"] or methods == ["-"]:
         return f"a calculation of paper {row['paper']} ({row['source']}), not part of the runs so far"
@@ -65,8 +66,8 @@ def _why_not(row: Mapping[str, Any]) -> str:
 
 
 def testable() -> list[str]:
-    """The claims that have a test."""
-    return sorted(TESTS)
+    """The claims that have a check."""
+    return sorted(CHECKS)
 
 
 def verdict(claim: str, studies: Studies) -> Verdict:
@@ -77,17 +78,19 @@ def verdict(claim: str, studies: Studies) -> Verdict:
     table = papers.claims().set_index("id", drop=False)
     if claim not in table.index:
         raise unknown("claim", claim, table.index)
-    if claim not in TESTS:
+    if claim not in CHECKS:
         return Verdict(claim, NOT_TESTABLE, _why_not(table.loc[claim]))
     try:
-        return TESTS[claim](studies)
+        return CHECKS[claim](studies)
     except NotTestable as missing:
         return Verdict(claim, NOT_TESTABLE, str(missing))
 
 
-def studies_read() -> list[str]:
-    """The studies that any claim is tested on."""
-    return sorted(READ)
+def studies_read(claim: str | None = None) -> list[str]:
+    """The studies that the check of a claim reads, or that of any; none for a claim without a check."""
+    if claim is not None:
+        return list(STUDIES_READ.get(claim, ()))
+    return sorted({study for studies in STUDIES_READ.values() for study in studies})
 
 
 def verdicts(studies: Studies, claims: Iterable[str] | None = None, paper: str | None = None) -> list[Verdict]:
@@ -98,9 +101,9 @@ def verdicts(studies: Studies, claims: Iterable[str] | None = None, paper: str |
     return [verdict(name, studies) for name in names]
 
 
-def lines(found: Iterable[Verdict]) -> list[str]:
+def lines(board: Iterable[Verdict]) -> list[str]:
     """One plain line per claim that was tested, for a terminal."""
-    return [f"{v.claim}  {v.outcome:9}  {v.reason}" for v in found if v.outcome != NOT_TESTABLE]
+    return [f"{v.claim}  {v.outcome:9}  {v.reason}" for v in board if v.outcome != NOT_TESTABLE]
 
 
 def counts(board: Iterable[Verdict], paper: str | None = None) -> dict[str, int]:
@@ -109,3 +112,7 @@ def counts(board: Iterable[Verdict], paper: str | None = None) -> dict[str, int]
         papers.paper(paper)
     chosen = [v.outcome for v in board if paper is None or v.claim.startswith(f"{paper}-")]
     return {outcome: chosen.count(outcome) for outcome in OUTCOMES}
+
+
+for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)  # a file's checks enter themselves

@@ -1,4 +1,4 @@
-"""How a verdict is reached: parts of a claim, the line that each must keep to, and what follows for the whole."""
+"""How a verdict is reached: comparisons, the line that each must keep to, and what follows for the whole claim."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from snnbook.report.records import ROLES, RecordLike, ResultsLike, arms, stand_in
+from snnbook.errors import UserError
+from snnbook.report.records import RecordLike, ResultsLike, stand_in
 from snnbook.report.stats import Interval, mean_interval
 
 HOLDS, FAILS, UNDECIDED, NOT_TESTABLE = OUTCOMES = ("holds", "fails", "undecided", "not testable here")
 MIN_SEEDS = 3
 
-Studies = Mapping[str, ResultsLike]
-Arms = Mapping[str, Sequence[RecordLike]]
+Studies = Mapping[str, ResultsLike]  # name → results
+Arm = str | tuple[str, int]  # an arm, or an arm at a number of time steps where its study has several
+Arms = Mapping[Arm, Sequence[RecordLike]]  # of one data set
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One quantity of a claim on one data set; a `control` is shown but does not count."""
+    """One quantity of a claim on one data set, beside the line that the claim draws.
+
+    what: the quantity with its unit. line: such as `< 0`. estimate, low, high: the mean over `n` seeds and its 95 %
+    interval, NaN where there is no number. control: it is shown and does not count.
+    """
 
     what: str
     line: str
@@ -42,7 +48,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a program found about a claim. `estimate`, `low`, `high`, `n` are those of the deciding part."""
+    """What a program says of a claim.
+
+    outcome: one of OUTCOMES. estimate, low, high, n: those of the deciding comparison. stand_in: the data that were run
+    where these are not the paper's.
+    """
 
     claim: str
     outcome: str
@@ -76,7 +86,7 @@ def decide(interval: Interval, line: str) -> str:
 
 
 def comparison(what: str, values: Mapping[int, float], line: str, control: bool = False) -> Comparison:
-    """The part of a claim from its value per seed."""
+    """A comparison from the quantity's value for each seed, whose Student interval decides."""
     seeds = sorted(values)
     missing = [s for s in seeds if not math.isfinite(values[s])]
     if missing:
@@ -84,19 +94,19 @@ def comparison(what: str, values: Mapping[int, float], line: str, control: bool 
         return Comparison(
             what, line, UNDECIDED, math.nan, math.nan, math.nan, len(seeds) - len(missing), note, "", control
         )
-    found = mean_interval([values[s] for s in seeds])
-    outcome, note = decide(found, line), ""
-    if found.n < MIN_SEEDS:
+    mean = mean_interval([values[s] for s in seeds])
+    outcome, note = decide(mean, line), ""
+    if mean.n < MIN_SEEDS:
         outcome, note = UNDECIDED, f"{MIN_SEEDS} seeds are needed"
-    return Comparison(what, line, outcome, found.estimate, found.low, found.high, found.n, note, "", control)
+    return Comparison(what, line, outcome, mean.estimate, mean.low, mean.high, mean.n, note, "", control)
 
 
 def join(outcomes: Iterable[str]) -> str:
     """Holds if all hold, fails if any fails, else undecided."""
-    found = list(outcomes)
-    if FAILS in found:
+    outcomes = list(outcomes)
+    if FAILS in outcomes:
         return FAILS
-    return HOLDS if found and all(o == HOLDS for o in found) else UNDECIDED
+    return HOLDS if outcomes and all(outcome == HOLDS for outcome in outcomes) else UNDECIDED
 
 
 def _clearance(it: Comparison) -> float:
@@ -141,13 +151,13 @@ def conclude(
 
 def over(seeds: Iterable[int], value: Callable[[int], float]) -> dict[int, float]:
     """Seed → value, NaN where it divides by zero."""
-    found = {}
+    values = {}
     for seed in seeds:
         try:
-            found[seed] = value(seed)
+            values[seed] = value(seed)
         except ZeroDivisionError:
-            found[seed] = math.nan
-    return found
+            values[seed] = math.nan
+    return values
 
 
 def difference(a: Mapping[int, float], b: Mapping[int, float], of: Mapping[int, float] | None = None) -> dict:
@@ -156,62 +166,84 @@ def difference(a: Mapping[int, float], b: Mapping[int, float], of: Mapping[int, 
     return over(seeds, lambda s: a[s] - b[s] if of is None else 100 * (a[s] - b[s]) / of[s])
 
 
-# Claim → its function of the studies. Filled by the decorator below.
-TESTS: dict[str, Callable[[Studies], Verdict]] = {}
-READ: set[str] = set()  # the studies that these read
+# Claim → its check, a function of the studies, and the names of those that it reads. Filled by `enter`.
+CHECKS: dict[str, Callable[[Studies], Verdict]] = {}
+STUDIES_READ: dict[str, tuple[str, ...]] = {}
 Body = Callable[[Arms, str], Iterator[Comparison]]
 
 
 def claim(
     claim: str,
     studies: Sequence[str],
-    roles: Sequence[str],
-    needs: Sequence[str],
+    datasets: Sequence[str],
+    needs: Sequence[Arm],
     note: str = "",
-    curves: tuple = (),
+    curves: Sequence[str] = (),
 ) -> Callable[[Body], Body]:
-    """Register `body(arms of one data set, its role) → parts`, run once per data set that the claim names."""
+    """Enter `body(arms, dataset) → comparisons` as the check of a claim.
+
+    It runs once for each of the paper's `datasets`, on the study's own data set that is it or plays it, and gets the
+    records of that set by arm. `needs` are the arms and `curves` the curves that it cannot do without; of several
+    `studies` that have an arm the first counts. `note` is a sentence for the reason.
+    """
 
     def register(body: Body) -> Body:
-        READ.update(studies)
-
-        def test(found: Studies) -> Verdict:
-            at_hand = [found[name] for name in studies if name in found]
-            if not at_hand:
+        def check(at_hand: Studies) -> Verdict:
+            chosen = [at_hand[name] for name in studies if name in at_hand]
+            if not chosen:
                 raise NotTestable(f"needs the study {studies[0]}: snnbook run {studies[0]}")
-            parts: list[Comparison] = []
+            comparisons: list[Comparison] = []
             used: list[RecordLike] = []
-            for role in roles:
-                data, sets = arms_of(at_hand, role, curves)
-                lacking = [arm for arm in needs if arm not in sets]
-                if lacking:
-                    named = ", ".join("the dense network" if arm == "none" else arm for arm in lacking)
-                    what = f"no records of {named} on {data or f'a data set for {role}'}"
+            for dataset in datasets:
+                data, arms = arms_of(chosen, dataset, curves)
+                if lacking := [arm for arm in needs if arm not in arms]:
+                    what = f"no records of {', '.join(map(_named, lacking))} on {data or f'a data set for {dataset}'}"
                     what += f" with {' and '.join(curves)}" if curves else ""
-                    parts.append(Comparison("data", "> 0", UNDECIDED, math.nan, math.nan, math.nan, 0, what, data))
+                    comparisons.append(
+                        Comparison("data", "> 0", UNDECIDED, math.nan, math.nan, math.nan, 0, what, data)
+                    )
                     continue
-                used += [r for arm in needs for r in sets[arm]]
-                parts += [replace(part, data=data) for part in body(sets, role)]
+                used += [r for arm in needs for r in arms[arm]]
+                comparisons += [replace(one, data=data) for one in body(arms, dataset)]
             if not used:
-                raise NotTestable("; ".join(p.note for p in parts))
-            return conclude(claim, parts, used, [note] if note else [])
+                raise NotTestable("; ".join(one.note for one in comparisons))
+            return conclude(claim, comparisons, used, [note] if note else [])
 
-        TESTS[claim] = test
+        enter(claim, studies, check)
         return body
 
     return register
 
 
+def enter(claim: str, studies: Iterable[str], check: Callable[[Studies], Verdict]) -> None:
+    """Enter a check that `claim` does not fit: a function of all studies at hand, which may raise NotTestable."""
+    STUDIES_READ[claim] = tuple(studies)
+    CHECKS[claim] = check
+
+
+def _named(arm: Arm) -> str:
+    if isinstance(arm, tuple):
+        return f"{_named(arm[0])} at T = {arm[1]}"
+    return "the dense network" if arm == "none" else arm
+
+
 def arms_of(
-    studies: Sequence[ResultsLike], role: str, curves: tuple[str, ...]
-) -> tuple[str, dict[str, Sequence[RecordLike]]]:
-    """The records for the role by arm, each from the first study that has it with the needed curves."""
+    studies: Sequence[ResultsLike], dataset: str, curves: Sequence[str]
+) -> tuple[str, dict[Arm, Sequence[RecordLike]]]:
+    """The data set that is the paper's `dataset` or plays it ("" if none was run), and its records by arm.
+
+    An arm is taken from the first study that has it with all `curves`. The network that is not pruned is the arm
+    `none`, whatever its study calls it. Arms with levels are left out.
+    """
     name = ""
-    sets: dict[str, Sequence[RecordLike]] = {}
+    arms: dict[Arm, Sequence[RecordLike]] = {}
     for study in studies:
-        for data, arm, records in arms(study):
-            if ROLES.get(data) == role:
-                name = data
-                if all(curve in r.curves for curve in curves for r in records):
-                    sets.setdefault(arm, records)
-    return name, sets
+        try:
+            name = study.playing(dataset)
+        except UserError:
+            continue
+        for key, records in study.records.items():
+            if key.data == name and not key.level and records and all(c in r.curves for c in curves for r in records):
+                arm = "none" if key.arm == "dense" else key.arm
+                arms.setdefault((arm, key.T) if key.T else arm, records)
+    return name, arms

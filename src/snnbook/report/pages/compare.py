@@ -14,7 +14,7 @@ from snnbook.pruning.registry import FAMILIES
 from snnbook.report import arms, ladders, look, plots
 from snnbook.report.blocks import Fragment, details, listed, sentences
 from snnbook.report.ladders import DENSE, REFERENCE
-from snnbook.report.records import ResultsLike, number, unique, with_scale
+from snnbook.report.records import ResultsLike, number, records_on, unique, with_scale
 from snnbook.report.stats import mean_interval
 from snnbook.report.tables import NONE, Table, format_number, mean_sd_text, range_text
 
@@ -28,26 +28,26 @@ def _families(study: ResultsLike) -> dict[str, list[str]]:
 
 def by_family(study: ResultsLike, axis: str) -> plots.Picture:
     """Accuracy on one axis: a row of panels for each family, a column for each set."""
-    families, roles = _families(study), ladders.roles(study)
+    families, sets = _families(study), study.sets
     fig, grid = plots.subplots(
-        len(families), len(roles), figsize=(9, 2.3 * len(families)), squeeze=False, sharex="col", sharey="col"
+        len(families), len(sets), figsize=(9, 2.3 * len(families)), squeeze=False, sharex="col", sharey="col"
     )
     for (name, members), row in zip(families.items(), grid, strict=True):
-        for ax, role in zip(row, roles, strict=True):
-            look.background(ax, study, role, axis, members)
+        for ax, data in zip(row, sets, strict=True):
+            look.background(ax, study, data, axis, members)
             for i, method in enumerate(members):
                 style = {"color": plots.PALETTE[i % 6], "marker": plots.MARKERS[i % 6], "ls": plots.LINES[i % 6]}
-                ax.plot(*look.path(ladders.ladder(study, role, method, axis)), label=method, **style)
+                ax.plot(*look.path(ladders.ladder(study, data, method, axis)), label=method, **style)
         row[0].set_ylabel("accuracy, %")
         row[0].set_title(name, loc="left", fontsize=11)
         row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
-    for column, role in zip(grid.T, roles, strict=True):
-        look.stretch(column[0], look.lowest(study, role))
+    for column, data in zip(grid.T, sets, strict=True):
+        look.stretch(column[0], look.lowest(study, data))
         look.logarithmic(column[0], axis)
         for ax in column[:-1]:
             ax.set_xlabel("")
         column[-1].set_xlabel(ladders.axis(axis).title)
-        column[0].set_title(role)
+        column[0].set_title(data)
     about = ladders.axis(axis)
     told = "; ".join(f"{name}: {', '.join(members)}" for name, members in families.items())
     return plots.picture(
@@ -65,12 +65,12 @@ def by_family(study: ResultsLike, axis: str) -> plots.Picture:
 
 def fronts(study: ResultsLike) -> plots.Picture:
     """All points on the three axes, with the front of those that nothing beats."""
-    roles = ladders.roles(study)
-    fig, grid = plots.subplots(len(ladders.AXES), len(roles), figsize=(9, 9.5), squeeze=False)
+    sets = study.sets
+    fig, grid = plots.subplots(len(ladders.AXES), len(sets), figsize=(9, 9.5), squeeze=False)
     for row, axis in zip(grid, ladders.AXES, strict=True):
-        for ax, role in zip(row, roles, strict=True):
+        for ax, data in zip(row, sets, strict=True):
             for name, members in _families(study).items():
-                found = [look.path(ladders.ladder(study, role, m, axis)) for m in members]
+                found = [look.path(ladders.ladder(study, data, m, axis)) for m in members]
                 spent, reached = ([value for f in found for value in f[i]] for i in (0, 1))
                 ax.plot(
                     spent,
@@ -81,17 +81,17 @@ def fronts(study: ResultsLike) -> plots.Picture:
                     alpha=0.75,
                     ls="none",
                 )
-            best = [(*p.mean, m) for m, p in ladders.front(study, role, axis) if p.mean[0] > 0]
+            best = [(*p.mean, m) for m, p in ladders.front(study, data, axis) if p.mean[0] > 0]
             steps = {"where": "post", "color": plots.INK, "lw": 1, "ls": "-", "marker": ""}
             ax.step([x for x, *_ in best], [y for _, y, _ in best], **steps)
             for x, y, method in best:
                 ax.annotate(method, (x, y), (0, 5), textcoords="offset points", fontsize=7, ha="center")
-            look.dense_level(ax, study, role)
-            look.stretch(ax, look.lowest(study, role))
+            look.dense_level(ax, study, data)
+            look.stretch(ax, look.lowest(study, data))
             look.logarithmic(ax, axis)
         row[0].set_ylabel("test accuracy, %")
-    for ax, role in zip(grid[0], roles, strict=True):
-        ax.set_title(role)
+    for ax, data in zip(grid[0], sets, strict=True):
+        ax.set_title(data)
     fig.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     return plots.picture(
         fig,
@@ -106,26 +106,26 @@ def fronts(study: ResultsLike) -> plots.Picture:
 def front_sentences(study: ResultsLike, axis: str) -> list[str]:
     """Which methods are on the front of an axis, in words."""
     lines = []
-    for role in ladders.roles(study):
-        found = list(dict.fromkeys(method for method, _ in ladders.front(study, role, axis)))
+    for data in study.sets:
+        found = list(dict.fromkeys(method for method, _ in ladders.front(study, data, axis)))
         if found:
-            lines.append(f"{role}, front by {ladders.axis(axis).short}: {listed(found)} (from cheap to dear).")
+            lines.append(f"{data}, front by {ladders.axis(axis).short}: {listed(found)} (from cheap to dear).")
     return lines
 
 
 def front_table(study: ResultsLike) -> Table:
-    """How often each method is on a front: rungs on it, by set and axis."""
+    """How often each method is on a front: levels on it, by set and axis."""
     rows = []
-    columns = [(role, axis) for role in ladders.roles(study) for axis in ladders.AXES]
-    found = {(role, axis): [m for m, _ in ladders.front(study, role, axis)] for role, axis in columns}
+    columns = [(data, axis) for data in study.sets for axis in ladders.AXES]
+    found = {(data, axis): [m for m, _ in ladders.front(study, data, axis)] for data, axis in columns}
     for method in ladders.methods(study):
-        counts = {f"{role}: {ladders.AXES[axis].short}": found[role, axis].count(method) for role, axis in columns}
+        counts = {f"{data}: {ladders.AXES[axis].short}": found[data, axis].count(method) for data, axis in columns}
         if any(counts.values()):
             rows.append(
                 {"Method": method, "Family": look.family(method)} | {k: str(v or NONE) for k, v in counts.items()}
             )
     rows.sort(key=lambda row: -sum(int(v) for k, v in row.items() if ":" in k and v != NONE))
-    caption = "Rungs of each method on the Pareto front; methods that are on none are left out."
+    caption = "Levels of each method on the Pareto front; methods that are on none are left out."
     return Table(pd.DataFrame(rows), with_scale(caption, unique([study])))
 
 
@@ -134,20 +134,20 @@ def front_table(study: ResultsLike) -> Table:
 
 def slopes(study: ResultsLike) -> plots.Picture:
     """Ranks at equal weights, at equal connections and at equal SOPs, a line for each method."""
-    roles = ladders.roles(study)
-    fig, axes = plots.subplots(1, len(roles), figsize=(4.6 * max(2, len(roles)), 6.2), squeeze=False)
+    sets = study.sets
+    fig, axes = plots.subplots(1, len(sets), figsize=(4.6 * max(2, len(sets)), 6.2), squeeze=False)
     told = []
-    for ax, role in zip(axes[0], roles, strict=True):
-        rung = ladders.fullest_rung(study, role)
-        by_axis = [ladders.ranks(found) for found in ladders.at_rung(study, role, rung).values()]
+    for ax, data in zip(axes[0], sets, strict=True):
+        level = ladders.fullest_level(study, data)
+        by_axis = [ladders.ranks(found) for found in ladders.at_level(study, data, level).values()]
         for method in by_axis[0]:
             line = [ranks[method] for ranks in by_axis]
             ax.plot(range(len(line)), line, marker="o", ls="-", color=look.colour(method), lw=1.4)
             for x, side, where in ((0, -0.08, "right"), (len(line) - 1, 0.08, "left")):
                 ax.text(x + side, line[x], method, ha=where, va="center", fontsize=8, color=look.colour(method))
-            told.append(f"{role} {method}: {', '.join(f'{rank:g}' for rank in line)}")
+            told.append(f"{data} {method}: {', '.join(f'{rank:g}' for rank in line)}")
         ax.set_xticks(range(len(ladders.AXES)), [f"equal\n{about.short}" for about in ladders.AXES.values()])
-        ax.set(title=f"{role}, at {rung}" if rung else role, xlim=(-1.1, len(ladders.AXES) + 0.1), ylabel="rank")
+        ax.set(title=f"{data}, at {level}" if level else data, xlim=(-1.1, len(ladders.AXES) + 0.1), ylabel="rank")
         ax.set_ylim(max([len(by_axis[0]), 1]) + 0.6, 0.4)
         ax.yaxis.set_major_locator(plots.plt.MaxNLocator(integer=True, min_n_ticks=1))
         ax.grid(axis="y", visible=False)
@@ -157,19 +157,19 @@ def slopes(study: ResultsLike) -> plots.Picture:
         + ("; ".join(told) or "There are not two methods with a value on all axes")
         + ".",
         caption="Rank in accuracy (1 = most accurate) among networks with as many weights, connections, or SOPs. The "
-        "budget on each axis is what the middle method spends at the named rung; only methods whose ladders reach it "
+        "budget on each axis is what the middle method spends at the named level; only methods whose ladders reach it "
         "on all three axes have a line. Colours are by family.",
         records=unique([study]),
     )
 
 
 def order_table(study: ResultsLike) -> Table:
-    """How much the order of the methods changes between two axes, for every rung and set."""
+    """How much the order of the methods changes between two axes, for every level and set."""
     rows = []
-    for role in ladders.roles(study):
-        for rung in ladders.budgets(study, role, "sparsity"):
-            found = ladders.at_rung(study, role, rung)
-            row = {"Data": role, "Budget": rung, "Methods": str(len(found["sparsity"]))}
+    for data in study.sets:
+        for level in ladders.budgets(study, data, "weights"):
+            found = ladders.at_level(study, data, level)
+            row = {"Data": data, "Budget": level, "Methods": str(len(found["weights"]))}
             for one, two in combinations(ladders.AXES, 2):
                 turned = ladders.change(found[one], found[two])
                 text = f"{format_number(turned.tau, 2)} ({turned.turned} of {turned.pairs})" if turned.pairs else NONE
@@ -185,25 +185,24 @@ def order_table(study: ResultsLike) -> Table:
 def order_sentences(study: ResultsLike) -> Fragment:
     """What the change of order comes to, in words."""
     lines = []
-    for role in ladders.roles(study):
-        rung = ladders.fullest_rung(study, role)
-        found = ladders.at_rung(study, role, rung)
-        turned = ladders.change(found["sparsity"], found["sops"])
+    for data in study.sets:
+        level = ladders.fullest_level(study, data)
+        found = ladders.at_level(study, data, level)
+        turned = ladders.change(found["weights"], found["sops"])
         if not turned.pairs:
-            lines.append(f"{role}: there are not two methods that can be compared on all axes.")
+            lines.append(f"{data}: there are not two methods that can be compared on all axes.")
             continue
-        before, after = ladders.ranks(found["sparsity"]), ladders.ranks(found["sops"])
+        before, after = ladders.ranks(found["weights"]), ladders.ranks(found["sops"])
         text = (
-            f"{role}, {rung}: {turned.turned} of {turned.pairs} pairs of methods change places between equal weights "
+            f"{data}, {level}: {turned.turned} of {turned.pairs} pairs of methods change places between equal weights "
         )
         text += "and equal SOPs"
-        moves = {m: before[m] - after[m] for m in before}
-        for verb, method in (
-            ("climbs", max(moves, key=lambda m: moves[m])),
-            ("falls", min(moves, key=lambda m: moves[m])),
-        ):
-            if moves[method] * (1 if verb == "climbs" else -1) > 0:
-                text += f"; {method} {verb} most, from rank {before[method]:g} to {after[method]:g}"
+        climbed = {m: before[m] - after[m] for m in before}
+        for verb, most in (("climb", max(climbed.values())), ("fall", min(climbed.values()))):
+            movers = [m for m in climbed if most and climbed[m] == most and (most > 0) == (verb == "climb")]
+            if movers:
+                places = listed([f"{before[m]:g} to {after[m]:g}" for m in movers])
+                text += f"; {listed(movers)} {verb}{'s' if len(movers) == 1 else ''} most, from rank {places}"
         lines.append(f"{text}.")
     return sentences(lines)
 
@@ -211,15 +210,15 @@ def order_sentences(study: ResultsLike) -> Fragment:
 def leaders(study: ResultsLike, axis: str) -> Fragment:
     """The most accurate method at each budget, and those that the paired interval cannot tell from it."""
     lines = []
-    for role in ladders.roles(study):
-        for rung, budget in ladders.budgets(study, role, axis).items():
-            found = {m: v[0] for m, v in ladders.scores(study, axis, role, rung).items() if np.isfinite(v).all()}
+    for data in study.sets:
+        for level, budget in ladders.budgets(study, data, axis).items():
+            found = {m: v[0] for m, v in ladders.scores(study, axis, data, level).items() if np.isfinite(v).all()}
             if not found:
                 continue
             first = max(found, key=lambda m: float(found[m].mean()))
             like = [m for m in found if m != first and not mean_interval(found[first] - found[m]).low > 0]
             about = ladders.axis(axis)
-            text = f"{role}, at {format_number(budget, about.digits)} ({about.title}): {first} comes first of "
+            text = f"{data}, at {format_number(budget, about.digits)} ({about.title}): {first} comes first of "
             text += f"{len(found)} with {mean_sd_text(list(found[first]))} %"
             if len(like) > 6:
                 like = [*like[:6], f"{len(like) - 6} more"]
@@ -230,7 +229,7 @@ def leaders(study: ResultsLike, axis: str) -> Fragment:
 def rank_picture(study: ResultsLike) -> plots.Picture:
     """Mean ranks with their intervals on the three axes."""
     found = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
-    order = _by_rank(found["sparsity"])
+    order = _by_rank(found["weights"])
     fig, axes = plots.subplots(1, len(found), figsize=(9, 0.6 + 0.28 * max(4, len(order))), sharey=True)
     for ax, (axis, ranked) in zip(axes, found.items(), strict=True):
         for i, method in enumerate(order):
@@ -259,7 +258,7 @@ def rank_table(study: ResultsLike) -> Table:
     """Mean ranks, their intervals, and the number of budgets that they stand on."""
     found = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
     rows = []
-    for method in _by_rank(found["sparsity"]):
+    for method in _by_rank(found["weights"]):
         row = {"Method": method, "Family": look.family(method)}
         for axis, ranked in found.items():
             r = ranked[method]
@@ -278,12 +277,12 @@ def rank_table(study: ResultsLike) -> Table:
 def everything(study: ResultsLike) -> Fragment:
     """Every arm: a folded table for each set, and all of them as a file."""
     blocks = []
-    for role in ladders.roles(study):
-        found = [label for m in (DENSE, *ladders.methods(study)) for label in ladders.labels(study, role, m)]
+    for data in study.sets:
+        found = [key for m in (DENSE, *ladders.methods(study)) for key in ladders.keys(study, data, m)]
         frame = arms.rows(study, found).drop(columns="Data")
-        records = [r for label in found for r in study.records[label]]
-        shown = Table(frame, with_scale(f"Every arm on {role}: mean ± sd (number of seeds).", records), 2)
-        title = f"{role}: {len(found)} arms"
+        records = [r for key in found for r in study.records[key]]
+        shown = Table(frame, with_scale(f"Every arm on {data}: mean ± sd (number of seeds).", records), 2)
+        title = f"{data}: {len(found)} arms"
         blocks.append(Fragment(details(title, shown.html), f"{title}\n\n{shown.markdown}"))
     text = raw(study).to_csv(index=False)
     link = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
@@ -295,18 +294,18 @@ def raw(study: ResultsLike) -> pd.DataFrame:
     """A row for each arm and seed, in numbers."""
     return pd.DataFrame(
         {
-            "data": label[0],
-            "method": label[1],
-            "family": look.family(label[1]),
-            "rung": label[2],
+            "data": key.data,
+            "method": key.arm,
+            "family": look.family(key.arm),
+            "level": key.level,
             "seed": r.seed,
-            "accuracy": number(r.metrics.get("top1")),
+            "accuracy": number(r.metrics["top1"]),
             **{axis: about.of(r.metrics) for axis, about in ladders.AXES.items()},
-            "epochs": ladders.total_epochs(study, label),
-            "cpu_seconds": ladders.seconds(study, label)[r.seed],
+            "epochs": ladders.total_epochs(study, key),
+            "cpu_seconds": ladders.seconds(study, key)[r.seed],
             "id": r.id,
         }
-        for label, records in study.records.items()
+        for key, records in study.records.items()
         for r in records
     )
 
@@ -314,37 +313,37 @@ def raw(study: ResultsLike) -> pd.DataFrame:
 def limits(study: ResultsLike) -> Fragment:
     """What the records themselves say against reading too much into them."""
     lines = []
-    for role in ladders.roles(study):
-        records = [r for label, found in study.records.items() if label[0] == role for r in found]
-        tested = {number(r.metrics.get("samples_test")) for r in records} - {math.nan}
+    for data in study.sets:
+        records = records_on(study, data)
+        tested = {number(r.metrics["samples_test"]) for r in records} - {math.nan}
         if tested and all(map(math.isfinite, tested)):
             one = 100 / min(tested)
-            lines.append(f"{role}: {range_text(tested)} test samples, so that one of them is {one:.2g} points.")
-        shortest = min((p.mean[0] for p in ladders.ladder(study, role, REFERENCE, "sparsity")), default=math.nan)
+            lines.append(f"{data}: {range_text(tested)} test samples, so that one of them is {one:.2g} points.")
+        shortest = min((p.mean[0] for p in ladders.ladder(study, data, REFERENCE, "weights")), default=math.nan)
         ends = {
             m: min(p.mean[0] for p in points)
-            for m in ladders.methods(study, role)
-            if (points := ladders.ladder(study, role, m, "sparsity"))
+            for m in ladders.methods(study, data)
+            if (points := ladders.ladder(study, data, m, "weights"))
         }
         short = [f"{m} ({end:.3g} %)" for m, end in ends.items() if end > shortest * (1 + ladders.SLACK)]
         if short:
             lines.append(
-                f"{role}: ladders that end before {REFERENCE}'s {shortest:.3g} % of the weights: {listed(short)}."
+                f"{data}: ladders that end before {REFERENCE}'s {shortest:.3g} % of the weights: {listed(short)}."
             )
         chance = {
-            " ".join(label[1:]).strip()
-            for label, found in study.records.items()
-            if label[0] == role and any(_at_chance(r.metrics) for r in found)
+            f"{key.arm} {key.level}".strip()
+            for key, found in study.records.items()
+            if key.data == data and any(_at_chance(r.metrics) for r in found)
         }
         if chance:
-            lines.append(f"{role}: arms with a network that guesses, for at least one seed: {listed(sorted(chance))}.")
+            lines.append(f"{data}: arms with a network that guesses, for at least one seed: {listed(sorted(chance))}.")
         absent = [m for m in ladders.methods(study) if m not in ends]
         if absent:
-            lines.append(f"{role}: not run here: {listed(absent)}.")
+            lines.append(f"{data}: not run here: {listed(absent)}.")
     return sentences(lines or ["There are no records."])
 
 
 def _at_chance(metrics: ladders.Metrics) -> bool:
     """Whether an accuracy is within three standard deviations of guessing."""
-    chance, n = number(metrics.get("chance")) / 100, number(metrics.get("samples_test"))
-    return number(metrics.get("top1")) / 100 <= chance + 3 * math.sqrt(chance * (1 - chance) / n)
+    chance, n = number(metrics["chance"]) / 100, number(metrics["samples_test"])
+    return number(metrics["top1"]) / 100 <= chance + 3 * math.sqrt(chance * (1 - chance) / n)

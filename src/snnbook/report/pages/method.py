@@ -3,55 +3,61 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snnbook.errors import unknown
 from snnbook.report import arms, ladders, look, plots
 from snnbook.report.blocks import Fragment, sentences, stacked
-from snnbook.report.ladders import REFERENCE, Label
+from snnbook.report.ladders import REFERENCE
 from snnbook.report.records import ResultsLike, unique, with_scale
 from snnbook.report.tables import NONE, Table
 
+if TYPE_CHECKING:
+    from snnbook.experiments.key import Key
+
 
 def _table(study: ResultsLike, name: str) -> Table:
-    found = [label for role in ladders.roles(study) for label in ladders.labels(study, role, name)]
+    found = [key for data in study.sets for key in ladders.keys(study, data, name)]
     frame = arms.rows(study, found).drop(columns="Method")
     caption = f"{name} on its ladder: mean ± sd (number of seeds)."
     if name != REFERENCE:
         column = f"minus {REFERENCE} at equal weights [95 % interval]"
-        frame.insert(3, column, [arms.against_reference(study, label) for label in found])
+        frame.insert(3, column, [arms.against_reference(study, key) for key in found])
         caption += (
-            f" The difference in accuracy to {REFERENCE} is paired over the seeds and read off between its rungs; "
+            f" The difference in accuracy to {REFERENCE} is paired over the seeds and read off between its levels; "
             f"{NONE}: it has none with as many weights."
         )
-    records = [r for label in found for r in study.records[label]]
+    records = [r for key in found for r in study.records[key]]
     return Table(frame, with_scale(caption, records), row_headers=2)
 
 
 def _picture(study: ResultsLike, name: str) -> plots.Picture:
-    roles = [role for role in ladders.roles(study) if ladders.labels(study, role, name)]
-    axes = ("sparsity", "sops")
-    fig, grid = plots.subplots(len(axes), len(roles), figsize=(4.5 * max(2, len(roles)), 6), squeeze=False)
+    sets = [data for data in study.sets if ladders.keys(study, data, name)]
+    axes = ("weights", "sops")
+    fig, grid = plots.subplots(len(axes), len(sets), figsize=(4.5 * max(2, len(sets)), 6), squeeze=False)
     ink = look.colour(name)
     for row, axis in zip(grid, axes, strict=True):
-        for ax, role in zip(row, roles, strict=True):
-            look.background(ax, study, role, axis, [name])
-            ax.plot(*look.path(ladders.ladder(study, role, name, axis)), "-", color=ink, lw=2)
-            for label in ladders.labels(study, role, name):
-                p = ladders.point(study.records[label], axis, label[2])
-                (x, y), longer = p.mean, ladders.apart(study, label)
+        for ax, data in zip(row, sets, strict=True):
+            look.background(ax, study, data, axis, [name])
+            ax.plot(*look.path(ladders.ladder(study, data, name, axis)), "-", color=ink, lw=2)
+            for key in ladders.keys(study, data, name):
+                p = ladders.point(study.records[key], axis, key.level)
+                (x, y), longer = p.mean, ladders.trained_longer(study, key)
                 if x > 0 and math.isfinite(y):
                     sd = float(np.std(list(p.y.values()), ddof=1)) if len(p.y) > 1 else 0.0
                     ax.errorbar(x, y, sd, fmt="s" if longer else "o", color=ink, mfc="none" if longer else ink, ms=6)
-            look.stretch(ax, look.lowest(study, role))
+            look.stretch(ax, look.lowest(study, data))
             look.logarithmic(ax, axis)
         row[0].set_ylabel("test accuracy, %")
-    for ax, role in zip(grid[0], roles, strict=True):
-        ax.set_title(role)
-    found = [label for role in roles for label in ladders.labels(study, role, name)]
-    told = "; ".join(_told(study, label) for label in found)
-    note = " Hollow square: more epochs than the others." if any(ladders.apart(study, x) for x in found) else ""
+    for ax, data in zip(grid[0], sets, strict=True):
+        ax.set_title(data)
+    found = [key for data in sets for key in ladders.keys(study, data, name)]
+    told = "; ".join(_told(study, key) for key in found)
+    note = (
+        " Hollow square: more epochs than the others." if any(ladders.trained_longer(study, x) for x in found) else ""
+    )
     return plots.picture(
         fig,
         alt=f"Test accuracy of {name} against weights left and against synaptic operations, the other methods behind "
@@ -62,11 +68,11 @@ def _picture(study: ResultsLike, name: str) -> plots.Picture:
     )
 
 
-def _told(study: ResultsLike, label: Label) -> str:
-    records = study.records[label]
-    (left, accuracy), (sops, _) = (ladders.point(records, axis).mean for axis in ("sparsity", "sops"))
+def _told(study: ResultsLike, key: Key) -> str:
+    records = study.records[key]
+    (left, accuracy), (sops, _) = (ladders.point(records, axis).mean for axis in ("weights", "sops"))
     spent = f"{left:.3g} percent of the weights and {sops:.3g} thousand SOPs"
-    return f"{label[0]}, {label[2]}: {accuracy:.1f} percent with {spent}"
+    return f"{key.data}, {key.level}: {accuracy:.1f} percent with {spent}"
 
 
 def _places(study: ResultsLike, name: str) -> list[str]:

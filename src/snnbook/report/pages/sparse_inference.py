@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
 from snnbook.report import plots
 from snnbook.report.benchmarks import (
@@ -39,8 +38,6 @@ FLOAT32 = (DENSE, DENSE_LAST)  # the same layer in two layouts in memory
 OTHERS = (DENSE_BF16, DENSE_INT8, CSR)
 LEVEL = "98 %"  # at which the methods are listed
 
-PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # no powers of ten
-
 
 def _times(bench: Bench) -> dict[tuple[str, str], float]:
     return {(c["case"], c["variant"]): c["time"] for c in bench["cells"]}
@@ -59,7 +56,7 @@ def _logarithmic(ax: Axes, x: str, y: str) -> None:
     """Logarithmic axes with plain numbers, and the legend beside them."""
     ax.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PLAIN)
+        axis.set_major_formatter(plots.PLAIN)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
@@ -246,8 +243,8 @@ def predict(bench: Bench) -> Fragment:
             rho = f"rank correlation {spearmanr(x, y).statistic:.2f}, " if len(own) > 2 else ""
             told.append(f"{name}, {kind}: {rho}{_few(min(each))} to {_few(max(each))} ns for a SOP")
         ax.set(xscale="log", yscale="log", xlabel="SOPs per sample", title=name)
-        ax.yaxis.set_major_formatter(PLAIN)
-        ax.yaxis.set_minor_formatter(PLAIN)
+        ax.yaxis.set_major_formatter(plots.PLAIN)
+        ax.yaxis.set_minor_formatter(plots.PLAIN)
     axes[0][0].set_ylabel("ms per sample")
     axes[0][0].legend(title="taken out")
     return plots.picture(

@@ -1,0 +1,1 @@
+"""The pages of paper A (Gou et al. 2025)."""
