@@ -56,7 +56,7 @@ cost.summary(study)
 compare.by_family(study, "weights")
 
 # %% [markdown]
-# A method can be read off at any number of weights between two of its rungs: accuracy is interpolated for each seed,
+# A method can be read off at any number of weights between two of its levels: accuracy is interpolated for each seed,
 # linearly in the logarithm of the weights, and never beyond the end of a ladder. So all methods can be ranked at one
 # *budget*. A method that is *not separable* from the first is one whose paired 95 % interval of the difference
 # includes zero.
@@ -93,7 +93,7 @@ compare.leaders(study, "sops")
 # ## Does the order of the methods change?
 #
 # If weights were a fair stand-in for cost, the order would be the same on the three axes and the lines below would
-# not cross. A budget on an axis is what the middle method spends at a rung, so that about half of the methods spend
+# not cross. A budget on an axis is what the middle method spends at a level, so that about half of the methods spend
 # more there and half spend less.
 
 # %% tags=["hide-input"]
@@ -167,8 +167,8 @@ compare.limits(study)
 # - **A dense start is an advantage of its own kind.** Its epochs are counted, but they were spent with all weights. A
 #   method that trains sparse from the first step could use a device on which the dense network does not fit.
 # - **Tuning was nearly equal in the number of candidates**, which {doc}`tuning` lists, and not in effect: a method with
-#   one important setting gains more from it than one with four. One set and one rung were used for it; the settings
-#   are the same on all rungs.
+#   one important setting gains more from it than one with four. One set and one level were used for it; the settings
+#   are the same on all levels.
 # - **Two small sets and small networks.** At the same sparsity they have far fewer weights left than the papers'
 #   networks. Nothing on this page says how the order is on large data.
 # - **Structured methods play another game.** They remove whole channels, so their networks are smaller on any

@@ -10,7 +10,7 @@
 # # Where the settings come from
 #
 # **A comparison of methods is a comparison of how well each was tuned, unless tuning is equal.** Here every method
-# was given four candidates, or fewer where its ladder leaves it less to choose, on one set, at one rung, with a seed
+# was given four candidates, or fewer where its ladder leaves it less to choose, on one set, at one level, with a seed
 # that the comparison does not use, and was judged by the validation split alone. A method that is not listed had none.
 
 # %% tags=["parameters", "hide-input"]

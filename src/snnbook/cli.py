@@ -279,10 +279,14 @@ def show(id: str, as_json: bool, results: str, profile: str) -> None:
 
 @main.command()
 @click.option("--paper", default="", metavar="LETTER", help="Only the claims of this paper.")
+@click.option("--write", "file", type=click.Path(dir_okay=False), help="Write the verdicts in numbers to a CSV file.")
 @results_option
 @profile_option
-def claims(paper: str, results: str, profile: str) -> None:
-    """Show the verdict on every claim of the papers, from the stored records; nothing is trained."""
+def claims(paper: str, file: str | None, results: str, profile: str) -> None:
+    """Show the verdict on every claim of the papers, from the stored records; nothing is trained.
+
+    Those of the repository's records are kept with it: snnbook claims --write data/verdicts.csv.
+    """
     from snnbook.experiments import open_store, run_study
     from snnbook.experiments import plan as planned
     from snnbook.report import claims as c
@@ -300,6 +304,8 @@ def claims(paper: str, results: str, profile: str) -> None:
     board = c.verdicts(read, paper=paper or None)
     for line in c.lines(board):
         click.echo(line)
+    if file:
+        c.table(board).to_csv(file, index=False, lineterminator="\n")
     waiting = sum(verdict.outcome == c.NOT_TESTABLE for verdict in board)
     click.echo(f"{waiting} of {len(board)} claims are not testable here")
 

@@ -21,7 +21,7 @@ def test_accuracy_is_linear_in_the_logarithm_of_what_is_spent():
     assert ladders.interpolate(x, y, 10) == pytest.approx(85)
     assert ladders.interpolate(x, y, 10**1.5) == pytest.approx(87.5)
     assert ladders.interpolate(x, y, 1) == 80
-    # Three rungs: only the two around the budget count.
+    # Three levels: only the two around the budget count.
     assert ladders.interpolate([1, 10, 100], [0, 50, 90], 10**1.5) == pytest.approx(70)
 
 
@@ -32,7 +32,7 @@ def test_nothing_is_extrapolated_beyond_a_rounding(budget, expected):
 
 
 def test_points_without_a_value_are_left_out():
-    # No operations at all has no logarithm, an unknown accuracy no value; two rungs at one cost count as their mean.
+    # No operations at all has no logarithm, an unknown accuracy no value; two levels at one cost count as their mean.
     assert ladders.interpolate([0, 1, 100, 10], [5, 80, 90, NAN], 10) == pytest.approx(85)
     assert ladders.interpolate([1, 1, 100], [70, 90, 90], 1) == 80
     assert math.isnan(ladders.interpolate([0], [50], 1))
@@ -82,7 +82,7 @@ def test_the_front_is_what_nothing_beats():
 
 
 def test_the_front_of_a_study():
-    # By weights lamp beats magnitude at both rungs; by operations each of the four is cheaper or better.
+    # By weights lamp beats magnitude at both levels; by operations each of the four is cheaper or better.
     assert [m for m, _ in ladders.front(small(), "digits-dvs", "weights")] == ["lamp", "lamp"]
     by_sops = ladders.front(small(), "digits-dvs", "sops")
     assert [(m, p.level) for m, p in by_sops] == [

@@ -60,7 +60,7 @@ BLOCKS = [
 DEGENERATE = {
     "usual": small,
     "one seed and set": lambda: small(seeds=(0,), sets=("digits-dvs",)),
-    "one rung, all right": lambda: compared(
+    "one level, all right": lambda: compared(
         {("dense", ""): arm_metrics(100, 0.0), ("magnitude", "90 %"): arm_metrics(100, 90.0)}
     ),
     "at chance, no operations": lambda: compared(

@@ -14,6 +14,8 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pandas as pd
+
 from snnbook.errors import UserError, unknown
 from snnbook.report import papers
 from snnbook.report.claims.judging import (
@@ -46,6 +48,7 @@ __all__ = [
     "decide",
     "lines",
     "studies_read",
+    "table",
     "testable",
     "verdict",
     "verdicts",
@@ -104,6 +107,16 @@ def verdicts(studies: Studies, claims: Iterable[str] | None = None, paper: str |
 def lines(board: Iterable[Verdict]) -> list[str]:
     """One plain line per claim that was tested, for a terminal."""
     return [f"{v.claim}  {v.outcome:9}  {v.reason}" for v in board if v.outcome != NOT_TESTABLE]
+
+
+def table(board: Iterable[Verdict]) -> pd.DataFrame:
+    """The verdicts in numbers, a row for each claim: claim, outcome, estimate, low, high, n.
+
+    The estimate is that of the deciding comparison, low and high are its 95 % interval over n seeds; they are empty
+    where there is no number.
+    """
+    columns = ("claim", "outcome", "estimate", "low", "high", "n")
+    return pd.DataFrame([{column: getattr(v, column) for column in columns} for v in board], columns=columns)
 
 
 def counts(board: Iterable[Verdict], paper: str | None = None) -> dict[str, int]:

@@ -280,7 +280,7 @@ def methods(bench: Bench) -> Fragment:
             rows.append(
                 {
                     "Method": method,
-                    "Rung": c["labels"]["level"],
+                    "Level": c["labels"]["level"],
                     "Weights": f"{c['sizes']['live']:,}",
                     "kSOP": format_number(c["sizes"]["sops"] / 1e3, 1),
                     "ms": format_number(c["time"], 3),
@@ -290,7 +290,7 @@ def methods(bench: Bench) -> Fragment:
                 }
             )
         caption = (
-            f"{data}: the compiled network of each method at 98 %, and where it has no such rung its smallest. Live "
+            f"{data}: the compiled network of each method at 98 %, and where it has no such level its smallest. Live "
             "weights; thousand SOPs and milliseconds for a sample; the dense network's time over it; accuracy, and its "
             "change in points with weights of eight bits."
         )
