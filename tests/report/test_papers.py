@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from snnbook import paths
 from snnbook.errors import UserError
 from snnbook.report import papers
 
@@ -148,7 +149,7 @@ def test_discrepancies_are_unique_graded_and_refer_to_each_other():
 
 
 def test_hyperparameters_say_what_is_missing():
-    frame = papers._read("hyperparameters").query("paper == 'A'")
+    frame = pd.read_csv(paths.data() / "paper" / "hyperparameters.csv").query("paper == 'A'")
     missing = frame[frame["status"] == "missing"]
     assert {"E (epochs per round)", "tau", "V_th"} <= set(missing["parameter"])
     assert frame.loc[frame["status"] == "stated", "value"].notna().all()

@@ -48,11 +48,11 @@ def row(study: ResultsLike, key: Key) -> dict[str, str]:
     return cells
 
 
-def rows(study: ResultsLike, found: Iterable[Key]) -> pd.DataFrame:
+def rows(study: ResultsLike, keys: Iterable[Key]) -> pd.DataFrame:
     """Arms as rows; the columns on neurons and on the smaller network only where they say something."""
-    found = list(found)
-    frame = pd.DataFrame([row(study, key) for key in found])
-    records = [r for key in found for r in study.records[key]]
+    keys = list(keys)
+    frame = pd.DataFrame([row(study, key) for key in keys])
+    records = [r for key in keys for r in study.records[key]]
     drop = []
     if not any(ladders.NEURONS(r.metrics) < 100 for r in records):
         drop.append("Neurons left, %")
@@ -61,11 +61,11 @@ def rows(study: ResultsLike, found: Iterable[Key]) -> pd.DataFrame:
     return frame.drop(columns=drop) if len(frame) else frame
 
 
-def rank_text(found: Interval) -> str:
+def rank_text(rank: Interval) -> str:
     """`3.4 [2.9, 4.1]`: a mean rank with its interval."""
-    if not found.n:
+    if not rank.n:
         return NONE
-    return f"{found.estimate:.1f} [{found.low:.1f}, {found.high:.1f}]"
+    return f"{rank.estimate:.1f} [{rank.low:.1f}, {rank.high:.1f}]"
 
 
 def against_reference(study: ResultsLike, key: Key) -> str:

@@ -62,8 +62,8 @@ def path(points: Sequence[ladders.Point]) -> tuple[list[float], list[float]]:
 
 def lowest(study: ResultsLike, data: str) -> float:
     """The lowest mean accuracy of any arm on a set."""
-    found = [ladders.point(r, "weights").mean[1] for key, r in study.records.items() if r and key.data == data]
-    return min((y for y in found if math.isfinite(y)), default=0.0)
+    accuracies = [ladders.point(r, "weights").mean[1] for key, r in study.records.items() if r and key.data == data]
+    return min((y for y in accuracies if math.isfinite(y)), default=0.0)
 
 
 def dense_accuracy(study: ResultsLike, data: str) -> float:

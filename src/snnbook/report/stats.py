@@ -64,5 +64,5 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple
 
     if trials < 1 or not 0 <= successes <= trials:
         raise UserError(f"a proportion needs 0 <= successes <= trials and trials >= 1; got {successes}/{trials}")
-    found = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    return float(found.low), float(found.high)
+    ends = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return float(ends.low), float(ends.high)

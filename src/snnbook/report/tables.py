@@ -125,14 +125,14 @@ def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2,
     if relative:
         a = {s: 100 * a[s] / b[s] if b.get(s) else math.nan for s in a}
         b = dict.fromkeys(b, 100.0)
-    found = mean_interval(paired(a, b)[1])
-    if not math.isfinite(found.estimate):
+    mean = mean_interval(paired(a, b)[1])
+    if not math.isfinite(mean.estimate):
         return NONE
     unit = " %" if relative else ""
-    text = f"{format_number(found.estimate, digits, signed=True)}{unit}"
-    if found.n < 2:
+    text = f"{format_number(mean.estimate, digits, signed=True)}{unit}"
+    if mean.n < 2:
         return f"{text} (1 seed: no interval)"
-    low, high = (format_number(x, digits, signed=True) for x in (found.low, found.high))
+    low, high = (format_number(x, digits, signed=True) for x in (mean.low, mean.high))
     return f"{text} [{low}, {high}]"
 
 
@@ -171,7 +171,7 @@ def beside_print(
             if key.data not in parts:
                 raise UserError(f"{key.data!r} stands in for no data set of paper {paper}, Table {number}")
             base = study.records[key.data, "none"]
-            ours, origin = (_scaled(found, q) for found in (records, base))
+            ours, origin = (_scaled(group, q) for group in (records, base))
             where = {"paper": paper, "number": number, "dataset": parts[key.data]}
             printed, printed_base = (_printed(q, variant=arm, **where) for arm in (key.arm, "none"))
             change = printed - printed_base
@@ -220,7 +220,7 @@ def _evidence(estimate: float | None, low: float | None, high: float | None, n: 
     return f"{estimate:.3g} [{low:.3g}, {high:.3g}] (n = {n})".replace("-", "−")
 
 
-def verdict_table(found: Sequence[Verdict], caption: str = "The claims and their verdicts") -> Table:
+def verdict_table(board: Sequence[Verdict], caption: str = "The claims and their verdicts") -> Table:
     """Claim and where it is printed, verdict, and the reason with the deciding number and its 95 % interval."""
     known = papers.claims().set_index("id")
     rows = [
@@ -230,18 +230,18 @@ def verdict_table(found: Sequence[Verdict], caption: str = "The claims and their
             "Verdict": mark(v.outcome),
             "Why": v.reason,
         }
-        for v in found
+        for v in board
     ]
     columns = ["Claim", "In words", "Verdict", "Why"]
     return Table(pd.DataFrame(rows, columns=columns), caption)
 
 
-def waiting_table(found: Sequence[Verdict], caption: str) -> Table:
-    """The claims among `found` that are not testable here, with what each waits for."""
+def waiting_table(board: Sequence[Verdict], caption: str) -> Table:
+    """The claims among `board` that are not testable here, with what each waits for."""
     known = papers.claims().set_index("id")
     rows = [
         {"Claim": v.claim, "In words": known.loc[v.claim, "claim"], "Waits for": v.reason}
-        for v in found
+        for v in board
         if v.outcome == NOT_TESTABLE
     ]
     return Table(pd.DataFrame(rows, columns=["Claim", "In words", "Waits for"]), caption)

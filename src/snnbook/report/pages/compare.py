@@ -21,8 +21,8 @@ from snnbook.report.tables import NONE, Table, format_number, mean_sd_text, rang
 
 def _families(study: ResultsLike) -> dict[str, list[str]]:
     """Family → its methods in the study, without the families that have none."""
-    found = ladders.methods(study)
-    members = {name: [m for m in found if look.family(m) == name] for name in FAMILIES}
+    methods = ladders.methods(study)
+    members = {name: [m for m in methods if look.family(m) == name] for name in FAMILIES}
     return {name: there for name, there in members.items() if there}
 
 
@@ -49,10 +49,10 @@ def by_family(study: ResultsLike, axis: str) -> plots.Picture:
         column[-1].set_xlabel(ladders.axis(axis).title)
         column[0].set_title(data)
     about = ladders.axis(axis)
-    told = "; ".join(f"{name}: {', '.join(members)}" for name, members in families.items())
+    numbers = "; ".join(f"{name}: {', '.join(members)}" for name, members in families.items())
     return plots.picture(
         fig,
-        alt=f"Accuracy against {about.title}, a row for each family of methods, a column for each data set. {told}. "
+        alt=f"Accuracy against {about.title}, a row for each family of methods, a column for each data set. {numbers}. "
         + " ".join(front_sentences(study, axis)),
         caption=f"Accuracy (scale stretched towards 100 %) against {about.title}: a family of methods in each row, "
         "all others in grey behind it, the dense network dashed.",
@@ -70,8 +70,8 @@ def fronts(study: ResultsLike) -> plots.Picture:
     for row, axis in zip(grid, ladders.AXES, strict=True):
         for ax, data in zip(row, sets, strict=True):
             for name, members in _families(study).items():
-                found = [look.path(ladders.ladder(study, data, m, axis)) for m in members]
-                spent, reached = ([value for f in found for value in f[i]] for i in (0, 1))
+                paths = [look.path(ladders.ladder(study, data, m, axis)) for m in members]
+                spent, reached = ([value for f in paths for value in f[i]] for i in (0, 1))
                 ax.plot(
                     spent,
                     reached,
@@ -107,9 +107,9 @@ def front_sentences(study: ResultsLike, axis: str) -> list[str]:
     """Which methods are on the front of an axis, in words."""
     lines = []
     for data in study.sets:
-        found = list(dict.fromkeys(method for method, _ in ladders.front(study, data, axis)))
-        if found:
-            lines.append(f"{data}, front by {ladders.axis(axis).short}: {listed(found)} (from cheap to dear).")
+        names = list(dict.fromkeys(method for method, _ in ladders.front(study, data, axis)))
+        if names:
+            lines.append(f"{data}, front by {ladders.axis(axis).short}: {listed(names)} (from cheap to dear).")
     return lines
 
 
@@ -117,9 +117,9 @@ def front_table(study: ResultsLike) -> Table:
     """How often each method is on a front: levels on it, by set and axis."""
     rows = []
     columns = [(data, axis) for data in study.sets for axis in ladders.AXES]
-    found = {(data, axis): [m for m, _ in ladders.front(study, data, axis)] for data, axis in columns}
+    on_front = {(data, axis): [m for m, _ in ladders.front(study, data, axis)] for data, axis in columns}
     for method in ladders.methods(study):
-        counts = {f"{data}: {ladders.AXES[axis].short}": found[data, axis].count(method) for data, axis in columns}
+        counts = {f"{data}: {ladders.AXES[axis].short}": on_front[data, axis].count(method) for data, axis in columns}
         if any(counts.values()):
             rows.append(
                 {"Method": method, "Family": look.family(method)} | {k: str(v or NONE) for k, v in counts.items()}
@@ -136,16 +136,16 @@ def slopes(study: ResultsLike) -> plots.Picture:
     """Ranks at equal weights, at equal connections and at equal SOPs, a line for each method."""
     sets = study.sets
     fig, axes = plots.subplots(1, len(sets), figsize=(4.6 * max(2, len(sets)), 6.2), squeeze=False)
-    told = []
+    numbers = []
     for ax, data in zip(axes[0], sets, strict=True):
         level = ladders.fullest_level(study, data)
-        by_axis = [ladders.ranks(found) for found in ladders.at_level(study, data, level).values()]
+        by_axis = [ladders.ranks(accuracy) for accuracy in ladders.at_level(study, data, level).values()]
         for method in by_axis[0]:
             line = [ranks[method] for ranks in by_axis]
             ax.plot(range(len(line)), line, marker="o", ls="-", color=look.colour(method), lw=1.4)
             for x, side, where in ((0, -0.08, "right"), (len(line) - 1, 0.08, "left")):
                 ax.text(x + side, line[x], method, ha=where, va="center", fontsize=8, color=look.colour(method))
-            told.append(f"{data} {method}: {', '.join(f'{rank:g}' for rank in line)}")
+            numbers.append(f"{data} {method}: {', '.join(f'{rank:g}' for rank in line)}")
         ax.set_xticks(range(len(ladders.AXES)), [f"equal\n{about.short}" for about in ladders.AXES.values()])
         ax.set(title=f"{data}, at {level}" if level else data, xlim=(-1.1, len(ladders.AXES) + 0.1), ylabel="rank")
         ax.set_ylim(max([len(by_axis[0]), 1]) + 0.6, 0.4)
@@ -154,7 +154,7 @@ def slopes(study: ResultsLike) -> plots.Picture:
     return plots.picture(
         fig,
         alt="Lines from the rank at equal weights to that at equal connections and at equal operations. "
-        + ("; ".join(told) or "There are not two methods with a value on all axes")
+        + ("; ".join(numbers) or "There are not two methods with a value on all axes")
         + ".",
         caption="Rank in accuracy (1 = most accurate) among networks with as many weights, connections, or SOPs. The "
         "budget on each axis is what the middle method spends at the named level; only methods whose ladders reach it "
@@ -168,10 +168,10 @@ def order_table(study: ResultsLike) -> Table:
     rows = []
     for data in study.sets:
         for level in ladders.budgets(study, data, "weights"):
-            found = ladders.at_level(study, data, level)
-            row = {"Data": data, "Budget": level, "Methods": str(len(found["weights"]))}
+            by_axis = ladders.at_level(study, data, level)
+            row = {"Data": data, "Budget": level, "Methods": str(len(by_axis["weights"]))}
             for one, two in combinations(ladders.AXES, 2):
-                turned = ladders.change(found[one], found[two])
+                turned = ladders.change(by_axis[one], by_axis[two])
                 text = f"{format_number(turned.tau, 2)} ({turned.turned} of {turned.pairs})" if turned.pairs else NONE
                 row[f"{ladders.AXES[one].short} → {ladders.AXES[two].short}"] = text
             rows.append(row)
@@ -187,12 +187,12 @@ def order_sentences(study: ResultsLike) -> Fragment:
     lines = []
     for data in study.sets:
         level = ladders.fullest_level(study, data)
-        found = ladders.at_level(study, data, level)
-        turned = ladders.change(found["weights"], found["sops"])
+        by_axis = ladders.at_level(study, data, level)
+        turned = ladders.change(by_axis["weights"], by_axis["sops"])
         if not turned.pairs:
             lines.append(f"{data}: there are not two methods that can be compared on all axes.")
             continue
-        before, after = ladders.ranks(found["weights"]), ladders.ranks(found["sops"])
+        before, after = ladders.ranks(by_axis["weights"]), ladders.ranks(by_axis["sops"])
         text = (
             f"{data}, {level}: {turned.turned} of {turned.pairs} pairs of methods change places between equal weights "
         )
@@ -212,14 +212,14 @@ def leaders(study: ResultsLike, axis: str) -> Fragment:
     lines = []
     for data in study.sets:
         for level, budget in ladders.budgets(study, data, axis).items():
-            found = {m: v[0] for m, v in ladders.scores(study, axis, data, level).items() if np.isfinite(v).all()}
-            if not found:
+            accuracy = {m: v[0] for m, v in ladders.scores(study, axis, data, level).items() if np.isfinite(v).all()}
+            if not accuracy:
                 continue
-            first = max(found, key=lambda m: float(found[m].mean()))
-            like = [m for m in found if m != first and not mean_interval(found[first] - found[m]).low > 0]
+            first = max(accuracy, key=lambda m: float(accuracy[m].mean()))
+            like = [m for m in accuracy if m != first and not mean_interval(accuracy[first] - accuracy[m]).low > 0]
             about = ladders.axis(axis)
             text = f"{data}, at {format_number(budget, about.digits)} ({about.title}): {first} comes first of "
-            text += f"{len(found)} with {mean_sd_text(list(found[first]))} %"
+            text += f"{len(accuracy)} with {mean_sd_text(list(accuracy[first]))} %"
             if len(like) > 6:
                 like = [*like[:6], f"{len(like) - 6} more"]
             lines.append(text + (f"; not separable from it: {listed(like)}." if like else ", apart from all others."))
@@ -228,10 +228,10 @@ def leaders(study: ResultsLike, axis: str) -> Fragment:
 
 def rank_picture(study: ResultsLike) -> plots.Picture:
     """Mean ranks with their intervals on the three axes."""
-    found = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
-    order = _by_rank(found["weights"])
-    fig, axes = plots.subplots(1, len(found), figsize=(9, 0.6 + 0.28 * max(4, len(order))), sharey=True)
-    for ax, (axis, ranked) in zip(axes, found.items(), strict=True):
+    by_axis = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
+    order = _by_rank(by_axis["weights"])
+    fig, axes = plots.subplots(1, len(by_axis), figsize=(9, 0.6 + 0.28 * max(4, len(order))), sharey=True)
+    for ax, (axis, ranked) in zip(axes, by_axis.items(), strict=True):
         for i, method in enumerate(order):
             r = ranked[method]
             if r.n:
@@ -240,10 +240,10 @@ def rank_picture(study: ResultsLike) -> plots.Picture:
         ax.set(title=f"equal {ladders.axis(axis).short}", xlabel="mean rank", xlim=(0, len(order) + 1))
     axes[0].set_yticks(range(len(order)), order, fontsize=9)
     axes[0].set_ylim(len(order) - 0.4, -0.6)
-    told = "; ".join(f"{m}: {', '.join(arms.rank_text(r[m]) for r in found.values())}" for m in order)
+    numbers = "; ".join(f"{m}: {', '.join(arms.rank_text(r[m]) for r in by_axis.values())}" for m in order)
     return plots.picture(
         fig,
-        alt=f"Mean ranks with intervals at equal weights, connections and operations. {told}.",
+        alt=f"Mean ranks with intervals at equal weights, connections and operations. {numbers}.",
         caption="Mean rank over all budgets and sets, with its 95 % bootstrap interval over the seeds; 1 = always the "
         "most accurate. A method without a mark has no budget that its ladder reaches. Colours and marks: by family.",
         records=unique([study]),
@@ -256,11 +256,11 @@ def _by_rank(ranked: Mapping[str, ladders.Interval]) -> list[str]:
 
 def rank_table(study: ResultsLike) -> Table:
     """Mean ranks, their intervals, and the number of budgets that they stand on."""
-    found = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
+    by_axis = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
     rows = []
-    for method in _by_rank(found["weights"]):
+    for method in _by_rank(by_axis["weights"]):
         row = {"Method": method, "Family": look.family(method)}
-        for axis, ranked in found.items():
+        for axis, ranked in by_axis.items():
             r = ranked[method]
             row[f"at equal {ladders.AXES[axis].short}"] = f"{arms.rank_text(r)} ({r.n})" if r.n else NONE
         rows.append(row)
@@ -278,11 +278,11 @@ def everything(study: ResultsLike) -> Fragment:
     """Every arm: a folded table for each set, and all of them as a file."""
     blocks = []
     for data in study.sets:
-        found = [key for m in (DENSE, *ladders.methods(study)) for key in ladders.keys(study, data, m)]
-        frame = arms.rows(study, found).drop(columns="Data")
-        records = [r for key in found for r in study.records[key]]
+        keys = [key for m in (DENSE, *ladders.methods(study)) for key in ladders.keys(study, data, m)]
+        frame = arms.rows(study, keys).drop(columns="Data")
+        records = [r for key in keys for r in study.records[key]]
         shown = Table(frame, with_scale(f"Every arm on {data}: mean ± sd (number of seeds).", records), 2)
-        title = f"{data}: {len(found)} arms"
+        title = f"{data}: {len(keys)} arms"
         blocks.append(Fragment(details(title, shown.html), f"{title}\n\n{shown.markdown}"))
     text = raw(study).to_csv(index=False)
     link = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
@@ -332,8 +332,8 @@ def limits(study: ResultsLike) -> Fragment:
             )
         chance = {
             f"{key.arm} {key.level}".strip()
-            for key, found in study.records.items()
-            if key.data == data and any(_at_chance(r.metrics) for r in found)
+            for key, arm in study.records.items()
+            if key.data == data and any(_at_chance(r.metrics) for r in arm)
         }
         if chance:
             lines.append(f"{data}: arms with a network that guesses, for at least one seed: {listed(sorted(chance))}.")

@@ -20,9 +20,9 @@ def table(study: ResultsLike) -> Table:
     rows = []
     for data in study.sets:
         for method in (DENSE, *ladders.methods(study, data)):
-            found = ladders.keys(study, data, method)
-            usual = [key for key in found if not ladders.trained_longer(study, key)]
-            for kind in filter(None, (usual, *([key] for key in found if key not in usual))):
+            keys = ladders.keys(study, data, method)
+            usual = [key for key in keys if not ladders.trained_longer(study, key)]
+            for kind in filter(None, (usual, *([key] for key in keys if key not in usual))):
                 times = [ladders.seconds(study, key) for key in kind]
                 seeds = sorted(set.intersection(*map(set, times)))
                 spent = [float(np.mean([t[seed] for t in times])) for seed in seeds]
@@ -54,11 +54,11 @@ def picture(study: ResultsLike) -> plots.Picture:
 
     sets = study.sets
     ratios = {(r, m): ladders.relative_seconds(study, r, m) for r in sets for m in ladders.methods(study, r)}
-    means = {key: mean_sd(list(found.values()))[0] for key, found in ratios.items()}
+    means = {key: mean_sd(list(ratio.values()))[0] for key, ratio in ratios.items()}
 
     def middle(method: str) -> float:
-        found = [means[data, method] for data in sets if math.isfinite(means.get((data, method), math.nan))]
-        return float(np.mean(found)) if found else math.inf
+        known = [means[data, method] for data in sets if math.isfinite(means.get((data, method), math.nan))]
+        return float(np.mean(known)) if known else math.inf
 
     order = sorted(ladders.methods(study), key=lambda m: (middle(m), m))
     fig, axes = plots.subplots(
@@ -72,10 +72,10 @@ def picture(study: ResultsLike) -> plots.Picture:
         ax.axvline(1, color=plots.INK, lw=1.2, ls=(0, (6, 3)))
         ax.set(title=data, xlabel=f"CPU seconds over those of {REFERENCE}", ylabel="")
     axes[0, 0].tick_params(axis="y", labelsize=9)
-    told = "; ".join(f"{data} {m}: {format_number(x)}" for (data, m), x in means.items())
+    numbers = "; ".join(f"{data} {m}: {format_number(x)}" for (data, m), x in means.items())
     return plots.picture(
         fig,
-        alt=f"Points, one per seed: processor time of each method over that of {REFERENCE}. {told}.",
+        alt=f"Points, one per seed: processor time of each method over that of {REFERENCE}. {numbers}.",
         caption=f"Processor time of a training over that of {REFERENCE}, a point for each seed, the cheapest on top. "
         "Dense starts are counted in.",
         records=unique([study]),
@@ -119,8 +119,8 @@ def trained_longer(study: ResultsLike) -> Fragment:
                     row["Epochs"] = f"{ladders.total_epochs(study, key):g}"
                     row["Accuracy, %"] = mean_sd_text(list(mine.y.values()))
                     for title, other in (("the same method", method), (REFERENCE, REFERENCE)):
-                        found = ladders.at_budget(ladders.ladder(study, data, other, "weights"), mine.x)
-                        row[f"minus {title}, usual epochs [95 % interval]"] = change_text(dict(mine.y), found)
+                        usual = ladders.at_budget(ladders.ladder(study, data, other, "weights"), mine.x)
+                        row[f"minus {title}, usual epochs [95 % interval]"] = change_text(dict(mine.y), usual)
                     rows.append(row)
     if not rows:
         return sentences(["No arm of these records trains for longer than the others."])

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def _table(study: ResultsLike, name: str) -> Table:
-    found = [key for data in study.sets for key in ladders.keys(study, data, name)]
-    frame = arms.rows(study, found).drop(columns="Method")
+    keys = [key for data in study.sets for key in ladders.keys(study, data, name)]
+    frame = arms.rows(study, keys).drop(columns="Method")
     caption = f"{name} on its ladder: mean ± sd (number of seeds)."
     if name != REFERENCE:
         column = f"minus {REFERENCE} at equal weights [95 % interval]"
-        frame.insert(3, column, [arms.against_reference(study, key) for key in found])
+        frame.insert(3, column, [arms.against_reference(study, key) for key in keys])
         caption += (
             f" The difference in accuracy to {REFERENCE} is paired over the seeds and read off between its levels; "
             f"{NONE}: it has none with as many weights."
         )
-    records = [r for key in found for r in study.records[key]]
+    records = [r for key in keys for r in study.records[key]]
     return Table(frame, with_scale(caption, records), row_headers=2)
 
 
@@ -53,22 +53,20 @@ def _picture(study: ResultsLike, name: str) -> plots.Picture:
         row[0].set_ylabel("test accuracy, %")
     for ax, data in zip(grid[0], sets, strict=True):
         ax.set_title(data)
-    found = [key for data in sets for key in ladders.keys(study, data, name)]
-    told = "; ".join(_told(study, key) for key in found)
-    note = (
-        " Hollow square: more epochs than the others." if any(ladders.trained_longer(study, x) for x in found) else ""
-    )
+    keys = [key for data in sets for key in ladders.keys(study, data, name)]
+    numbers = "; ".join(_numbers(study, key) for key in keys)
+    note = " Hollow square: more epochs than the others." if any(ladders.trained_longer(study, x) for x in keys) else ""
     return plots.picture(
         fig,
         alt=f"Test accuracy of {name} against weights left and against synaptic operations, the other methods behind "
-        f"it as thin lines. {told}.",
+        f"it as thin lines. {numbers}.",
         caption=f"{name} (points with ± one sd) among the other methods (grey) and the dense network (dashed): "
         f"accuracy, on a scale stretched towards 100 %, against weights left and SOPs.{note}",
         records=unique([study]),
     )
 
 
-def _told(study: ResultsLike, key: Key) -> str:
+def _numbers(study: ResultsLike, key: Key) -> str:
     records = study.records[key]
     (left, accuracy), (sops, _) = (ladders.point(records, axis).mean for axis in ("weights", "sops"))
     spent = f"{left:.3g} percent of the weights and {sops:.3g} thousand SOPs"
@@ -79,10 +77,10 @@ def _places(study: ResultsLike, name: str) -> list[str]:
     lines = []
     for axis, about in ladders.AXES.items():
         ranked = ladders.mean_ranks(ladders.scores(study, axis))
-        found = ranked[name]
-        if found.n:
-            where = f"{len(ranked)} methods, over {found.n} budget{'s' if found.n > 1 else ''}"
-            lines.append(f"At equal {about.short}: mean rank {arms.rank_text(found)} of {where}.")
+        rank = ranked[name]
+        if rank.n:
+            where = f"{len(ranked)} methods, over {rank.n} budget{'s' if rank.n > 1 else ''}"
+            lines.append(f"At equal {about.short}: mean rank {arms.rank_text(rank)} of {where}.")
         else:
             lines.append(f"At equal {about.short}: its ladder reaches none of the budgets at which methods are ranked.")
     return lines

@@ -66,7 +66,7 @@ def layer(bench: Bench) -> Fragment:
     times, cases = _times(bench), _layers(bench)
     full = {name: s for name, s in cases.items() if (name, DENSE_BF16) in times}
     fig, ax = plots.subplots(figsize=(7.4, 4.2))
-    told = []
+    numbers = []
     for i, variant in enumerate((*PATHS, BYTES, CSR)):
         points = sorted(
             (100 - s["sparsity"] / 10, times[name, variant]) for name, s in full.items() if (name, variant) in times
@@ -75,17 +75,17 @@ def layer(bench: Bench) -> Fragment:
             x, y = zip(*points, strict=True)
             style = {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": plots.LINES[i]}
             ax.plot(x, y, label=variant, **style)
-            told.append(f"{variant} {y[0]:.2g} to {y[-1]:.2g}")
+            numbers.append(f"{variant} {y[0]:.2g} to {y[-1]:.2g}")
     ax.invert_xaxis()
     for j, variant in enumerate((DENSE_LAST, DENSE_BF16, DENSE_INT8)):
-        found = [times[name, variant] for name in full if (name, variant) in times]
-        if found:
-            ax.axhline(min(found), color=plots.INK, linestyle=plots.LINES[1 + j], linewidth=1, label=variant)
-            told.append(f"{variant} {min(found):.3g}")
+        level = [times[name, variant] for name in full if (name, variant) in times]
+        if level:
+            ax.axhline(min(level), color=plots.INK, linestyle=plots.LINES[1 + j], linewidth=1, label=variant)
+            numbers.append(f"{variant} {min(level):.3g}")
     _logarithmic(ax, "weights left, %", "ms")
     return plots.picture(
         fig,
-        f"Milliseconds of a layer against the share of weights left, on logarithmic axes: {'; '.join(told)}.",
+        f"Milliseconds of a layer against the share of weights left, on logarithmic axes: {'; '.join(numbers)}.",
         "One layer, 256 to 256 channels, 3x3, on 32x32 neurons and 8 steps; 10 % of the inputs fire. Ours includes the "
         "neurons and the packing of their spikes, the dense lines are the convolution alone.",
     )
@@ -156,8 +156,8 @@ def networks(bench: Bench) -> Fragment:
         row = {"Network": name, "Dense GMAC": format_number(sizes["dense MMAC"] / 1e3, 1)}
         row["Compiled, ms"] = format_number(times[name, AUTOMATIC])
         for peer, variants in peers.items():
-            found = min((times[name, v] for v in variants if (name, v) in times), default=math.nan)
-            row[peer] = format_number(found / times[name, AUTOMATIC], 1)
+            fastest = min((times[name, v] for v in variants if (name, v) in times), default=math.nan)
+            row[peer] = format_number(fastest / times[name, AUTOMATIC], 1)
         rows.append(row)
     caption = (
         "Networks pruned at random, whose neurons fire at 10 %; one sample, one thread, neurons included everywhere. "
@@ -172,7 +172,7 @@ def roofline(bench: Bench) -> Fragment:
     times, cases = _times(bench), _layers(bench)
     full = {name: s for name, s in cases.items() if (name, DENSE_BF16) in times}
     fig, ax = plots.subplots(figsize=(7.4, 4.2))
-    told, peak = [], 0.0
+    numbers, peak = [], 0.0
     xs: list[float] = []
     styles = [(plots.INK, marker) for marker in plots.MARKERS[:3]] + list(
         zip(plots.PALETTE, plots.MARKERS, strict=True)
@@ -188,7 +188,7 @@ def roofline(bench: Bench) -> Fragment:
             continue
         x, y = zip(*(points if variant in (*PATHS, BYTES, CSR) else points[-1:]), strict=True)
         ax.plot(x, y, label=variant, color=colour, marker=marker, linestyle="none")
-        told.append(f"{variant} {min(y):.3g} to {max(y):.3g}" if len(y) > 1 else f"{variant} {y[0]:.3g}")
+        numbers.append(f"{variant} {min(y):.3g} to {max(y):.3g}" if len(y) > 1 else f"{variant} {y[0]:.3g}")
         peak = max(peak, *y) if variant in FLOAT32 else peak
         xs += x
     speed = measures(bench, COPY).get(("", ""))
@@ -198,7 +198,7 @@ def roofline(bench: Bench) -> Fragment:
     _logarithmic(ax, "operations for each byte", "thousand million operations a second")
     return plots.picture(
         fig,
-        f"Operations a second against operations for each byte. Thousand millions a second: {'; '.join(told)}.",
+        f"Operations a second against operations for each byte. Thousand millions a second: {'; '.join(numbers)}.",
         "One layer at every sparsity from 50 %, firing 10 %. An operation is a multiplication of the dense layer, or "
         "one live weight for one neuron and step. Bytes: inputs, weights and outputs once each, and for CSR the "
         "unfolded input. The line: memory as fast as a copy, and the dense layer's own best.",
@@ -230,7 +230,7 @@ def predict(bench: Bench) -> Fragment:
     cells = [c for c in trained if c["sizes"]["sops"]]
     sets = list(dict.fromkeys(c["labels"]["data"] for c in cells))
     fig, axes = plots.subplots(1, len(sets), figsize=(9.4, 4), sharey=True, squeeze=False)
-    told = []
+    numbers = []
     for ax, name in zip(axes[0], sets, strict=True):
         of_set = [c for c in cells if c["labels"]["data"] == name]
         for i, kind in enumerate(("weights", "channels")):
@@ -241,7 +241,7 @@ def predict(bench: Bench) -> Fragment:
             ax.plot(x, y, plots.MARKERS[i], color=plots.PALETTE[i], label=kind, alpha=0.8, linestyle="none")
             each = [1e6 * b / a for a, b in zip(x, y, strict=True)]
             rho = f"rank correlation {spearmanr(x, y).statistic:.2f}, " if len(own) > 2 else ""
-            told.append(f"{name}, {kind}: {rho}{_few(min(each))} to {_few(max(each))} ns for a SOP")
+            numbers.append(f"{name}, {kind}: {rho}{_few(min(each))} to {_few(max(each))} ns for a SOP")
         ax.set(xscale="log", yscale="log", xlabel="SOPs per sample", title=name)
         ax.yaxis.set_major_formatter(plots.PLAIN)
         ax.yaxis.set_minor_formatter(plots.PLAIN)
@@ -249,9 +249,9 @@ def predict(bench: Bench) -> Fragment:
     axes[0][0].legend(title="taken out")
     return plots.picture(
         fig,
-        f"Milliseconds of a sample against SOPs, on logarithmic axes. {'; '.join(told)}.",
+        f"Milliseconds of a sample against SOPs, on logarithmic axes. {'; '.join(numbers)}.",
         f"{len(trained)} trained networks of every method, compiled, without {len(trained) - len(cells)} in which no "
-        f"neuron fires. {'; '.join(told)}.",
+        f"neuron fires. {'; '.join(numbers)}.",
     )
 
 
@@ -264,16 +264,16 @@ def _few(value: float) -> str:
 def methods(bench: Bench) -> Fragment:
     """One trained network of each method: what it costs and how fast it is."""
     times = _times(bench)
-    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    by_data: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     sizes = []
     accuracy, rounded = measures(bench, ACCURACY), measures(bench, ROUNDED)
     for c in bench["cells"]:
         if c["variant"] == AUTOMATIC:
             labels = c["labels"]
-            found.setdefault(labels["data"], {}).setdefault(labels["method"], []).append(c)
+            by_data.setdefault(labels["data"], {}).setdefault(labels["method"], []).append(c)
             sizes.append(c["sizes"]["bytes"] / 1e3)
     tables = []
-    for data, of_method in found.items():
+    for data, of_method in by_data.items():
         rows = []
         for method, levels in of_method.items():
             c = min(levels, key=lambda cell: (cell["labels"]["level"] != LEVEL, cell["sizes"]["live"]))
@@ -304,10 +304,10 @@ def methods(bench: Bench) -> Fragment:
 @needs("trained")
 def rounding(bench: Bench) -> Fragment:
     """What weights of eight bits cost in accuracy."""
-    found = list(measures(bench, ROUNDED).values())
-    changed = f"{sum(found) / len(found):+.2f} points in the mean, {min(found):+.1f} to {max(found):+.1f}"
+    changes = list(measures(bench, ROUNDED).values())
+    changed = f"{sum(changes) / len(changes):+.2f} points in the mean, {min(changes):+.1f} to {max(changes):+.1f}"
     return paragraph(
-        f"Weights of eight bits instead of floats change the accuracy of {len(found)} networks by {changed}."
+        f"Weights of eight bits instead of floats change the accuracy of {len(changes)} networks by {changed}."
     )
 
 

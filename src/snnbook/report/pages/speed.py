@@ -137,14 +137,14 @@ def neurons(lif: Bench) -> Fragment:
     """Time per element of the LIF neurons forwards and backwards, against T and against size."""
     elements, T = _most_compared(lif, "elements"), _most_compared(lif, "T")
     fig, (left, right) = plots.subplots(1, 2, figsize=(9, 4), sharey=True)
-    told = []
+    numbers = []
     for variant in SHOWN:
         for ax, along, fixed, at in ((left, "T", "elements", elements), (right, "elements", "T", T)):
             x, y = _curve(lif, variant, along, fixed, at)
             if x:
                 ax.plot(x, y, label=variant, **_style(variant))
                 if ax is left:
-                    told.append(f"{variant} {min(y):.2g} to {max(y):.2g}")
+                    numbers.append(f"{variant} {min(y):.2g} to {max(y):.2g}")
     left.set_xscale("log", base=2)
     steps = sorted({c["sizes"]["T"] for c in lif["cells"]})
     left.set_xticks(steps, [str(t) for t in steps])
@@ -157,7 +157,7 @@ def neurons(lif: Bench) -> Fragment:
     right.minorticks_off()
     _y_ticks(left, [c["time"] for c in lif["cells"] if c["variant"] in SHOWN])
     fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
-    alt = f"Two panels of time per element on logarithmic axes. Against T, in ns: {'; '.join(told)}."
+    alt = f"Two panels of time per element on logarithmic axes. Against T, in ns: {'; '.join(numbers)}."
     caption = (
         "Time per element of the LIF neurons, forwards and backwards, median over rounds. Left: against the number of "
         "time steps. Right: against size; a level line means that time grows with the work and no faster."
@@ -246,9 +246,9 @@ def steps(train: Bench) -> Fragment:
     ax.set(ylabel="ms per step")
     ax.grid(axis="x", visible=False)
     ax.legend()
-    told = "; ".join(f"{case}: " + ", ".join(f"{v} {time[case, v]:.3g}" for v in variants) for case in cases)
+    numbers = "; ".join(f"{case}: " + ", ".join(f"{v} {time[case, v]:.3g}" for v in variants) for case in cases)
     caption = "One training step: gradients to zero, forwards, loss, backwards, optimiser; median over rounds."
-    return plots.picture(fig, f"Bars of milliseconds per training step. {told}.", caption)
+    return plots.picture(fig, f"Bars of milliseconds per training step. {numbers}.", caption)
 
 
 def _network(train: Bench, case: str) -> str:

@@ -28,8 +28,8 @@ def networks(rounds: ResultsLike, dense: ResultsLike) -> dict[str, dict[str, Seq
     }
 
 
-def _records(found: Mapping[str, Networks]) -> list[RecordLike]:
-    return [r for by_arm in found.values() for records in by_arm.values() for r in records]
+def _records(by_set: Mapping[str, Networks]) -> list[RecordLike]:
+    return [r for by_arm in by_set.values() for records in by_arm.values() for r in records]
 
 
 def names(record: RecordLike) -> list[str]:
@@ -151,7 +151,9 @@ def magnitudes_table(by_set: Mapping[str, Networks], bounds: np.ndarray) -> Tabl
     middle = middles(bounds)
     rows = []
     for data, by_arm in by_set.items():
-        medians = {arm: np.array([median(c, middle) for c in found]) for arm, found in histograms(by_arm).items()}
+        medians = {
+            arm: np.array([median(c, middle) for c in histogram]) for arm, histogram in histograms(by_arm).items()
+        }
         for arm, values in medians.items():
             ratio = interval_text(mean_interval(values / medians["dense"]))
             rows.append(
