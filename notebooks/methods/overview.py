@@ -31,7 +31,7 @@ from torch import nn
 from snnbook import datasets, paths, pruning
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.report import look, tables
+from snnbook.report import tables
 from snnbook.report.blocks import Fragment
 from snnbook.report.page import Page
 from snnbook.training import Recipe, train
@@ -66,7 +66,7 @@ for name in NAMES:
         {
             "Method": link(name),
             "What it is": pruning.available()[name],
-            "Family": look.family(name),
+            "Family": pruning.METHODS[name].family,
             "Equations and code": f"{home}.py",
         }
     )
@@ -111,8 +111,26 @@ WITHOUT = {
 }
 
 
+class Watched:
+    """A method with an eye on its masks: how sparse they are at the start, and whether a dead weight comes back."""
+
+    def __init__(self, method):
+        self.method, self.revives = method, False
+
+    def __getattr__(self, hook):
+        return getattr(self.method, hook)
+
+    def start(self, c):
+        self.method.start(c)
+        self.masks, self.starts, self.last = c.masks, c.masks.sparsity, deepcopy(dict(c.masks))
+
+    def look(self, samples):
+        self.revives |= any(bool((mask & ~self.last[layer]).any()) for layer, mask in self.masks.items())
+        self.last = deepcopy(dict(self.masks))
+
+
 def attempt(name, data, **network):
-    """What is seen of a method while it prunes; raises UserError if it refuses."""
+    """What is removed by a method that prunes, and the method, watched; raises UserError if it refuses."""
     torch.manual_seed(0)
     model = Tiny(data[0][0].shape[-3], **network)
     with torch.no_grad():
@@ -120,28 +138,15 @@ def attempt(name, data, **network):
         for p in (model.one.weight, model.two.weight):
             p.mul_(3)  # so that the neurons fire
     few = {key: value for key, value in {"cuts": 2, "rewind": 1}.items() if pruning.settings(name).get(key)}
-    method = pruning.create(name, **few)
-    seen = {"revives": False, "starts": 0.0}
-    start = method.start
-
-    def watched(c):
-        start(c)
-        seen["starts"], seen["masks"], seen["last"] = c.masks.sparsity, c.masks, deepcopy(dict(c.masks))
-
-    def look(samples):
-        now = seen["masks"]
-        seen["revives"] |= any(bool((now[n] & ~seen["last"][n]).any()) for n in now)
-        seen["last"] = deepcopy(dict(now))
-
-    method.start = watched
+    method = Watched(pruning.create(name, **few))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a network this small may be cut to its last weights
-        c = train(model, data, RECIPE, method, torch.Generator().manual_seed(0), 4, look)
+        c = train(model, data, RECIPE, method, torch.Generator().manual_seed(0), 4, method.look)
     channels = c.model is not model
     neurons = any(isinstance(m, LIF) and m.mask is not None for m in model.modules()) and not channels
     weights = c.masks.alive < c.masks.total and not channels
     units = (("channels", channels), ("weights", weights), ("neurons", neurons))
-    return seen | {"removes": " and ".join(unit for unit, so in units if so)}
+    return " and ".join(unit for unit, so in units if so), method
 
 
 def refuses(name, data, network):
@@ -158,17 +163,17 @@ def has_default(name, key):
 
 rows = []
 for name in NAMES:
-    seen = attempt(name, EVENTS)
+    removed, method = attempt(name, EVENTS)
     needs = [what for what, (data, network) in WITHOUT.items() if refuses(name, data, network)]
-    asked = [key for key in ("sparsity", "channels", "share", "strength", "lam") if has_default(name, key)]
+    decides = [key for key in ("sparsity", "channels", "share", "strength", "lam") if has_default(name, key)]
     rows.append(
         {
             "Method": link(name),
-            "Removes": seen["removes"] or "nothing in so few steps",
-            "Starts": f"{100 * seen['starts']:.0f} % sparse" if seen["starts"] else "dense",
-            "Revives": "yes" if seen["revives"] else "not seen",
+            "Removes": removed or "nothing in so few steps",
+            "Starts": f"{100 * method.starts:.0f} % sparse" if method.starts else "dense",
+            "Revives": "yes" if method.revives else "not seen",
             "Needs": ", ".join(needs) or "any network",
-            "Asked for by": asked[0] if asked else "–",
+            "Asked for by": decides[0] if decides else "–",
         }
     )
 
