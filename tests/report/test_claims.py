@@ -309,7 +309,7 @@ def test_decision_step_is_monotone_for_any_curve():
 
 
 def test_decision_step_that_rises_would_be_caught(monkeypatch):
-    monkeypatch.setattr(paper_a, "decision_step", lambda kl, lam: int(100 * lam))
+    monkeypatch.setattr(paper_a, "decision_steps", lambda kl, lams: (100 * lams).astype(int))
     assert outcome("A-21", dense(lambda seed: {"kl_smoothed": falling_kl(seed)}), "A.curves") == FAILS
 
 

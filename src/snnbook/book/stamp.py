@@ -31,11 +31,12 @@ DECIDES_NOTHING = {"jobs"}
 
 
 class Inputs:
-    """What pages with the same parameters depend on beside their text. Each study and folder is read only once."""
+    """What pages with the same parameters depend on beside their text; studies, modules and folders are read once."""
 
     def __init__(self, parameters: Parameters):
         self.parameters = {key: value for key, value in parameters.items() if key not in DECIDES_NOTHING}
         self.of_study = cache(self._of_study)
+        self.of_module = cache(_of_module)
         self.of_folder = cache(_of_folder)
 
     def study(self, name: str) -> Study:
@@ -64,7 +65,7 @@ class Inputs:
         code = ast.parse(text)
         modules = sorted(imports.closure(code))
         for module in modules:
-            digest.update(module.encode() + imports.modules()[module].read_bytes())
+            digest.update(self.of_module(module))
         for name in notebook.reads:
             digest.update(name.encode() + self.of_study(name))
         trees = [code, *(imports.tree(imports.modules()[module]) for module in modules)]
@@ -81,6 +82,11 @@ def calls_of_paths(tree: ast.AST) -> frozenset[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "paths"
     )
+
+
+def _of_module(name: str) -> bytes:
+    """A hash of a module's name and text."""
+    return hashlib.sha256(name.encode() + imports.modules()[name].read_bytes()).digest()
 
 
 def _of_folder(folder: Path) -> bytes:

@@ -17,7 +17,12 @@ def decision_step(kl: np.ndarray, lam: float) -> int:
 
     Ref: paper A Eq. 9.
     """
+    return int(decision_steps(kl, np.array([lam]))[0])
+
+
+def decision_steps(kl: np.ndarray, lams: np.ndarray) -> np.ndarray:
+    """The decision step of a finite curve `[T]` for every threshold, `[lams]`; see `decision_step`."""
     if kl.max() == kl.min():
-        return len(kl)
-    below = np.flatnonzero(normalised(kl) < lam)
-    return int(below[0]) + 1 if below.size else len(kl)
+        return np.full(len(lams), len(kl))
+    below = normalised(kl) < lams[:, None]
+    return np.where(below.any(axis=1), below.argmax(axis=1) + 1, len(kl))

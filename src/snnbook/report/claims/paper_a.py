@@ -26,7 +26,7 @@ from snnbook.report.claims.judging import (
     enter,
     over,
 )
-from snnbook.report.curves import decision_step, normalised
+from snnbook.report.curves import decision_step, decision_steps, normalised
 from snnbook.report.ladders import AXES, interpolate
 from snnbook.report.records import RecordLike, by_seed, number, record_of, unique
 from snnbook.report.stats import mean_sd, wilson
@@ -325,8 +325,8 @@ def _monotone(studies: Studies) -> Verdict:
         curves = [r.curves[name] for r in records if name in r.curves]
         if not curves:
             continue
-        steps = [[decision_step(kl, lam) for lam in grid] for kl in curves if np.isfinite(kl).all()]
-        broken = sum(any(b > a for a, b in pairwise(s)) for s in steps)
+        steps = [decision_steps(kl, grid) for kl in curves if np.isfinite(kl).all()]
+        broken = sum(bool((np.diff(s) > 0).any()) for s in steps)
         outcome = FAILS if broken else HOLDS if len(steps) == len(curves) else UNDECIDED
         note = "" if len(steps) == len(curves) else f"{len(curves) - len(steps)} curves are not finite"
         label = f"records whose t' rises with lambda, {name.removeprefix('kl_')} KL"
