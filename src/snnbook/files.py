@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A file beside `path` to write; it takes the place of `path` when the block ends, and is gone if that fails.
 
     Folders are made as needed. Raises OSError where they, or the file, cannot be written.

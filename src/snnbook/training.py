@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from snnbook.datasets import FrameSet
 from snnbook.errors import UserError, unknown
-from snnbook.files import whole
+from snnbook.files import atomic_write
 from snnbook.measure import decision_timestep, kl_curve
 from snnbook.pruning import Context, Masks, Pruner, prunable
 from snnbook.tracing import reset
@@ -274,7 +274,7 @@ def train(
                 "done": done,
                 "plan": [recipe.epochs, len(data), len(plan)],
             }
-            with whole(checkpoint) as aside, aside.open("wb") as file:
+            with atomic_write(checkpoint) as aside, aside.open("wb") as file:
                 torch.save(state, file)
             saved = time.monotonic()
     pruner.finish(c)

@@ -12,7 +12,7 @@ from snnbook import datasets, networks
 from snnbook.errors import UserError
 from snnbook.experiments import Trial
 from snnbook.experiments.trials import options, seeds
-from snnbook.pruning import available, settings
+from snnbook.pruning import available, scores, settings
 from snnbook.training import Recipe
 
 BASE = Trial("digits-clutter", 4, "cifarnet")
@@ -137,6 +137,8 @@ def test_settings_are_a_mapping_in_any_order_and_form():
         ({"loss": "mean"}, "unknown loss"),
         ({"optimizer": "adm"}, "did you mean adam"),
         ({"train_size": -1}, "negative"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"method": "stp", "settings": {"score": scores.lamp, "cuts": 2}}, "hand in the name of it"),
     ],
 )
 def test_mistakes_are_named(change, message):

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from snnbook import native
 from snnbook.errors import UserError
 from snnbook.experiments.measurements import environment
-from snnbook.files import whole
+from snnbook.files import atomic_write
 
 Check = Callable[[str, Any], None]
 
@@ -165,7 +165,7 @@ class Result:
         """Write `<bench>.json`, one line for each entry of a list. Raises UserError where that cannot be written."""
         path = folder / f"{self.bench}.json"
         try:
-            with whole(path) as aside:
+            with atomic_write(path) as aside:
                 aside.write_text(_text(asdict(self)), encoding="utf-8")
         except OSError as err:
             raise UserError(f"cannot write {path}: {err}") from err

@@ -21,7 +21,7 @@ from snnbook.book.notebooks import Notebook, defaults_of
 from snnbook.book.runs import Parameters
 from snnbook.book.stamp import Inputs
 from snnbook.errors import UserError, unknown
-from snnbook.files import whole
+from snnbook.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def use_this_interpreter() -> None:
     path = folder / "kernels" / "python3" / "kernel.json"
     text = json.dumps(spec, indent=1)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        with whole(path) as aside:
+        with atomic_write(path) as aside:
             aside.write_text(text, encoding="utf-8")
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_PATH")]))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from snnbook.files import whole
+from snnbook.files import atomic_write
 
 Arrays = dict[str, np.ndarray]
 
@@ -49,7 +49,7 @@ def _read(path: Path) -> Arrays | None:
 
 def _write(path: Path, arrays: Arrays, compress: bool) -> None:
     save = np.savez_compressed if compress else np.savez
-    with whole(path) as aside, aside.open("wb") as file:
+    with atomic_write(path) as aside, aside.open("wb") as file:
         save(file, allow_pickle=False, checksum=np.array(array_digest(arrays)), **arrays)
 
 

@@ -5,6 +5,7 @@ A finished trial is not run again; a killed run loses the trials that were runni
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 import traceback
@@ -21,6 +22,7 @@ from snnbook.errors import UserError
 from snnbook.experiments.run import _run, check_device, load_sets
 from snnbook.experiments.store import Store
 from snnbook.experiments.trials import Trial
+from snnbook.pruning import METHODS
 
 Job = tuple[Trial, int]
 Name = tuple[str, int]  # trial id and seed
@@ -105,7 +107,7 @@ def run_planned(
         mininterval=0.1 if sys.stderr.isatty() else 15,
     )
     with bar:
-        if jobs == 1 and not cluster:
+        if (jobs == 1 and not cluster) or "__main__" in _modules(planned.jobs):  # no worker knows a notebook's method
             failed = _serial(planned.jobs, store, profile, bar)
         else:
             failed = _dask(planned.jobs, store, profile, jobs, cluster, bar)
@@ -191,14 +193,24 @@ def _serial(jobs: Sequence[Job], store: Store, profile: str, bar: tqdm) -> dict[
     return failed
 
 
+def _modules(jobs: Iterable[Job]) -> set[str]:
+    """The modules in which the methods of some jobs enter themselves."""
+    return {METHODS[trial.method].cls.__module__ for trial, _ in jobs}
+
+
 _ONE_AT_A_TIME = threading.Lock()  # a worker with several threads has only one global random generator
 
 
-def _work(trial: Trial, seed: int, path: str, profile: str, start: str | None) -> str:
-    """One trial in a worker: why it failed, or nothing. start: the same of its starting trial, if that is a job."""
+def _work(trial: Trial, seed: int, path: str, profile: str, modules: set[str], start: str | None) -> str:
+    """One trial in a worker: why it failed, or nothing.
+
+    modules: to import first, where methods enter themselves. start: why its starting trial failed, if that is a job.
+    """
     if start:
         return _NO_START
     with _ONE_AT_A_TIME:
+        for module in modules:
+            importlib.import_module(module)
         return _outcome(trial, seed, Store(path), profile, lambda samples: None)
 
 
@@ -208,6 +220,7 @@ def _dask(jobs: Sequence[Job], store: Store, profile: str, workers: int, address
 
     failed: dict[Name, str] = {}
     local = None
+    modules = _modules(jobs)
     dask.config.set({"distributed.worker.daemon": False})  # so that a worker may have processes that read its data
     try:
         if not address:
@@ -231,7 +244,7 @@ def _dask(jobs: Sequence[Job], store: Store, profile: str, workers: int, address
             for trial, seed in jobs:
                 start = by_name.get((trial.start.id, seed)) if trial.start else None
                 future = client.submit(
-                    _work, trial, seed, str(store.path.resolve()), profile, start,
+                    _work, trial, seed, str(store.path.resolve()), profile, modules, start,
                     key=f"{trial.id}-{seed}", priority=trial.cost + (1e12 if trial.start is None else 0), pure=False,
                 )  # fmt: skip
                 by_name[trial.id, seed], futures[future] = future, (trial.id, seed)

@@ -22,7 +22,7 @@ import numpy as np
 
 from snnbook.errors import DamagedRecord, UserError, unknown
 from snnbook.experiments.record import Record
-from snnbook.files import whole
+from snnbook.files import atomic_write
 
 if TYPE_CHECKING:
     import torch
@@ -187,10 +187,10 @@ class Store:
         text, arrays = packed(record)
         path = self.file(record.id, record.seed)
         try:
-            with whole(path) as aside:
+            with atomic_write(path) as aside:
                 _write(aside, text)
                 if arrays:
-                    with whole(path.with_suffix(".npz")) as arrays_aside:
+                    with atomic_write(path.with_suffix(".npz")) as arrays_aside:
                         _write(arrays_aside, arrays)
             _flush_folder(path.parent)
         except OSError as err:
@@ -200,7 +200,7 @@ class Store:
         """Raise UserError now rather than after an hour of training."""
         probe = self.path / ".probe"
         try:
-            with whole(probe) as aside:
+            with atomic_write(probe) as aside:
                 _write(aside, b"")
         except OSError as err:
             raise UserError(f"cannot write {probe}: {err.strerror or err}") from err
@@ -251,7 +251,7 @@ class Store:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        with contextlib.suppress(OSError, SafetensorError), whole(self._checkpoint(id, seed)) as aside:
+        with contextlib.suppress(OSError, SafetensorError), atomic_write(self._checkpoint(id, seed)) as aside:
             save_file({k: v.contiguous() for k, v in state.items()}, aside)
 
     def load_weights(self, id: str, seed: int) -> dict[str, torch.Tensor] | None:

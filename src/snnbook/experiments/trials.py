@@ -83,6 +83,7 @@ class Trial(Recipe):
         datasets.settings(self.data, **dict(self.data_settings))
         networks.settings(self.network, self.image_size, **dict(self.network_settings))
         pruning.create(self.method, **dict(self.settings)).rounds(self.epochs)
+        json.dumps([self.data_settings, self.network_settings, self.settings], default=_named)
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -34,8 +34,8 @@ def verify(
 ) -> Iterator[Check]:
     """Re-run `sample` stored trials, drawn with `seed`, and compare.
 
-    cheapest: those that took the least time instead, of trials that start from no other. id: records of this trial only, by its id, the start of it or its
-    hash. root: the folder of data sets that are read from disk.
+    cheapest: those that took the least time instead, of trials that start from no other. id: records of this trial
+    only, by its id, the start of it or its hash. root: the folder of data sets that are read from disk.
     With the versions and instruction set that a record was made with, it must come out bit for bit. Elsewhere rounding
     differs and grows with training: then counts must be equal, accuracy within 5 points and SOPs within 25 %.
     Raises UserError if the store has no record.

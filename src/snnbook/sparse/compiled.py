@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from snnbook import native
 from snnbook.errors import UserError, unknown
-from snnbook.files import whole
+from snnbook.files import atomic_write
 from snnbook.neurons import LIFParameters
 from snnbook.sparse import choice, reference
 from snnbook.sparse.graph import Graph, Layer, Pool, Synapses, build, check, quantised
@@ -105,7 +105,7 @@ class Compiled:
         }  # fmt: skip
         text = json.dumps(description)
         metadata = {"format": FORMAT, "version": str(VERSION), "graph": text, "digest": _digest(text, arrays)}
-        with whole(Path(path)) as file:
+        with atomic_write(Path(path)) as file:
             save_file(arrays, file, metadata)
 
 
