@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -26,10 +27,27 @@ def peer(name):
     return pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed: make bench")
 
 
+class Here:
+    """Instead of a `timing.Process`: the same calls in this process."""
+
+    def __init__(self, prepare, *args):
+        self.make = prepare(*json.loads(json.dumps(args)))
+
+    def __call__(self, *case):
+        return timing.timed(self.make(*json.loads(json.dumps(case))))[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
 @pytest.fixture
 def alone(monkeypatch):
-    """As in an environment without peers; no process of its own for the peak memory, which takes seconds."""
+    """As in an environment without peers; no other process, which takes seconds to start."""
     monkeypatch.setattr(peers, "PACKAGES", ())
+    monkeypatch.setattr(lif, "Process", Here)
     monkeypatch.setattr(lif, "measure_peak_memory", lambda *args: None)
     monkeypatch.setattr(lif, "LEAST", 0)
     monkeypatch.setattr(lamp, "measure_peak_memory", lambda *args: None)
@@ -86,10 +104,10 @@ def test_a_result_survives_its_file(tmp_path):
 
 
 def test_a_process_times_its_runs_and_tells_of_its_end():
-    with timing.Process(lif.alone, lif.REFERENCE, 4000) as process:
-        assert 0 < process(4, 4000) < 60
+    with timing.Process(lif.alone, lif.REFERENCE, lif.M) as process:
+        assert 0 < process(4, lif.M) < 60
         with pytest.raises(RuntimeError, match="process of its own"):
-            process(3, 4000)  # is no number of steps that divides 4000
+            process(3, lif.M)  # is no number of steps that divides 2^20
 
 
 @pytest.mark.parametrize("found", [2e-6, float("nan")])

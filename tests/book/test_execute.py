@@ -10,7 +10,7 @@ import pytest
 from book.tiny import write
 
 from snnbook import paths
-from snnbook.book import ExecutedPage, NotebookError, execute
+from snnbook.book import ExecutedPage, NotebookError, execute, kernels
 from snnbook.book.execute import check_page, execute_all
 from snnbook.errors import UserError
 
@@ -34,6 +34,13 @@ def test_parameters_arrive_in_this_interpreter_and_the_page_is_kept_until_someth
     again = execute(write(tmp_path, "print(number + 1)"), given, out)
     assert not again.kept
     assert text_of(again) == "8\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+def test_a_kernel_has_its_libraries_at_once_from_a_process_with_one_thread(tmp_path):
+    code = f"""import os, sys
+print(set({kernels.IMPORTS}) - set(sys.modules), len(os.listdir(f"/proc/{{os.getppid()}}/task")))"""
+    assert text_of(execute(write(tmp_path, code), {}, tmp_path / "out")) == "set() 1\n"
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path):
