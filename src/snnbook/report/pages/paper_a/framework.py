@@ -63,7 +63,8 @@ def frames_picture(record: RecordLike, recording: Recording, frames: np.ndarray)
         fig,
         alt=f"{len(picked)} frames of one recording of the class {name}; blue where events of one polarity prevail, "
         "red for the other.",
-        caption=f"Frames of one test recording, class “{name}”: difference of the two polarities.",
+        caption=f"Frames of one test recording of {record.trial['data']}, class “{name}”: difference of the two "
+        "polarities.",
         records=[record],
         format="png",
     )
