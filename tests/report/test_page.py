@@ -9,7 +9,7 @@ from test_tables import Tags
 
 from snnbook import experiments, headers
 from snnbook.errors import UserError, unknown
-from snnbook.report import page, papers, tables
+from snnbook.report import claims, page, papers, tables
 from snnbook.report.page import Page
 
 PARAMETERS = {"profile": "laptop", "seeds": "", "results": "", "jobs": 2, "options": "epochs=3 lr=0.1"}
@@ -114,6 +114,19 @@ def test_a_page_has_the_verdicts_of_its_own_claims(shown):
     assert list(shown[0].verdicts("A-24").frame["Claim"]) == ["A-24"]
     with pytest.raises(UserError, match="no claim is judged on ideas/lif"):
         Page("ideas/lif", PARAMETERS).verdicts()
+
+
+def test_a_page_of_all_claims_reads_all_that_their_checks_read(monkeypatch):
+    names = []
+
+    def results(name, **parameters):
+        names.append(name)
+        return ablation()
+
+    monkeypatch.setattr(experiments, "results", results)
+    board = Page("stp/paper", PARAMETERS).board("A")
+    assert [v.claim for v in board] == list(papers.claims("A")["id"])
+    assert sorted(names) == claims.studies_read()
 
 
 def test_the_box_names_what_was_read_and_misses_what_was_not(shown):
