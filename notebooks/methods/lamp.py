@@ -108,7 +108,7 @@ display(Code(inspect.getsource(gradual.Gradual), language="python"))
 # %% [markdown]
 # ## A run
 #
-# `digits-clutter`, 98 % of the weights pruned. For each seed, all four start from one dense network and get
+# Static images, 98 % of the weights pruned. For each seed, all four start from one dense network and get
 # the same epochs: dense (trained on), noise, global magnitude, LAMP.
 
 # %%

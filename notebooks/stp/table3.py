@@ -86,8 +86,8 @@ rounds.printed_table(study, matched, "3", "CIFAR10-DVS")
 # %% [markdown]
 # ## The same epochs for all
 #
-# On `digits-dvs` with the methods that the paper names for static data as well; on `arms-dvs` with those that it names
-# for DVS128 Gesture.
+# On CIFAR10-DVS or its stand-in with the methods that the paper names for static data as well; on DVS128 Gesture or its
+# stand-in with those that it names for these data.
 
 # %% tags=["hide-input"]
 rounds.matched_picture(matched, cifar)
