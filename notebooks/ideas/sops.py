@@ -145,7 +145,7 @@ rows = [(name, *pruned(**case)) for name, case in cases.items()]
 assert all(loop == ours for _, loop, ours in rows)
 frame = pd.DataFrame(rows, columns=["pruned", "loop", "snnbook"])
 frame["change"] = frame["loop"] - frame["loop"][0]
-tables.table(frame, "Live connections of a 3×3 convolution on 5×5 neurons")
+tables.Table(frame, "Live connections of a 3×3 convolution on 5×5 neurons")
 
 # %% [markdown]
 # Effects overlap: a connection that is lost twice counts once, which is why the last two rows fall short of
@@ -236,7 +236,7 @@ for name, macs in count.macs.items():
     rows.append((name, f"{macs:,.0f}", *spent))
 names = ["layer", "dense MACs", "SOPs", "SOPs per MAC"]
 frame = pd.DataFrame(rows, columns=names)
-tables.table(frame, "Operations per sample of the untrained network")
+tables.Table(frame, "Operations per sample of the untrained network")
 
 # %% [markdown]
 # The last column is the share of inputs that are spikes: about the firing rate of the layer in front,
@@ -268,7 +268,7 @@ for percent in kept:
 names = ["weights kept, %", "exact SOPs", "ones ÷ exact"]
 names += ["rate × MACs ÷ exact"]
 frame = pd.DataFrame(found, columns=names)
-tables.table(frame.round(2), "What three counters say about one layer")
+tables.Table(frame.round(2), "What three counters say about one layer")
 
 # %% tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.2))
@@ -326,7 +326,7 @@ for percent, (name, score) in product((10, 2), methods.items()):
 # %%
 names = ["score, weights kept", "weights, %", "connections, %", "SOPs, %"]
 frame = pd.DataFrame(left, columns=names)
-tables.table(frame, "What is left of the dense network, in three ways")
+tables.Table(frame, "What is left of the dense network, in three ways")
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.2))

@@ -148,7 +148,7 @@ for data in study.sets:
                 "Accuracy at t' minus at T [95 % interval]": tables.change_text(early, whole),
             }
         )
-tables.table(pd.DataFrame(rows), "Decision step and what stopping there costs the dense network, in points.", 2)
+tables.Table(pd.DataFrame(rows), "Decision step and what stopping there costs the dense network, in points.", 2)
 
 # %% [markdown]
 # ## Where it stands

@@ -131,7 +131,7 @@ for name in METHODS:
             "SOPs, thousand": tables.mean_sd_text((study.values((data, name), "sops") / 1e3).tolist(), 1),
         }
     )
-tables.table(pd.DataFrame(rows), "Four methods at equal weight sparsity, mean ± sd (number of seeds).")
+tables.Table(pd.DataFrame(rows), "Four methods at equal weight sparsity, mean ± sd (number of seeds).")
 
 # %% tags=["hide-input"]
 fig, (ax, bx) = plots.subplots(1, 2, figsize=(9, 3.6))

@@ -70,7 +70,7 @@ for name in NAMES:
             "Equations and code": f"{home}.py",
         }
     )
-tables.table(pd.DataFrame(rows), "The methods, by name. The last column is a file below src/snnbook/.")
+tables.Table(pd.DataFrame(rows), "The methods, by name. The last column is a file below src/snnbook/.")
 
 # %% [markdown]
 # ## What does it remove, and what does it need?
@@ -178,7 +178,7 @@ for name in NAMES:
     )
 
 # %% tags=["hide-input"]
-tables.table(
+tables.Table(
     pd.DataFrame(rows),
     "What a few steps show of each method, with its default settings. Asked for by: the setting that decides how much "
     "is removed.",
@@ -201,14 +201,14 @@ HOOKS = [name for name in HOOKS if callable(getattr(pruning.Pruner, name))]
 frame = pd.DataFrame(
     {"Hook": HOOKS, "When": [getattr(pruning.Pruner, hook).__doc__.splitlines()[0].replace("`", "") for hook in HOOKS]}
 )
-tables.table(frame, "The hooks of a method, in the order of the loop.").show()
+tables.Table(frame, "The hooks of a method, in the order of the loop.").show()
 
 rows = []
 for name in NAMES:
     cls = pruning.METHODS[name].cls
     own = [hook for hook in HOOKS if getattr(cls, hook) is not getattr(pruning.Pruner, hook)]
     rows.append({"Method": link(name)} | {hook: "●" if hook in own else "–" for hook in HOOKS})
-tables.table(pd.DataFrame(rows), "The hooks that each method's class carries out (●).")
+tables.Table(pd.DataFrame(rows), "The hooks that each method's class carries out (●).")
 
 # %% [markdown]
 # ## What can be set?
@@ -227,7 +227,7 @@ rows = []
 for name in NAMES:
     text = ", ".join(f"{key} = {shown(default)}" for key, default in pruning.settings(name).items())
     rows.append({"Method": link(name), "Settings and their defaults": text or "–"})
-tables.table(pd.DataFrame(rows), "The settings of each method, as pruning.create takes them.")
+tables.Table(pd.DataFrame(rows), "The settings of each method, as pruning.create takes them.")
 
 # %% [markdown]
 # All of them are compared in {doc}`../compare/methods`. A method of your own is a class with the hooks that it needs;

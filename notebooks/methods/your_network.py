@@ -165,7 +165,7 @@ for library, (make, data, T) in NETWORKS.items():
         )
 
 # %% tags=["hide-input"]
-tables.table(
+tables.Table(
     pd.DataFrame(rows),
     f"One training of {EPOCHS} epochs on {SAMPLES} samples each, tested on the whole test set.",
 )
@@ -226,7 +226,7 @@ rows = [
 ]
 
 # %% tags=["hide-input"]
-tables.table(pd.DataFrame(rows), "Does the method prune the network, and if not, what does it say?")
+tables.Table(pd.DataFrame(rows), "Does the method prune the network, and if not, what does it say?")
 
 # %% [markdown]
 # - **Batch norm**: methods that rank channels by its scale need it behind the layers whose channels may go.

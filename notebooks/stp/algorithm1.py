@@ -52,7 +52,7 @@ rows = [
     {"Weight": f"{v:g}", "Eq. 1": f"{a:.4f}", "Algorithm 1, ascending": f"{b:.4f}"}
     for v, a, b in zip(w.tolist(), meant.tolist(), printed.tolist(), strict=True)
 ]
-tables.table(pd.DataFrame(rows), "The score of each weight; the lowest are pruned first.")
+tables.Table(pd.DataFrame(rows), "The score of each weight; the lowest are pruned first.")
 
 # %% [markdown]
 # The smallest weight scores 1 and the largest gets the lowest score. The two readings agree if the ranking descends,
@@ -80,7 +80,7 @@ for data in study.sets:
                 "Mean |w| left": f"{study.values((data, arm), 'mean_abs_weight').mean():.4f}",
             }
         )
-tables.table(pd.DataFrame(rows), "Four scores on one schedule; mean ± sd (number of seeds).", 2)
+tables.Table(pd.DataFrame(rows), "Four scores on one schedule; mean ± sd (number of seeds).", 2)
 
 # %% tags=["hide-input"]
 fig, axes = plots.subplots(1, len(study.sets), figsize=(9, 3.4))

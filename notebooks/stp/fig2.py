@@ -57,7 +57,7 @@ for name, w in layers.items():
     for i, value in enumerate(w.tolist()):
         row = {"Layer": name, "Weight": f"{value:g}"}
         rows.append(row | {score: f"{values[name][i]:.4f}" for score, values in found.items()})
-tables.table(pd.DataFrame(rows), "The scores of ten weights.", 2)
+tables.Table(pd.DataFrame(rows), "The scores of ten weights.", 2)
 
 # %% [markdown]
 # ## What is left
@@ -75,7 +75,7 @@ for keep in KEPT:
             f"{name} layer": ", ".join(f"{v:g}" for v in w[masks[name]].tolist()) or "nothing"
             for name, w in layers.items()
         }
-tables.table(pd.DataFrame(rows), "The weights that survive.", 2)
+tables.Table(pd.DataFrame(rows), "The weights that survive.", 2)
 
 # %% tags=["hide-input"]
 fig, axes = plots.subplots(1, 2, figsize=(9, 3.2), sharey=True)

@@ -107,7 +107,7 @@ for data, dataset in played(curves, ("CIFAR10-DVS", "DVS128-Gesture")).items():
         f"{dataset} → {data}: decision step by threshold and KL variant; accuracy there (smoothed), and its paired "
     )
     caption += "difference from all steps with the 95 % interval."
-    tables.table(pd.DataFrame(rows), caption).show()
+    tables.Table(pd.DataFrame(rows), caption).show()
 
 # %% [markdown]
 # ## What to read from it

@@ -99,7 +99,7 @@ for data in curves.sets:
             f"{mean.estimate:.3f} [{max(mean.low, -1):.3f}, {min(mean.high, 1):.3f}]"
         )
     rows.append(row)
-tables.table(pd.DataFrame(rows), "Rank correlation of NormKL and Fisher trace over time steps, mean over seeds.")
+tables.Table(pd.DataFrame(rows), "Rank correlation of NormKL and Fisher trace over time steps, mean over seeds.")
 
 # %% [markdown]
 # A rank correlation does not see where a curve bends, and the decision step sits at the bend. The share of
@@ -121,7 +121,7 @@ for data in curves.sets:
                 "Fisher, %": f"{rest[1]:.1f}",
             }
         )
-tables.table(pd.DataFrame(rows), "What is left of each curve's range at four steps, mean over seeds.", 2)
+tables.Table(pd.DataFrame(rows), "What is left of each curve's range at four steps, mean over seeds.", 2)
 
 # %% [markdown]
 # ## Eq. 15, checked

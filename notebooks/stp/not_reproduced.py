@@ -105,7 +105,7 @@ tables.waiting_table(board, "Claims of paper A without a test")
 
 # %% tags=["hide-input"]
 errors = papers.discrepancies("A").query("grade == 'E'")[["id", "what", "consequence"]]
-tables.table(errors.set_axis(["Id", "What", "What follows"], axis=1), "Errors in paper A")
+tables.Table(errors.set_axis(["Id", "What", "What follows"], axis=1), "Errors in paper A")
 
 # %% [markdown]
 # Next: {doc}`../compare/methods`, all methods on equal terms.

@@ -93,7 +93,7 @@ tables.waiting_table(board, "Claims of paper A without a test so far")
 
 # %% tags=["hide-input"]
 own = papers.discrepancies().query("paper == 'A'")[["id", "grade", "what", "consequence"]]
-tables.table(own.set_axis(["Id", "Grade", "What", "What follows"], axis=1), "Discrepancies in paper A")
+tables.Table(own.set_axis(["Id", "Grade", "What", "What follows"], axis=1), "Discrepancies in paper A")
 
 # %% tags=["remove-input"]
 page.box()

@@ -94,7 +94,7 @@ for (dataset, name), built in BUILT.items():
                 "Difference, points": f"{sparsity - ours:+.3f}".replace("-", "−"),
             }
         )
-tables.table(pd.DataFrame(rows), "Every sparsity of paper A's own rows and of IMP, and what 25 % a cut makes of it.", 3)
+tables.Table(pd.DataFrame(rows), "Every sparsity of paper A's own rows and of IMP, and what 25 % a cut makes of it.", 3)
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown

@@ -66,7 +66,7 @@ for row in papers.table("A", "1").to_dict("records"):
             "Surrogate": row["surrogate"],
         }
     )
-tables.table(pd.DataFrame(rows), "Paper A, Table 1. Where our count differs it follows behind a ✗.")
+tables.Table(pd.DataFrame(rows), "Paper A, Table 1. Where our count differs it follows behind a ✗.")
 
 # %% [markdown]
 # ## The networks
@@ -103,7 +103,7 @@ for dataset, name, builder in CHOSEN:
             "Implied by Tables 2 and 3, million": f"{implied.min():.2f} to {implied.max():.2f}",
         }
     )
-tables.table(pd.DataFrame(rows), "The networks of paper A, as this package builds them.", 2)
+tables.Table(pd.DataFrame(rows), "The networks of paper A, as this package builds them.", 2)
 
 # %% [markdown]
 # The implied numbers scatter because the tables print parameters with two digits: 0.03 million may stand for anything
@@ -134,7 +134,7 @@ for plays in ("CIFAR10", "CIFAR10-DVS", "DVS128-Gesture"):
             "Steps": trial.T,
         }
     )
-tables.table(pd.DataFrame(rows), "The embedded sets and their networks at the laptop profile.", 2)
+tables.Table(pd.DataFrame(rows), "The embedded sets and their networks at the laptop profile.", 2)
 
 # %% [markdown]
 # Next: {doc}`sparsity_ladder`, where the odd sparsities of the paper come from.

@@ -60,7 +60,7 @@ for name, hits in right.items():
             "95 % interval, %": f"{100 * low:.1f} to {100 * high:.1f}",
         }
     )
-tables.table(pd.DataFrame(rows), "DVS128 Gesture, S+T at the highest sparsity of Table 3.")
+tables.Table(pd.DataFrame(rows), "DVS128 Gesture, S+T at the highest sparsity of Table 3.")
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown
@@ -89,7 +89,7 @@ for disagree in (gain, gain + 2, gain + 8, gain + 18):
     rows.append(
         {"Disagreements": disagree, "Pruned right, dense wrong": b, "and the other way": disagree - b, "p": f"{p:.2f}"}
     )
-tables.table(
+tables.Table(
     pd.DataFrame(rows), "A gain of that many recordings under the sign test, for several numbers of disagreements."
 )
 
@@ -133,7 +133,7 @@ for seed in sorted(final):
         }
     )
 caption = f"S+T after {len(ladder) - 1} cuts on {tested} test recordings of {data}; mean difference "
-tables.table(pd.DataFrame(rows), f"{caption}{tables.change_text(final, first)} points.")
+tables.Table(pd.DataFrame(rows), f"{caption}{tables.change_text(final, first)} points.")
 
 # %% tags=["hide-input"]
 fig, ax = plots.subplots(figsize=(7, 3))

@@ -38,7 +38,7 @@ class Tags(HTMLParser):
 
 
 def test_a_table_is_accessible():
-    html = tables.table(pd.DataFrame({"a": ["x<y"], "b": [1.5]}), "What & why").html
+    html = tables.Table(pd.DataFrame({"a": ["x<y"], "b": [1.5]}), "What & why").html
     tags = Tags(html).seen
     assert [attrs["scope"] for tag, attrs in tags if tag == "th"] == ["col", "col", "row"]
     assert '<caption style="caption-side:top">What &amp; why</caption>' in html
@@ -58,7 +58,7 @@ def test_tables_set_no_colour():
 @pytest.mark.parametrize("caption", ["", "  ", None])
 def test_a_caption_is_required(caption):
     with pytest.raises(UserError, match="caption"):
-        tables.table(pd.DataFrame({"a": [1]}), caption)
+        tables.Table(pd.DataFrame({"a": [1]}), caption)
 
 
 def test_print_stands_beside_ours():
@@ -124,14 +124,14 @@ def test_every_comparison_behind_a_verdict_is_shown():
 
 def test_a_cell_may_be_a_link():
     link = Fragment('<a href="lamp.html">lamp</a>', "[lamp](lamp)")
-    found = tables.table(pd.DataFrame({"a": [link], "b": [link]}), "C")
+    found = tables.Table(pd.DataFrame({"a": [link], "b": [link]}), "C")
     assert found.html.count('<a href="lamp.html">lamp</a>') == 2
     assert "| [lamp](lamp) | [lamp](lamp) |" in found.markdown
     Tags(found.html)
 
 
 def test_it_shows_itself_in_jupyter():
-    found = tables.table(pd.DataFrame({"a": ["x|y"]}), "C")
+    found = tables.Table(pd.DataFrame({"a": ["x|y"]}), "C")
     bundle = found._repr_mimebundle_()
     assert bundle["text/html"] == found.html
     assert "x\\|y" in bundle["text/markdown"]

@@ -18,7 +18,7 @@ from snnbook.report.blocks import Fragment, paragraph
 # Variants: of the neurons and of a training step, of LAMP, and of inference.
 SNNBOOK, NARROW, STEP_BY_STEP, JELLY = "snnbook", "snnbook, bfloat16", "torch, step by step", "SpikingJelly"
 PUBLIC, SORTED = "public code, re-stated", "one sort per layer"
-MASKED, BY_TABLE, BY_EVENT = PATHS = ("masked", "table", "event")  # a layer's sizes hold the place of the chosen one
+PATHS = ("masked", "table", "event")  # a layer's sizes hold the place of the one that was chosen
 AUTOMATIC, BYTES = "automatic", "table, 8 bits"
 DENSE, DENSE_LAST, DENSE_BF16, DENSE_INT8 = "dense", "dense, channels last", "dense bfloat16", "dense int8"
 CSR, COMPILED = "CSR", "dense, torch.compile"

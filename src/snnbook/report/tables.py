@@ -25,7 +25,10 @@ NONE = "–"
 
 
 class Table(Fragment):
-    """A data frame as an accessible table; `frame` is what it shows."""
+    """A data frame as an accessible table; its first `row_headers` columns name the row.
+
+    frame: what it shows. A cell may be a Fragment, such as a link. Raises UserError without a caption.
+    """
 
     def __init__(self, frame: pd.DataFrame, caption: str, row_headers: int = 1):
         self.frame, self.caption = frame, required("the caption", caption)
@@ -67,14 +70,6 @@ def _markdown(frame: pd.DataFrame, caption: str) -> str:
 
     rows = [row(frame.columns), row("---" for _ in frame.columns)]
     return "\n".join([f"{caption}\n", *rows, *(row(values) for values in frame.itertuples(index=False))])
-
-
-def table(frame: pd.DataFrame, caption: str, row_headers: int = 1) -> Table:
-    """The frame as a table; its first `row_headers` columns name the row. A cell may be a Fragment, such as a link.
-
-    A caption is required.
-    """
-    return Table(frame, caption, row_headers)
 
 
 @dataclass(frozen=True)
