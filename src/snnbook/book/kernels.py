@@ -30,6 +30,7 @@ IMPORTS = (
     "torch._dynamo",  # every optimizer of torch imports it
     "snnbook.experiments",
     "snnbook.report.page",
+    __name__,
 )
 
 

@@ -27,8 +27,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from snnbook.errors import UserError
@@ -357,6 +355,9 @@ class _Probe:
 
 def _number(probe: _Probe, streams: bool) -> Channels:
     """Entries that depend on each other, by the probe, as numbered channels."""
+    from scipy.sparse import coo_array  # takes 0.3 s to import
+    from scipy.sparse.csgraph import connected_components
+
     start: dict[str, int] = {}
     direct = {name: hit.numpy() for name, hit in probe.reached(poison=True).items()}
     size = {f"rows {name}": m.weight.shape[0] for name, m in probe.layers.items()}
