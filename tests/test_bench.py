@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from functools import partial
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -239,8 +240,13 @@ def test_lamp_sizes():
 needs_kernels = pytest.mark.skipif(not native.available(), reason="there are no compiled kernels")
 
 
+SMALL = sparse.Net("small", "cifarnet", (3, 16), 4, 0.9, 1.0, width=0.1, channels=0.5)
+
+
 @needs_kernels
-def test_sparse_without_peers(alone):
+def test_sparse_without_peers(alone, monkeypatch):
+    monkeypatch.setattr(sparse, "layer", partial(sparse.layer, channels=64, side=16))
+    monkeypatch.setattr(sparse, "NETS", (SMALL,) * 6)
     result = sparse.bench(rounds=1, quick=True)
     variants = {cell.variant for cell in result.cells}
     assert {sparse.FP32, sparse.LAST, sparse.BF16, sparse.CSR, "masked", "event", sparse.AUTO} <= variants
@@ -258,8 +264,7 @@ def test_sparse_layer_is_as_it_is_asked_for():
 
 
 def test_sparse_network_fires_as_it_is_asked_to():
-    net = sparse.Net("small", "cifarnet", (3, 16), 4, 0.9, 1.0, width=0.1, channels=0.5)
-    g, x = sparse.prepared(net, 0.2)
+    g, x = sparse.prepared(SMALL, 0.2)
     signals = reference.signals_of(g, x)
     spiking = [i for i, n in enumerate(g.nodes) if isinstance(n, graph.Layer) and n.neurons]
     for i in spiking:

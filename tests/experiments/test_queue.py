@@ -29,12 +29,6 @@ def test_a_study_leaves_one_sound_record_per_trial_seed_and_start(done, smoke):
     assert (again.ran, again.reused) == (0, 8)
 
 
-def test_workers_give_the_records_of_the_serial_path(done, both, tmp_path):
-    store = Store(tmp_path)
-    assert run_many([(both, 0)], store, "smoke", jobs=2, progress=False) == (2, 0)
-    assert store.get(both.id, 0).digest == done[1].get(both.id, 0).digest
-
-
 def test_a_lost_checkpoint_is_made_again(done, both, tmp_path):
     store = Store(tmp_path)
     run_many([(both, 0)], store, "smoke", jobs=1, progress=False)
@@ -73,13 +67,16 @@ def test_kill_while_a_trial_is_stored_is_as_if_it_had_not_run(tmp_path, step):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_failed_start_fails_what_waits_for_it_once_and_nothing_else(failing, tmp_path, jobs):
+def test_a_failed_start_fails_what_waits_for_it_once_and_the_others_give_the_records_of_the_serial_path(
+    failing, done, both, tmp_path, jobs
+):
     store = Store(tmp_path)
-    with pytest.raises(UserError, match="3 of 4 trials failed, the others are stored") as err:
-        run_many(failing, store, jobs=jobs, progress=False)
+    with pytest.raises(UserError, match="3 of 5 trials failed, the others are stored") as err:
+        run_many([*failing, (both, 0)], store, "smoke", jobs=jobs, progress=False)
     assert str(err.value).count("the loss is") == 1, "the start was trained once"
     assert str(err.value).count("the trial that it starts from failed") == 2
-    assert [id for id, _ in store.stored()] == [failing[2][0].id]
+    assert {id for id, _ in store.stored()} == {both.start.id, both.id}
+    assert store.get(both.id, 0).digest == done[1].get(both.id, 0).digest
 
 
 def test_an_error_of_ours_does_not_cost_the_others_either(both, tmp_path):
