@@ -41,7 +41,7 @@ FLOORS = (
     ("snnbook.experiments.queue", "snnbook.experiments.studies"),
     ("snnbook.experiments",),
     ("snnbook.report",),
-    ("snnbook.bench", "snnbook.book", "snnbook.cli"),
+    ("snnbook.bench", "snnbook.book", "snnbook.cli", "snnbook.doctor"),
 )
 REPORT_MAY_USE = (
     "snnbook",

@@ -98,8 +98,16 @@ def test_claims_say_which_studies_are_missing(folder):
     assert "claims are not testable here" in done.output
 
 
-def test_doctor():
-    assert "compiled kernels" in call("doctor").output
+def test_doctor_prints_every_check(monkeypatch):
+    from snnbook import doctor
+
+    made = [doctor.Check("one thing", True, "here it is"), doctor.Check("another", False, "slower")]
+    monkeypatch.setattr(doctor, "checks", lambda: made)
+    lines = call("doctor").output.splitlines()
+    assert [line.split() for line in lines] == [
+        ["ok", "one", "thing", "here", "it", "is"],
+        ["missing", "another", "slower"],
+    ]
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))

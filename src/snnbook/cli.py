@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import sys
 import warnings
 from collections.abc import Sequence
@@ -365,43 +364,10 @@ def bench(what: str, rounds: int, quick: bool, large: bool, output: str) -> None
 @main.command()
 def doctor() -> None:
     """Say what works on this machine, what is slower or missing, and why."""
-    import platform
+    from snnbook.doctor import checks
 
-    import torch
-
-    from snnbook import datasets, native, paths
-    from snnbook.datasets import cache
-    from snnbook.experiments.measurements import processor
-
-    def line(good: bool, what: str, text: str) -> None:
-        click.echo(f"{'ok     ' if good else 'missing'}  {what:<18} {text}")
-
-    line(
-        True,
-        "snnbook",
-        f"{snnbook.__version__}, Python {platform.python_version()}, torch {torch.__version__}",
-    )
-    line(True, "processor", f"{processor()}, {torch.get_num_threads()} threads")
-    line(
-        native.available(),
-        "compiled kernels",
-        native.status if native.available() else f"{native.status}; slower",
-    )
-    gpu = torch.cuda.is_available()
-    line(
-        gpu,
-        "GPU",
-        torch.cuda.get_device_name() if gpu else "none; only the paper profile would gain from one",
-    )
-    npm = shutil.which("npm") is not None
-    line(npm, "npm", "formulas are stored with the book" if npm else "formulas in the book need the internet")
-    try:
-        line(True, "printed numbers", str(paths.data()))
-    except UserError as err:
-        line(False, "printed numbers", str(err))
-    folder = cache.folder()
-    line(True, "data cache", str(folder))
-    line(True, "data sets", ", ".join(datasets.available()))
+    for check in checks():
+        click.echo(f"{'ok' if check.good else 'missing':<7}  {check.name:<18} {check.text}")
 
 
 @main.command()

@@ -1,0 +1,64 @@
+"""What this machine has of all that snnbook can use, what it lacks, and what the lack costs: `snnbook doctor`."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import dataclass
+
+import torch
+
+import snnbook
+from snnbook import datasets, native, paths
+from snnbook.datasets import cache
+from snnbook.errors import UserError
+from snnbook.experiments.measurements import processor
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that snnbook uses.
+
+    good: whether this machine has it. text: what it is or where; for one that is missing, what that means.
+    """
+
+    name: str
+    good: bool
+    text: str
+
+
+def checks() -> list[Check]:
+    """All checks, in the order in which they are shown."""
+    version = f"{snnbook.__version__}, Python {platform.python_version()}, torch {torch.__version__}"
+    return [
+        Check("snnbook", True, version),
+        Check("processor", True, f"{processor()}, {torch.get_num_threads()} threads"),
+        _kernels(),
+        _gpu(),
+        _npm(),
+        _printed_numbers(),
+        Check("data cache", True, str(cache.folder())),
+        Check("data sets", True, ", ".join(datasets.available())),
+    ]
+
+
+def _kernels() -> Check:
+    good = native.available()
+    return Check("compiled kernels", good, native.status if good else f"{native.status}; slower")
+
+
+def _gpu() -> Check:
+    good = torch.cuda.is_available()
+    return Check("GPU", good, torch.cuda.get_device_name() if good else "none; only the paper profile gains from one")
+
+
+def _npm() -> Check:
+    good = shutil.which("npm") is not None
+    return Check("npm", good, f"formulas {'are stored with the book' if good else 'in the book need the internet'}")
+
+
+def _printed_numbers() -> Check:
+    try:
+        return Check("printed numbers", True, str(paths.data()))
+    except UserError as err:
+        return Check("printed numbers", False, str(err))
