@@ -74,6 +74,16 @@ def test_modules_that_it_imports_and_no_others(tmp_path, package):
     assert stamp(page) != before
 
 
+def test_the_code_behind_records_only_where_the_page_runs_trials_itself(tmp_path, package):
+    reader = write(tmp_path, "from snnbook.report.page import Page", "reader")
+    runner = write(tmp_path, "from snnbook.report.page import Page\nfrom snnbook import experiments", "runner")
+    before = stamp(reader), stamp(runner)
+    with (package / "training.py").open("a") as file:
+        file.write("# changed\n")
+    assert stamp(reader) == before[0]
+    assert stamp(runner) != before[1]
+
+
 def test_data_only_where_its_code_reads_them(tmp_path, monkeypatch):
     shutil.copytree(paths.data() / "paper", tmp_path / "data" / "paper")
     (tmp_path / "data" / "bench").mkdir()

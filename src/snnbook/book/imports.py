@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -67,9 +67,12 @@ def needed(module: str) -> frozenset[str]:
     return frozenset((imported(tree(known[module])) | packages | inside) - {module})
 
 
-def closure(code: ast.AST) -> frozenset[str]:
-    """All modules of the package that a piece of code depends on: what it imports, what that imports, and so on."""
-    return _closure(imported(code))
+def closure(code: ast.AST, without: Collection[tuple[str, str]] = ()) -> frozenset[str]:
+    """All modules of the package that a piece of code depends on: what it imports, what that imports, and so on.
+
+    without: imports, as pairs of the importing module and the imported one, that are not followed.
+    """
+    return _closure(imported(code), without)
 
 
 def closure_of(module: str) -> frozenset[str]:
@@ -77,11 +80,11 @@ def closure_of(module: str) -> frozenset[str]:
     return _closure(frozenset({module}))
 
 
-def _closure(start: frozenset[str]) -> frozenset[str]:
+def _closure(start: frozenset[str], without: Collection[tuple[str, str]] = ()) -> frozenset[str]:
     left, reached = list(start), set[str]()
     while left:
         module = left.pop()
         if module not in reached:
             reached.add(module)
-            left += needed(module)
+            left += (name for name in needed(module) if (module, name) not in without)
     return frozenset(reached)

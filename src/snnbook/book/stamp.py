@@ -26,6 +26,8 @@ READ_BY_CALL: dict[str, Callable[[], Path]] = {
     "compiled": paths.compiled,
 }
 """The call of `snnbook.paths` that code finds its data with → the folder that pages with such code depend on."""
+GIVES_RECORDS = {("snnbook.report.page", "snnbook.experiments")}
+"""An import whose whole effect on a page is the records that it hands out, and these are in the stamp themselves."""
 DECIDES_NOTHING = {"jobs"}
 """Parameters that change nothing on a page."""
 
@@ -56,14 +58,14 @@ class Inputs:
     def stamp(self, notebook: Notebook) -> str:
         """A hash of all that the page depends on.
 
-        That is the notebook's text, its parameters, the modules that it imports, the records of the studies that it
-        reads, the printed numbers and timings if these modules read them, and the versions of installed packages.
+        That is the notebook's text, its parameters, the modules that it imports (those that make records only if it
+        runs trials itself), the records of the studies that it reads, the printed numbers and timings if these modules read them, and the versions of installed packages.
         """
         text = notebook.path.read_bytes()
         digest = hashlib.sha256(text + json.dumps(self.parameters, sort_keys=True, default=str).encode())
         digest.update(versions())
         code = ast.parse(text)
-        modules = sorted(imports.closure(code))
+        modules = sorted(imports.closure(code, GIVES_RECORDS))
         for module in modules:
             digest.update(self.of_module(module))
         for name in notebook.reads:
