@@ -334,16 +334,17 @@ def verify(id: str, sample: int, seed: int, cheapest: bool, results: str, profil
 
 
 @main.command()
-@click.argument("what", type=click.Choice(["lif", "train", "lamp", "sparse", "trained", "all"]), default="all")
+@click.argument("name", default="all")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Interleaved rounds.")
 @click.option("--quick", is_flag=True, help="Small sizes only; kept in build/bench.")
 @click.option("--large", is_flag=True, help="LAMP for 100 million weights as well.")
 @click.option("--output", default="", metavar="FOLDER", help="Where the results go; default: data/bench.")
-def bench(what: str, rounds: int, quick: bool, large: bool, output: str) -> None:
-    """Time the neurons, the training step, LAMP and sparse inference on one thread, against the peers that are there.
+def bench(name: str, rounds: int, quick: bool, large: bool, output: str) -> None:
+    """Run the benchmark NAME, or all: on one thread, against the peers that are installed.
 
-    `trained` times trained networks of every method, compiled; it trains those that data/compiled lacks, about an
-    hour for all. `make bench` makes an environment with the peers and runs everything.
+    lif times the neurons, train a training step, lamp the masks of LAMP, and sparse the inference of pruned networks.
+    trained times trained networks of every method, compiled; it trains those that data/compiled lacks, about an hour
+    for all. `make bench` makes an environment with the peers and runs everything.
     """
     from pathlib import Path
 
@@ -353,9 +354,9 @@ def bench(what: str, rounds: int, quick: bool, large: bool, output: str) -> None
     if not b.installed():
         click.echo(b.HOW, err=True)
     folder = Path(output) if output else paths.bench(quick)
-    for name in b.BENCHES if what == "all" else (what,):
-        result = b.run(name, rounds, quick, **({"large": True} if large and name == "lamp" else {}))
-        click.secho(name, bold=True)
+    for chosen in b.BENCHES if name == "all" else (name,):
+        result = b.run(chosen, rounds, quick, **({"large": True} if large and chosen == "lamp" else {}))
+        click.secho(chosen, bold=True)
         for line in b.report(result):
             click.echo(f"  {line}")
         click.echo(f"  kept in {result.save(folder)}")

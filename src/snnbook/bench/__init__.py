@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from snnbook.bench import lamp, lif, peers, sparse, train, trained
-from snnbook.bench.timing import Line, Result, WrongResult
+from snnbook.bench.timing import Bounded, Result, WrongResult
 from snnbook.errors import unknown
 
-__all__ = ["BENCHES", "HOW", "Line", "Result", "WrongResult", "installed", "report", "run"]
+__all__ = ["BENCHES", "HOW", "Bounded", "Result", "WrongResult", "installed", "report", "run"]
 
-BENCHES = {"lif": lif.bench, "train": train.bench, "lamp": lamp.bench, "sparse": sparse.bench, "trained": trained.bench}
+BENCHES = {module.NAME: module.bench for module in (lif, train, lamp, sparse, trained)}
 HOW, installed = peers.HOW, peers.installed
 
 
@@ -19,7 +19,7 @@ def run(name: str, rounds: int = 5, quick: bool = False, **settings: Any) -> Res
     """Run one benchmark. Raises UserError for an unknown name, WrongResult if a variant computes something else."""
     if name not in BENCHES:
         raise unknown("benchmark", name, BENCHES)
-    return BENCHES[name](rounds, quick, **settings)  # type: ignore[operator]
+    return BENCHES[name](rounds, quick, **settings)
 
 
 def report(result: Result) -> Iterator[str]:
@@ -30,8 +30,8 @@ def report(result: Result) -> Iterator[str]:
     yield ", ".join(f"{name} {machine[name]}" for name in ("snnbook", "torch", *peers.PACKAGES) if name in machine)
     width = max((len(f"{c.case}, {c.variant}") for c in result.cells), default=0)
     for c in result.cells:
-        found = [f"{r.ratio:6.2f} x {r.ours}" for r in result.ratios if (r.case, r.peer) == (c.case, c.variant)]
-        yield f"{f'{c.case}, {c.variant}':{width}}  {c.time:9.3f} {result.unit} {'; '.join(found)}"
+        ratios = [f"{r.ratio:6.2f} x {r.ours}" for r in result.ratios if (r.case, r.peer) == (c.case, c.variant)]
+        yield f"{f'{c.case}, {c.variant}':{width}}  {c.time:9.3f} {result.unit} {'; '.join(ratios)}"
     for m in result.memory:
         yield f"{f'{m.case}, {m.variant}':{width}}  {m.times:9.2f} x the size of the data, extra peak memory"
     for measure in result.measures:
@@ -39,5 +39,5 @@ def report(result: Result) -> Iterator[str]:
         yield f"{what}: {measure.value:.4g} {measure.unit}".rstrip()
     yield f"{len(result.checks)} checks of the results hold"
     for goal in result.goals:
-        said = "reached    " if goal.reached else "NOT REACHED"
-        yield f"{said} {goal.what}: {goal.found:g} ({goal.bound} {goal.limit:g})"
+        outcome = "reached" if goal.reached else "NOT REACHED"
+        yield f"{outcome:<11} {goal.what}: {goal.value:g} ({goal.bound} {goal.limit:g})"

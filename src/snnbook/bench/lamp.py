@@ -14,13 +14,16 @@ from snnbook import networks, pruning
 from snnbook.bench.timing import Case, Result, interleaved, measure_peak_memory, one_thread, surroundings
 from snnbook.report import benchmarks
 
+NAME = "lamp"
 SPARSITY = 0.98
 VGG16 = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)  # channels
 OURS, PUBLIC, SORTED = benchmarks.SNNBOOK, benchmarks.PUBLIC, benchmarks.SORTED
 SMALL, MIDDLE, LARGE = "14.7M weights", "36.7M weights", "100M weights"
 GOALS = {PUBLIC: 60.0, SORTED: 30.0}  # at 36.7M weights
-MEMORY = 1.0  # in sizes of the weights
-DIFFER = 1e-5  # share of the weights on which the public code may decide otherwise, for its sums in float32
+MEMORY_GOAL = 1.0  # extra peak memory over the size of the weights
+MAX_SHARE_DIFFERENT = (
+    1e-5  # share of the weights on which the public code may decide otherwise, for its sums in float32
+)
 
 Weights = dict[str, Tensor]
 
@@ -37,14 +40,14 @@ def shapes(size: str) -> list[torch.Size]:
 def weights(size: str) -> Weights:
     """Normal weights, in each layer of the scale that networks are initialised with."""
     generator = torch.Generator().manual_seed(0)
-    found = {}
+    layers = {}
     for i, shape in enumerate(shapes(size)):
         scale = (2 / shape[1:].numel()) ** 0.5
-        found[f"layer{i}"] = torch.randn(shape, generator=generator).mul_(scale)
-    return found
+        layers[f"layer{i}"] = torch.randn(shape, generator=generator).mul_(scale)
+    return layers
 
 
-def keep(w: Weights) -> int:
+def n_kept(w: Weights) -> int:
     """How many weights are to be left."""
     return round((1 - SPARSITY) * sum(t.numel() for t in w.values()))
 
@@ -71,7 +74,7 @@ def public(w: Weights) -> Weights:
         score = torch.zeros_like(ordered)
         score[order] = ordered
         scores.append(score)
-    threshold = torch.cat(scores).topk(keep(w)).values[-1]
+    threshold = torch.cat(scores).topk(n_kept(w)).values[-1]
     masks = {}
     for (name, t), score in zip(w.items(), scores, strict=True):
         layer = nn.Module()
@@ -102,9 +105,9 @@ def one_sort(w: Weights) -> Weights:
     low, high = 0, int(torch.tensor(2.0, dtype=torch.float64).view(torch.int64))
     while high - low > 1:  # the count at `low` is enough, at `high` it is not
         middle = (low + high) // 2
-        low, high = (middle, high) if sum(left(middle)) >= keep(w) else (low, middle)
+        low, high = (middle, high) if sum(left(middle)) >= n_kept(w) else (low, middle)
     counts, at_most = left(high), left(low)
-    spare = keep(w) - sum(counts)
+    spare = n_kept(w) - sum(counts)
     masks = {}
     for i, (name, t) in enumerate(w.items()):
         ties = min(spare, at_most[i] - counts[i])
@@ -126,10 +129,10 @@ def _case(size: str, w: Weights, result: Result) -> Case:
         kept = sum(int(m.sum()) for m in masks.values())
         other = sum(int((masks[name].bool() != exact[name]).sum()) for name in w)
         result.check(f"{size}, {method}: share of the weights decided otherwise than by the exact ranks",
-                     DIFFER if method == PUBLIC else 0.0, other / n)  # fmt: skip
+                     MAX_SHARE_DIFFERENT if method == PUBLIC else 0.0, other / n)  # fmt: skip
         if method != PUBLIC:
             result.check(f"{size}, {method}: weights kept beyond or short of the number asked for", 0.0,
-                         abs(kept - keep(w)))  # fmt: skip
+                         abs(kept - n_kept(w)))  # fmt: skip
         result.measure(benchmarks.DECIDED_OTHERWISE, other, size, method)
 
     variants: dict[str, Callable[[], Any]] = {name: lambda f=f: f(w) for name, f in METHODS.items()}  # type: ignore[misc]
@@ -145,7 +148,7 @@ def memory_run(method: str, size: str) -> Callable[[], Any]:
 
 def bench(rounds: int = 5, quick: bool = False, large: bool = False) -> Result:
     """Time the three ways to the masks, and their peak memory. Raises WrongResult if the masks are not the same."""
-    result = Result("lamp", "ms", rounds, quick, environment=surroundings())
+    result = Result(NAME, "ms", rounds, quick, environment=surroundings())
     sizes = [SMALL] if quick else [SMALL, MIDDLE] + [LARGE] * large
     with one_thread():
         cases = [_case(size, weights(size), result) for size in sizes]
@@ -157,5 +160,5 @@ def bench(rounds: int = 5, quick: bool = False, large: bool = False) -> Result:
         what = f"LAMP, {MIDDLE}, against {method}, times"
         result.goal(what, "at least", goal, result.ratio(MIDDLE, method))
     own = next((m.times for m in result.memory if (m.case, m.variant) == (MIDDLE, OURS)), None)
-    result.goal(f"LAMP, {MIDDLE}: extra peak memory, in sizes of the weights", "at most", MEMORY, own)
+    result.goal(f"LAMP, {MIDDLE}: extra peak memory, in sizes of the weights", "at most", MEMORY_GOAL, own)
     return result

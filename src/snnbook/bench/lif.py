@@ -17,20 +17,21 @@ from snnbook.bench.timing import (
     Case,
     Process,
     Result,
-    elsewhere,
     interleaved,
     measure_peak_memory,
     one_thread,
     surroundings,
+    timed_in_process,
 )
 from snnbook.neurons import LIF, LIFParameters, lif_reference
 from snnbook.report import benchmarks
 
+NAME = "lif"
 M = 1 << 20
 STEPS, SIZES = (1, 4, 8, 16, 32), (1 * M, 8 * M, 30 * M)
 QUICK_STEPS, QUICK_SIZES = (4, 8), (1 * M,)
 GOAL_SIZE = 8 * M
-LEAST = 8 * M  # elements of a timed run: smaller inputs are passed through several times
+ELEMENTS_TIMED = 8 * M  # at least, in a run: smaller inputs are passed through several times
 GOALS = {
     "SpikingJelly": 12.0,
     "SpikingJelly, reset not detached": 12.0,
@@ -38,11 +39,12 @@ GOALS = {
     "Norse": 15.0,
     "sinabs": 15.0,
 }
-LONG = 9.0  # the goal for T = 16 and 32, the same for every peer
-FLAT, MEMORY = 1.3, 3.2
-SPIKES_OURS, SPIKES_PEER = 1e-7, 1e-5  # shares of spikes that may differ from the float32 reference
-GRADIENT = {torch.float32: 1e-6, torch.bfloat16: 0.004}  # largest difference over the largest gradient
-JUDGED = 1 * M  # elements whose gradient is computed in double precision as well
+GOAL_LONG = 9.0  # for T = 16 and 32, the same for every peer
+SPREAD_GOAL = 1.3  # time per element, largest over smallest of all sizes
+MEMORY_GOAL = 3.2  # extra peak memory over the size of the input
+MAX_SHARE_OURS, MAX_SHARE_PEER = 1e-7, 1e-5  # of spikes that may differ from the float32 reference
+MAX_GRADIENT_ERROR = {torch.float32: 1e-6, torch.bfloat16: 0.004}  # largest difference over the largest gradient
+ELEMENTS_CHECKED = 1 * M  # elements whose gradient is computed in double precision as well
 OURS, REFERENCE = benchmarks.SNNBOOK, benchmarks.STEP_BY_STEP
 
 
@@ -70,16 +72,16 @@ def _own(p: LIFParameters) -> str:
 def variants() -> dict[str, Variant]:
     """Ours with each setting that a peer has, the step-by-step reference, and the peers that are installed."""
     peers = [peer for peer in PEERS if peer.package in installed()]
-    found = [
+    entries = [
         Variant(_own(p), lambda p=p: LIF(**p._asdict()), p)  # type: ignore[misc]
         for p in dict.fromkeys([LIFParameters(), *(peer.p for peer in peers)])
     ]
     plain = LIFParameters()
     if native.supports_lif(torch.empty(1, 1, dtype=torch.bfloat16), plain):
-        found.append(Variant(benchmarks.NARROW, LIF, plain, torch.bfloat16))
-    found.append(Variant(REFERENCE, lambda: lambda x: lif_reference(x, plain)[0], plain, against=OURS))
-    found += [Variant(p.name, p.make, p.p, against=_own(p.p), gradients=p.gradients) for p in peers]
-    return {variant.name: variant for variant in found}
+        entries.append(Variant(benchmarks.NARROW, LIF, plain, torch.bfloat16))
+    entries.append(Variant(REFERENCE, lambda: lambda x: lif_reference(x, plain)[0], plain, against=OURS))
+    entries += [Variant(p.name, p.make, p.p, against=_own(p.p), gradients=p.gradients) for p in peers]
+    return {variant.name: variant for variant in entries}
 
 
 def both_ways(neurons: Neurons, x: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,7 +102,7 @@ class _Inputs:
         self._at: tuple[int, int] = (0, 0)
         self._expected: dict[tuple[LIFParameters, torch.dtype], tuple[Tensor, Tensor, Tensor]] = {}
 
-    def of(self, T: int, elements: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def pair(self, T: int, elements: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Input and incoming gradient `[T, 1, n]`; views, so that every case shares the memory."""
         both = (self.x, self.grad) if dtype == torch.float32 else self._narrow
         x, grad = (t[:elements].view(T, 1, -1) for t in both)
@@ -117,12 +119,12 @@ class _Inputs:
             self._expected.clear()
         key = variant.p, variant.dtype
         if key not in self._expected:
-            x, grad = self.of(T, elements, variant.dtype)
+            x, grad = self.pair(T, elements, variant.dtype)
             with torch.no_grad():
                 spikes = lif_reference(x.float(), variant.p)[0].bool()
-            k = JUDGED // T
-            precise = both_ways(lambda x: lif_reference(x, variant.p)[0], x[..., :k].double(), grad[..., :k].double())
-            self._expected[key] = spikes, *precise
+            k = ELEMENTS_CHECKED // T
+            in_double = both_ways(lambda x: lif_reference(x, variant.p)[0], x[..., :k].double(), grad[..., :k].double())
+            self._expected[key] = spikes, *in_double
         return self._expected[key]
 
 
@@ -131,19 +133,19 @@ def _title(T: int, elements: int) -> str:
 
 
 def _passes(variant: Variant, inputs: _Inputs, T: int, elements: int) -> Callable[[], tuple[Tensor, Tensor]]:
-    """A timed run: as many passes as make `LEAST` elements, with the result of the last."""
-    neurons, (x, grad) = variant.make(), inputs.of(T, elements, variant.dtype)
+    """A timed run: as many passes as make `ELEMENTS_TIMED` elements, with the result of the last."""
+    neurons, (x, grad) = variant.make(), inputs.pair(T, elements, variant.dtype)
 
     def run() -> tuple[Tensor, Tensor]:
-        for _ in range(LEAST // elements - 1):
+        for _ in range(ELEMENTS_TIMED // elements - 1):
             both_ways(neurons, x, grad)
         return both_ways(neurons, x, grad)
 
     return run
 
 
-def alone(name: str, elements: int) -> Callable[[int, int], Callable[[], tuple[Tensor, Tensor]]]:
-    """One variant for a `Process`. Ours keeps freed memory there, as when it trains; the peers do not know of that."""
+def only_variant(name: str, elements: int) -> Callable[[int, int], Callable[[], tuple[Tensor, Tensor]]]:
+    """The one variant of a `Process`. Ours keeps freed memory there, as when it trains; no peer has such a setting."""
     if name.startswith(OURS):
         native.keep_memory()
     variant, inputs = variants()[name], _Inputs(elements)
@@ -151,7 +153,7 @@ def alone(name: str, elements: int) -> Callable[[int, int], Callable[[], tuple[T
 
 
 def _case(T: int, elements: int, runs: dict[str, Callable[[], Any]], chosen: dict[str, Variant], **settings) -> Case:
-    passes = max(1, LEAST // elements)
+    passes = max(1, ELEMENTS_TIMED // elements)
     sizes = {"T": T, "elements": elements, "passes": passes}
     pairs = tuple((name, chosen[name].against) for name in runs if chosen[name].against)
     return Case(_title(T, elements), sizes, 1e-9 * elements * passes, runs, pairs, **settings)
@@ -160,19 +162,19 @@ def _case(T: int, elements: int, runs: dict[str, Callable[[], Any]], chosen: dic
 def _checked(T: int, elements: int, inputs: _Inputs, chosen: dict[str, Variant], result: Result) -> Case:
     """All of `chosen` in this process, with their spikes and gradients compared."""
 
-    def check(name: str, found: tuple[Tensor, Tensor]) -> None:
-        variant = chosen[name]
-        spikes, sure, precise = inputs.expected(T, elements, variant)
-        wrong = found[0].bool() != spikes
-        limit = SPIKES_PEER if variant.against else SPIKES_OURS
+    def check(name: str, output: tuple[Tensor, Tensor]) -> None:
+        variant, (spikes, gradient) = chosen[name], output
+        expected, spikes64, gradient64 = inputs.expected(T, elements, variant)
+        wrong = spikes.bool() != expected
+        limit = MAX_SHARE_PEER if variant.against else MAX_SHARE_OURS
         result.check(f"{name}: share of spikes that differ from the reference", limit, wrong.float().mean().item())
         if variant.gradients:
-            k = precise.shape[-1]
-            alike = (found[0][..., :k] == sure).all(0)  # a spike more or less changes all gradients of its neuron
-            error = (found[1][..., :k] - precise).abs() * alike
-            worst = (error.max() / precise.abs().max()).item()
+            k = gradient64.shape[-1]
+            same = (spikes[..., :k] == spikes64).all(0)  # a spike more or less changes all gradients of its neuron
+            error = (gradient[..., :k] - gradient64).abs() * same
+            worst = (error.max() / gradient64.abs().max()).item()
             what = f"{name}: error of the gradient against double precision, relative to the largest"
-            result.check(what, GRADIENT[variant.dtype], worst)
+            result.check(what, MAX_GRADIENT_ERROR[variant.dtype], worst)
 
     return _case(T, elements, {v.name: _passes(v, inputs, T, elements) for v in chosen.values()}, chosen, check=check)
 
@@ -200,7 +202,7 @@ def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), siz
     """
     steps = steps or (QUICK_STEPS if quick else STEPS)
     sizes = sizes or (QUICK_SIZES if quick else SIZES)
-    result = Result("lif", "ns per element", rounds, quick, environment=surroundings(PACKAGES))
+    result = Result(NAME, "ns per element", rounds, quick, environment=surroundings(PACKAGES))
     chosen = variants()
     main = GOAL_SIZE if GOAL_SIZE in sizes else max(sizes)  # all variants at every T; at other sizes only at T = 4
     own = {name: v for name, v in chosen.items() if name == OURS or v.dtype == torch.bfloat16}
@@ -209,16 +211,18 @@ def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), siz
         shared = [_checked(T, n, inputs, chosen if n == main else own, result) for n in sizes for T in steps]
         cells, ratios = interleaved(shared, rounds)
         for r in ratios:
-            result.measure(benchmarks.TOGETHER, r.ratio, r.case, r.peer)
+            result.measure(benchmarks.IN_ONE_PROCESS, r.ratio, r.case, r.peer)
         for T in steps:
             spent = [cell.time for cell in cells if cell.variant == OURS and cell.sizes["T"] == T]
             result.measure(benchmarks.SPREAD, round(max(spent) / min(spent), 3), f"T={T}")
         del inputs
     for size in sizes:  # each in new processes: what an allocator does depends on the sizes that it has seen
         with ExitStack() as stack:
-            processes = {name: stack.enter_context(Process(alone, name, size)) for name in chosen}
+            processes = {name: stack.enter_context(Process(only_variant, name, size)) for name in chosen}
             cases = [
-                _case(T, size, {name: partial(processes[name], T, size) for name in names}, chosen, clock=elsewhere)
+                _case(
+                    T, size, {name: partial(processes[name], T, size) for name in names}, chosen, clock=timed_in_process
+                )
                 for T in steps
                 for names in [chosen if T == 4 or size == main else own]
             ]
@@ -235,13 +239,13 @@ def bench(rounds: int = 5, quick: bool = False, steps: tuple[int, ...] = (), siz
 def _goals(result: Result, steps: tuple[int, ...], sizes: tuple[int, ...]) -> None:
     for peer, goal in GOALS.items():
         for T in (4, 8, 16, 32):
-            limit, found = goal if T <= 8 else LONG, result.ratio(_title(T, GOAL_SIZE), peer)
-            result.goal(f"LIF against {peer}, {_title(T, GOAL_SIZE)}, times", "at least", limit, found)
+            limit, ratio = goal if T <= 8 else GOAL_LONG, result.ratio(_title(T, GOAL_SIZE), peer)
+            result.goal(f"LIF against {peer}, {_title(T, GOAL_SIZE)}, times", "at least", limit, ratio)
     if set(SIZES) <= set(sizes):
         for T in steps:
             spread = result.measured(benchmarks.SPREAD, f"T={T}")
-            result.goal(f"LIF, T={T}: {benchmarks.SPREAD}", "at most", FLAT, spread)
+            result.goal(f"LIF, T={T}: {benchmarks.SPREAD}", "at most", SPREAD_GOAL, spread)
     if GOAL_SIZE in sizes:
         own = next((m for m in result.memory if m.variant == OURS), None)
         what = "LIF: extra peak memory, in tensors of the size of the input"
-        result.goal(what, "at most", MEMORY, own.times if own else None)
+        result.goal(what, "at most", MEMORY_GOAL, own.times if own else None)

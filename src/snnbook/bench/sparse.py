@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,26 +17,26 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from snnbook import native, networks
 from snnbook.bench import peers
-from snnbook.bench.timing import Case, Result, interleaved, one_thread, repeated, surroundings, timed
+from snnbook.bench.dense import BF16, FP32, INT8, LAST, Dense, inductor, layer_runs
+from snnbook.bench.timing import Case, Result, interleaved, one_thread, surroundings, timed, timed_repeatedly
 from snnbook.errors import UserError
 from snnbook.networks.convnet import ConvNet
-from snnbook.neurons import LIF, LIFParameters, lif_reference
+from snnbook.neurons import LIF, LIFParameters
 from snnbook.report import benchmarks
 from snnbook.sparse import Compiled, choice, graph, kernels, reference
 
+NAME = "sparse"
 SPARSITIES, RATES = (0.9, 0.95, 0.98, 0.99), (0.02, 0.05, 0.1, 0.15)
 RATE = 0.1  # of the comparison with everything dense, and of the neurons of the networks
 GRID = (*((sparsity, RATE) for sparsity in (0.5, 0.7)), *product(SPARSITIES, RATES))
 CHANNELS, SIDE, STEPS = 256, 32, 8  # of the layer
-OURS, AUTO = benchmarks.PATHS, benchmarks.AUTOMATIC
-FP32, LAST, BF16 = benchmarks.DENSE, benchmarks.DENSE_LAST, benchmarks.DENSE_BF16
-INT8, CSR, SMALL_INT = benchmarks.DENSE_INT8, benchmarks.CSR, benchmarks.BYTES
+OURS, AUTO, SMALL_INT = benchmarks.PATHS, benchmarks.AUTOMATIC, benchmarks.BYTES
 FUSED, JELLY = benchmarks.COMPILED, benchmarks.JELLY
-CURRENTS, MISMATCH = 1e-6, 1e-5
+MAX_CURRENT_ERROR = 1e-6  # relative to the layer's largest current
+MAX_SHARE_SPIKES = 1e-5  # of a layer that may differ, given equal inputs
 
 
 @dataclass(frozen=True)
@@ -137,79 +136,6 @@ def _firing(node: graph.Layer, currents: Tensor, rate: float) -> graph.Layer:
     return replace(node, synapses=synapses, bias=node.bias * factor)
 
 
-class Dense:
-    """A graph run densely by torch: all weights, one layout of memory, one type; the LIF of this package.
-
-    plain: neurons as steps of torch instead, which `torch.compile` sees through.
-    """
-
-    def __init__(self, g: graph.Graph, last: bool = False, kind: torch.dtype = torch.float32, plain: bool = False):
-        self.g, self.kind = g, kind
-        self.layout = torch.channels_last if last else torch.contiguous_format
-        self.weights = {
-            (i, j): s.weight.to(kind).contiguous(
-                memory_format=self.layout if s.weight.dim() == 4 else torch.contiguous_format
-            )
-            for i, node in enumerate(g.nodes)
-            if isinstance(node, graph.Layer)
-            for j, s in enumerate(node.synapses)
-        }
-        made = _plain if plain else _fused
-        self.neurons = [made(n) if isinstance(n, graph.Layer) and n.neurons else None for n in g.nodes]
-
-    @torch.no_grad()
-    def __call__(self, x: Tensor) -> Tensor:
-        g, signals = self.g, [x.to(self.kind)]
-        for i, node in enumerate(g.nodes):
-            if isinstance(node, graph.Pool):
-                signals.append(reference.signal(node, signals))
-                continue
-            total = sum(self._currents(i, j, s, signals) for j, s in enumerate(node.synapses))
-            total = total + node.bias.to(self.kind).view(-1, *[1] * (len(node.shape) - 1))
-            if total.dim() == len(node.shape) + 1:  # a picture, the same at every step
-                total = total.expand(g.T, *total.shape)
-            neurons = self.neurons[i]
-            signals.append(total if neurons is None else neurons(total))
-        out = torch.stack([signals[i] for i in g.outputs]).sum(0)
-        return out.float().unflatten(2, (g.num_classes, -1)).mean(3)
-
-    def _currents(self, i: int, j: int, s: graph.Synapses, signals: list[Tensor]) -> Tensor:
-        x, w = signals[s.source], self.weights[i, j]
-        if w.dim() == 2:
-            return F.linear(x.flatten(2), w)
-        if x.dim() == 4:
-            return F.conv2d(x.contiguous(memory_format=self.layout), w, stride=s.stride, padding=s.padding)
-        flat = x.flatten(0, 1).contiguous(memory_format=self.layout)
-        return F.conv2d(flat, w, stride=s.stride, padding=s.padding).unflatten(0, x.shape[:2])
-
-
-def _fused(node: graph.Layer) -> Callable[[Tensor], Tensor]:
-    neurons = LIF(*node.neurons)  # type: ignore[misc]
-    neurons.mask = node.mask
-    return neurons
-
-
-def _plain(node: graph.Layer) -> Callable[[Tensor], Tensor]:
-    p = node.neurons
-    assert p is not None
-
-    def neurons(x: Tensor) -> Tensor:
-        s, _ = lif_reference(x, p)
-        return s if node.mask is None else s * node.mask
-
-    return neurons
-
-
-def _inductor(g: graph.Graph, x: Tensor) -> Callable[[], Any] | None:
-    """The dense network as one program of torch.compile with constant weights; None where that finds no compiler."""
-    run = torch.compile(Dense(g, True, plain=True).__call__, options={"freezing": True})
-    try:
-        run(x)
-    except torch._dynamo.exc.BackendCompilerFailed:
-        return None
-    return partial(run, x)
-
-
 def _spikingjelly(net: Net) -> Callable[[], Any] | None:
     """SpikingJelly's copy of the network in evaluation mode, as its users run it; None where it is not installed."""
     if "spikingjelly" not in peers.installed():
@@ -226,47 +152,6 @@ def _spikingjelly(net: Net) -> Callable[[], Any] | None:
     return run
 
 
-def _dense_layer(g: graph.Graph, spikes: Tensor) -> dict[str, Callable[[], Any]]:
-    """The layer's convolution alone, densely, in every way that torch has; without neurons, which is in its favour."""
-    w = g.nodes[1].synapses[0].weight  # type: ignore[union-attr]
-    x = spikes.flatten(0, 1)
-    last = {"memory_format": torch.channels_last}
-    xl, wl = x.contiguous(**last), w.contiguous(**last)
-    xb, wb = xl.bfloat16(), wl.bfloat16()
-    found: dict[str, Callable[[], Any]] = {
-        FP32: lambda: F.conv2d(x, w, padding=1),
-        LAST: lambda: F.conv2d(xl, wl, padding=1),
-        BF16: lambda: F.conv2d(xb, wb, padding=1),
-    }
-    if "x86" in torch.backends.quantized.supported_engines:
-        found[INT8] = _int8(xl, wl)
-    return found
-
-
-def _int8(x: Tensor, w: Tensor) -> Callable[[], Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.backends.quantized.engine = "x86"
-        scale = w.abs().amax((1, 2, 3)) / 127
-        zeros = torch.zeros(len(w), dtype=torch.long)
-        whole = torch.quantize_per_channel(w, scale, zeros, 0, torch.qint8).contiguous(
-            memory_format=torch.channels_last
-        )
-        spikes = torch.quantize_per_tensor(x, 1.0, 0, torch.quint8)
-    packed = torch.ops.quantized.conv2d_prepack(whole, None, [1, 1], [1, 1], [1, 1], 1)
-    return lambda: torch.ops.quantized.conv2d(spikes, packed, 0.1, 0)
-
-
-def _csr(g: graph.Graph, spikes: Tensor) -> Callable[[], Any]:
-    """Compressed sparse rows times the unfolded input; unfolding is part of it."""
-    w = g.nodes[1].synapses[0].weight  # type: ignore[union-attr]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        rows = w.flatten(1).to_sparse_csr()
-    x = spikes.flatten(0, 1)
-    return lambda: rows @ F.unfold(x, 3, padding=1).transpose(0, 1).flatten(1)
-
-
 def _own(g: graph.Graph, spikes: Tensor, path: str) -> Callable[[], Any]:
     """The layer on a path, neurons and packing included."""
     program = kernels.Program(g, {"input": "masked", "layer": path})
@@ -279,23 +164,23 @@ def layer_case(sparsity: float, rate: float, result: Result) -> Case:
     ours = [path for path in OURS if path != "table" or native.has_tables()]
     g, spikes = layer(sparsity, rate)
     chosen = choice.choose(choice.observed(g, spikes))["layer"]
-    peers_ = _dense_layer(g, spikes) | {CSR: _csr(g, spikes)}
+    others = layer_runs(g, spikes)
     if rate != RATE:
-        peers_ = {LAST: peers_[LAST]}
+        others = {LAST: others[LAST]}
     own = {path: (g, spikes, path) for path in ours}
     if rate == RATE and native.has_tables():
         own[SMALL_INT] = (*layer(sparsity, rate, 8), "table")
-    for each, _, path in own.values():
-        check_layers(each, {"input": "masked", "layer": path}, spikes, "one layer, all paths", result)
-    variants = {name: _own(*each) for name, each in own.items()}
-    pairs = [(peer, own) for peer in peers_ for own in variants] + [("masked", path) for path in ours[1:]]
+    for one, _, path in own.values():
+        check_layers(one, {"input": "masked", "layer": path}, spikes, "one layer, all paths", result)
+    variants = {name: _own(*args) for name, args in own.items()}
+    pairs = [(peer, own) for peer in others for own in variants] + [("masked", path) for path in ours[1:]]
     sizes = {
         "sparsity": round(1000 * sparsity), "rate": round(1000 * rate),
         "chosen": OURS.index(chosen) if chosen in OURS else len(OURS),
         "channels": CHANNELS, "side": SIDE, "T": STEPS,
     }  # fmt: skip
     name = f"layer, {100 * sparsity:g} %, firing {100 * rate:g} %"
-    return Case(name, sizes, 1e-3, peers_ | variants, tuple(pairs), clock=repeated)
+    return Case(name, sizes, 1e-3, others | variants, tuple(pairs), clock=timed_repeatedly)
 
 
 def network_case(net: Net, result: Result) -> Case:
@@ -309,12 +194,12 @@ def network_case(net: Net, result: Result) -> Case:
         AUTO: compiled,
     }
     variants: dict[str, Callable[[], Any]] = {name: partial(run, x) for name, run in runs.items()}
-    others = {FUSED: None if result.quick else _inductor(g, x), JELLY: _spikingjelly(net)}
+    others = {FUSED: None if result.quick else inductor(g, x), JELLY: _spikingjelly(net)}
     variants |= {name: run for name, run in others.items() if run is not None}
     check_layers(g, compiled.paths, x, net.title, result)
     work = round(macs(g) / 1e6)
     pairs = tuple((peer, AUTO) for peer in variants if peer != AUTO)
-    return Case(net.title, {"dense MMAC": work}, 1e-3, variants, pairs, clock=repeated)
+    return Case(net.title, {"dense MMAC": work}, 1e-3, variants, pairs, clock=timed_repeatedly)
 
 
 def check_layers(g: graph.Graph, paths: dict[str, str], x: Tensor, title: str, result: Result) -> None:
@@ -323,19 +208,19 @@ def check_layers(g: graph.Graph, paths: dict[str, str], x: Tensor, title: str, r
     program.run(x.select(0 if g.static else 1, 0).numpy())
     signals = [x.expand(g.T, *x.shape) if g.static else x]
     for i, node in enumerate(g.nodes):
-        wanted = reference.signal(node, signals)
-        found = program.signal(i + 1)[:, None]
+        expected = reference.signal(node, signals)
+        computed = program.signal(i + 1)[:, None]
         if isinstance(node, graph.Layer) and paths[node.name] != "dense":
             currents = reference.currents(node, signals)[:, 0]
-            mine = torch.from_numpy(program.kept(node.name).copy())
-            mine = mine[..., : currents[0, 0].numel()] if mine.dim() == 3 else mine
+            kept = torch.from_numpy(program.kept(node.name).copy())
+            kept = kept[..., : currents[0, 0].numel()] if kept.dim() == 3 else kept
             scale = float(currents.abs().max()) or 1.0
-            error = float((mine.reshape(currents.shape) - currents).abs().max()) / scale
-            result.check(f"{title}: error of a current, relative to the layer's largest", CURRENTS, error)
+            error = float((kept.reshape(currents.shape) - currents).abs().max()) / scale
+            result.check(f"{title}: error of a current, relative to the layer's largest", MAX_CURRENT_ERROR, error)
         if isinstance(node, graph.Layer) and node.neurons is not None:
-            differ = float((found != wanted).float().mean())
-            result.check(f"{title}: share of a layer's spikes that differ, given equal inputs", MISMATCH, differ)
-        signals.append(found)
+            share = float((computed != expected).float().mean())
+            result.check(f"{title}: share of a layer's spikes that differ, given equal inputs", MAX_SHARE_SPIKES, share)
+        signals.append(computed)
 
 
 def macs(g: graph.Graph) -> float:
@@ -381,21 +266,21 @@ GROWTH = {  # channels, side and steps
 
 def growth(direction: str, rounds: int) -> dict[float, float]:
     """GMAC of dense work → picoseconds for each live weight x neuron x step, of a layer on its best path."""
-    found = {}
+    cost = {}
     for channels, side, T in GROWTH[direction]:
         g, spikes = layer(1 - PER_NEURON / (9 * channels), RATE, channels=channels, side=side, T=T)
         run = _own(g, spikes, choice.choose(choice.observed(g, spikes))["layer"])
-        seconds = median([repeated(run, 0.05)[0] for _ in range(rounds + 1)][1:])
+        seconds = median([timed_repeatedly(run, 0.05)[0] for _ in range(rounds + 1)][1:])
         live = int(g.nodes[1].synapses[0].weight.count_nonzero())  # type: ignore[union-attr]
-        found[9 * channels**2 * side**2 * T / 1e9] = 1e12 * seconds / (live * side**2 * T)
-    return found
+        cost[9 * channels**2 * side**2 * T / 1e9] = 1e12 * seconds / (live * side**2 * T)
+    return cost
 
 
 def bench(rounds: int = 5, quick: bool = False) -> Result:
     """Time one layer and whole networks. Raises UserError without compiled kernels, WrongResult for wrong currents."""
     if not native.available():
         raise UserError(f"sparse inference needs the compiled kernels: {native.status}")
-    result = Result("sparse", "ms", rounds, quick, environment=surroundings())
+    result = Result(NAME, "ms", rounds, quick, environment=surroundings())
     with one_thread(), torch.no_grad():
         cases = [layer_case(*at, result) for at in (((0.98, RATE),) if quick else GRID)]
         result.cells, result.ratios = interleaved(cases, rounds)
@@ -405,19 +290,20 @@ def bench(rounds: int = 5, quick: bool = False) -> Result:
             result.ratios += ratios
             result.goal(f"{net.title}: dense over compiled", "at least", net.goal, _best(result, net.title, AUTO))
         if not quick:
-            _more(result, rounds)
+            _judge_full_grid(result, rounds)
     if not quick:
         result.goal("two threads over one, 6Conv2FC, 98 %", "at least", 1.7, threads(NETS[2], rounds))
     return result
 
 
 def _best(result: Result, case: str, ours: str) -> float | None:
-    """The better of the dense layouts in fp32 over ours."""
-    found = [result.ratio(case, peer, ours) for peer in (FP32, LAST)]
-    return min((f for f in found if f is not None), default=None)
+    """Time of the faster dense layout in fp32 over that of ours; None where neither was timed."""
+    ratios = [result.ratio(case, peer, ours) for peer in (FP32, LAST)]
+    return min((ratio for ratio in ratios if ratio is not None), default=None)
 
 
-def _more(result: Result, rounds: int) -> None:
+def _judge_full_grid(result: Result, rounds: int) -> None:
+    """The goals of the layer over the whole grid, the speed of a copy, and the cost of work as a layer grows."""
     table = {(c.case, c.variant): c.time for c in result.cells}
     worst, slower = 1.0, math.inf
     for case in dict.fromkeys(c.case for c in result.cells if c.case.startswith("layer")):
@@ -436,8 +322,8 @@ def _more(result: Result, rounds: int) -> None:
     result.goal("8 bits, layer at 95 %: dense over ours", "at least", 25.0, _best(result, small, SMALL_INT))
     result.measure(benchmarks.COPY, bandwidth(rounds) / 1e9, unit="GB/s")
     for direction in GROWTH:
-        each = growth(direction, rounds)
-        for gmac, ps in each.items():
+        costs = growth(direction, rounds)
+        for gmac, ps in costs.items():
             result.measure(benchmarks.WORK, ps, f"{gmac:.3g} GMAC", direction, "ps")
-        found = max(each.values()) / min(each.values())
-        result.goal(f"cost of a unit of work as {direction} grow, largest over smallest", "at most", 1.2, found)
+        spread = max(costs.values()) / min(costs.values())
+        result.goal(f"cost of a unit of work as {direction} grow, largest over smallest", "at most", 1.2, spread)

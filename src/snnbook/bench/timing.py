@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -40,8 +40,8 @@ class Case:
     sizes: what the work is, in numbers. unit: seconds that a time is given in, such as 1e-9 times the number of
     elements for nanoseconds per element. variants: name → one run of it; what it returns is only looked at by `check`,
     which is called as `check(variant, result)` after the warm-up run and raises WrongResult. pairs: peers, each with
-    the variant of ours that it is compared with. clock: how a run is timed (`timed`, or `elsewhere`). labels: what a
-    page sorts the case by, such as the data set and the method of a trained network.
+    the variant of ours that it is compared with. clock: how a run is timed: `timed`, `timed_repeatedly` or
+    `timed_in_process`. labels: what a page sorts the case by, such as data set and method of a trained network.
     """
 
     name: str
@@ -101,23 +101,23 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A number beside its limit: `bound` is "at least" or "at most"."""
+class Bounded:
+    """A number beside its limit. bound: "at least" or "at most". reached: whether the number keeps to the limit."""
 
     what: str
     bound: str
     limit: float
-    found: float
+    value: float
     reached: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        good = self.found >= self.limit if self.bound == "at least" else self.found <= self.limit
-        object.__setattr__(self, "reached", good)
+        reached = self.value >= self.limit if self.bound == "at least" else self.value <= self.limit
+        object.__setattr__(self, "reached", reached)
 
 
 @dataclass
 class Result:
-    """What a benchmark found: times in `unit`, ratios, memory, other measures, goals, and checks, which all held."""
+    """What a benchmark measured: times in `unit`, ratios, memory, other measures, goals, and checks, which all held."""
 
     bench: str
     unit: str
@@ -127,14 +127,14 @@ class Result:
     ratios: list[Ratio] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     measures: list[Measure] = field(default_factory=list)
-    goals: list[Line] = field(default_factory=list)
-    checks: list[Line] = field(default_factory=list)
+    goals: list[Bounded] = field(default_factory=list)
+    checks: list[Bounded] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
 
     def ratio(self, case: str, peer: str, ours: str = "") -> float | None:
         """The peer's time over that of ours (of any of ours, without a name); None if that was not timed."""
-        found = (r for r in self.ratios if (r.case, r.peer) == (case, peer) and ours in ("", r.ours))
-        return next((r.ratio for r in found), None)
+        ratios = (r.ratio for r in self.ratios if (r.case, r.peer) == (case, peer) and ours in ("", r.ours))
+        return next(ratios, None)
 
     def measure(self, kind: str, value: float, case: str = "", variant: str = "", unit: str = "") -> None:
         """Note a measure."""
@@ -145,21 +145,21 @@ class Result:
         wanted = (kind, case, variant)
         return next((m.value for m in self.measures if (m.kind, m.case, m.variant) == wanted), None)
 
-    def goal(self, what: str, bound: str, limit: float, found: float | None) -> None:
+    def goal(self, what: str, bound: str, limit: float, value: float | None) -> None:
         """Note a goal; without a number (a peer that is not installed) there is nothing to note."""
-        if found is not None:
-            self.goals.append(Line(what, bound, limit, round(found, 4)))
+        if value is not None:
+            self.goals.append(Bounded(what, bound, limit, round(value, 4)))
 
-    def check(self, what: str, limit: float, found: float) -> None:
+    def check(self, what: str, limit: float, value: float) -> None:
         """Note a check, or if it is there already the larger number. Raises WrongResult above `limit` or at NaN."""
-        line = Line(what, "at most", limit, found)
+        check = Bounded(what, "at most", limit, value)
         same = next((i for i, known in enumerate(self.checks) if known.what == what), None)
         if same is None:
-            self.checks.append(line)
-        elif not found <= self.checks[same].found:
-            self.checks[same] = line
-        if not line.reached:
-            raise WrongResult(f"{self.bench} benchmark: {what} is {found:.3g}, and must be at most {limit:.3g}")
+            self.checks.append(check)
+        elif not value <= self.checks[same].value:
+            self.checks[same] = check
+        if not check.reached:
+            raise WrongResult(f"{self.bench} benchmark: {what} is {value:.3g}, and must be at most {limit:.3g}")
 
     def save(self, folder: Path) -> Path:
         """Write `<bench>.json`, one line for each entry of a list. Raises UserError where that cannot be written."""
@@ -170,16 +170,6 @@ class Result:
         except OSError as err:
             raise UserError(f"cannot write {path}: {err}") from err
         return path
-
-    @classmethod
-    def load(cls, path: Path) -> Result:
-        """Read what `save` wrote."""
-        found = json.loads(path.read_text(encoding="utf-8"))
-        kinds = {"cells": Cell, "ratios": Ratio, "memory": Memory, "measures": Measure, "goals": Line, "checks": Line}
-        for name, kind in kinds.items():
-            known = {f.name for f in fields(kind) if f.init}
-            found[name] = [kind(**{k: v for k, v in entry.items() if k in known}) for entry in found[name]]
-        return cls(**found)
 
 
 def _text(result: dict[str, Any]) -> str:
@@ -215,7 +205,7 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
     return time.thread_time() - start, result
 
 
-def repeated(run: Callable[[], Any], least: float = 0.03) -> tuple[float, Any]:
+def timed_repeatedly(run: Callable[[], Any], least: float = 0.03) -> tuple[float, Any]:
     """Thread CPU seconds of a run, the mean of as many as take `least` together, and what the last returned.
 
     What runs for a few milliseconds is otherwise timed with its memory not yet in the caches, as no second run has it.
@@ -227,13 +217,13 @@ def repeated(run: Callable[[], Any], least: float = 0.03) -> tuple[float, Any]:
     return spent / n, result
 
 
-def elsewhere(run: Callable[[], float]) -> tuple[float, None]:
-    """Seconds of a run that takes its own time: one of a `Process`."""
+def timed_in_process(run: Callable[[], float]) -> tuple[float, None]:
+    """Thread CPU seconds of a run in a `Process`, which takes the time itself and returns nothing else."""
     return run(), None
 
 
 class Process:
-    """A process for one variant alone, with its library and its allocator as they come.
+    """A process that runs one variant only, with its library and its allocator as they come.
 
     `prepare(*args)`, a function of a module, is called there and returns `make`; calling the process with the
     arguments of a case (plain values) runs `make(*case)()` there and gives its thread CPU seconds.
@@ -323,8 +313,8 @@ def peak_memory(prepare: Callable[..., Callable[[], Any]], *args: str | int) -> 
     """Bytes that one run needs at its peak beyond what is there before it, in a process of its own.
 
     `prepare(*args)`, a function of a module, gets everything ready and returns the run. None where the system does not
-    tell, or kills the process. There the C library hands freed tensors back at once, so that the peak is of what is
-    needed at once and not of what the allocator holds.
+    report it, or kills the process. There the C library hands freed tensors back at once, so that the peak is that of
+    tensors in use and not of what the allocator holds.
     """
     code = "from snnbook.bench.timing import print_peak; print_peak()"
     call = [prepare.__module__, prepare.__name__, json.dumps(args)]
@@ -367,21 +357,21 @@ def measure_peak_memory(result: Result, case: str, runs: Mapping[str, tuple[Any,
 
 
 def surroundings(packages: Iterable[str] = ()) -> dict[str, Any]:
-    """The machine and the versions, as they stand in a result; of `packages` those that are installed."""
-    found = environment()
+    """The machine and the versions, as a result holds them; of `packages` those that are installed."""
+    facts = environment()
     for name in ("profile", "device"):
-        del found[name]
-    found |= {
+        del facts[name]
+    facts |= {
         "model": _processor_model(),
         "cores": os.cpu_count(),
         "native": native.status,
     }
     for name in packages:
         try:
-            found[name] = metadata.version(name)
+            facts[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return facts
 
 
 def _processor_model() -> str:

@@ -22,21 +22,22 @@ from snnbook.networks.convnet import ConvNet
 from snnbook.report import benchmarks
 from snnbook.training import LOSSES, OPTIMIZERS, Recipe, fetch, loss_on, to_network
 
-A = "4 conv 16-32-64-64"
+NAME = "train"
+FOUR_CONV = "4 conv 16-32-64-64"
 EMBEDDED = {dense(role, "laptop").data: role for role in ("CIFAR10", *EVENT_ROLES)}
 OURS, BF16, PEER = benchmarks.SNNBOOK, benchmarks.NARROW, benchmarks.JELLY
 PRECISION = {OURS: "float32", BF16: "bfloat16"}
-GOALS = {(A, OURS): 1.7, (A, BF16): 2.3, **{(name, OURS): 1.6 for name in EMBEDDED}}
+GOALS = {(FOUR_CONV, OURS): 1.7, (FOUR_CONV, BF16): 2.3, **{(name, OURS): 1.6 for name in EMBEDDED}}
 STEPS = 5  # in one run, since a single step is short
-LIF_SHARE = 10.0  # per cent of a step
-EXACT = 1e-6  # relative difference of loss and gradients in double precision
+LIF_SHARE_GOAL = 10.0  # per cent of a step
+MAX_DIFFERENCE = 1e-6  # relative, of loss and gradients in double precision
 # As timed, sums in another order flip a few spikes at the threshold, and each layer makes more of them: the loss stays,
 # single gradients do not.
-LOSS = {PEER: 1e-2, OURS: 1e-2, BF16: 5e-2}
+MAX_LOSS_DIFFERENCE = {PEER: 1e-2, OURS: 1e-2, BF16: 5e-2}
 
 
 @dataclass(frozen=True)
-class Job:
+class Workload:
     """A network with a batch to train it on: `x` as stored, `[N, C, H, W]` or `[N, T, C, H, W]`; labels `[N]`."""
 
     name: str
@@ -50,15 +51,15 @@ class Job:
         return self.model.T
 
 
-def _network_a() -> Job:
+def _four_conv() -> Workload:
     torch.manual_seed(0)
     settings: dict[str, Any] = {"convolutions": (16, 32, "M", 64, 64, "M"), "hidden": (), "vote": 0}
     model = networks.build("cifarnet", 10, 3, 32, T=4, **settings)
     assert isinstance(model, ConvNet)
-    return Job(A, model, torch.randn(16, 3, 32, 32), torch.randint(10, (16,)), Recipe(batch_size=16))
+    return Workload(FOUR_CONV, model, torch.randn(16, 3, 32, 32), torch.randint(10, (16,)), Recipe(batch_size=16))
 
 
-def _embedded(name: str) -> Job:
+def _embedded(name: str) -> Workload:
     """A network of the book, untrained, with the first batch of its data."""
     trial = dense(EMBEDDED[name], "laptop")
     options = {} if datasets.info(name).static else {"T": trial.T}
@@ -71,36 +72,40 @@ def _embedded(name: str) -> Job:
         trial.network, data.num_classes, channels, size, trial.width, trial.T, **dict(trial.network_settings)
     )
     assert isinstance(model, ConvNet)
-    return Job(name, model, x, y, trial)
+    return Workload(name, model, x, y, trial)
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
 
 
-def _theirs(job: Job, x: Tensor, network: nn.Module) -> Tensor:
+def _theirs(workload: Workload, x: Tensor, network: nn.Module) -> Tensor:
     """The loss with SpikingJelly: a static image is repeated, and the states are cleared after the step."""
-    sequence = x.unsqueeze(0).repeat(job.T, 1, 1, 1, 1) if x.dim() == 4 else x.transpose(0, 1)
-    return LOSSES[job.recipe.loss](network(sequence), job.y)
+    sequence = x.unsqueeze(0).repeat(workload.T, 1, 1, 1, 1) if x.dim() == 4 else x.transpose(0, 1)
+    return LOSSES[workload.recipe.loss](network(sequence), workload.y)
 
 
-def _ours(job: Job, x: Tensor, model: nn.Module, precision: str) -> Tensor:
+def _ours(workload: Workload, x: Tensor, model: nn.Module, precision: str) -> Tensor:
     """The loss as training has it; the batch is laid out as the network takes it within the step."""
-    return loss_on(model, to_network(x, job.T), job.y, LOSSES[job.recipe.loss], precision)
+    return loss_on(model, to_network(x, workload.T), workload.y, LOSSES[workload.recipe.loss], precision)
 
 
-def _step(job: Job, variant: str) -> Callable[[], tuple[Tensor, list[Tensor]]]:
+def _step(workload: Workload, variant: str) -> Callable[[], tuple[Tensor, list[Tensor]]]:
     """Training steps on a copy of the network, with the loss and the gradients of the first."""
     if variant == PEER:
-        model = peers.spikingjelly_network(job.model)
+        model = peers.spikingjelly_network(workload.model)
     else:
-        model = deepcopy(job.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = deepcopy(workload.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.train()
-    optimizer = _optimizer(model, job.recipe)
+    optimizer = _optimizer(model, workload.recipe)
 
     def step() -> tuple[Tensor, list[Tensor]]:
         optimizer.zero_grad()
-        loss = _theirs(job, job.x, model) if variant == PEER else _ours(job, job.x, model, PRECISION[variant])
+        loss = (
+            _theirs(workload, workload.x, model)
+            if variant == PEER
+            else _ours(workload, workload.x, model, PRECISION[variant])
+        )
         loss.backward()
         optimizer.step()
         if variant == PEER:
@@ -116,91 +121,92 @@ def _step(job: Job, variant: str) -> Callable[[], tuple[Tensor, list[Tensor]]]:
     return steps
 
 
-def _case(job: Job, names: list[str], result: Result) -> Case:
-    plain = deepcopy(job.model).train()
-    expected = _gradients(_plain(job, job.x, plain), plain)
+def _case(workload: Workload, names: list[str], result: Result) -> Case:
+    plain = deepcopy(workload.model).train()
+    expected = _gradients(_plain(workload, workload.x, plain), plain)
 
-    def check(variant: str, found: tuple[Tensor, list[Tensor]]) -> None:
-        (loss, gradients), (loss0, gradients0) = found, expected
-        what = f"{job.name}, {variant}: first loss as timed, relative difference from snnbook in contiguous layout"
-        result.check(what, LOSS[variant], abs(loss / loss0 - 1).item())
-        result.measure(benchmarks.GRADIENTS, _distance(gradients, gradients0), job.name, variant)
+    def check(variant: str, output: tuple[Tensor, list[Tensor]]) -> None:
+        (loss, gradients), (loss0, gradients0) = output, expected
+        what = f"{workload.name}, {variant}: first loss as timed, relative difference from snnbook in contiguous layout"
+        result.check(what, MAX_LOSS_DIFFERENCE[variant], abs(loss / loss0 - 1).item())
+        result.measure(benchmarks.GRADIENTS, _distance(gradients, gradients0), workload.name, variant)
 
     return Case(
-        job.name,
-        {"T": job.T, "batch": len(job.x), "steps": STEPS},
+        workload.name,
+        {"T": workload.T, "batch": len(workload.x), "steps": STEPS},
         1e-3 * STEPS,
-        {name: _step(job, name) for name in names},
+        {name: _step(workload, name) for name in names},
         tuple((PEER, own) for own in PRECISION if PEER in names),
         check,
     )
 
 
-def _plain(job: Job, x: Tensor, model: nn.Module) -> Tensor:
+def _plain(workload: Workload, x: Tensor, model: nn.Module) -> Tensor:
     """The loss of ours in the layout in memory that SpikingJelly's copy has."""
-    return LOSSES[job.recipe.loss](model(x if x.dim() == 4 else x.transpose(0, 1)), job.y)
+    return LOSSES[workload.recipe.loss](model(x if x.dim() == 4 else x.transpose(0, 1)), workload.y)
 
 
 def _gradients(loss: Tensor, model: nn.Module) -> tuple[Tensor, list[Tensor]]:
     return loss.detach(), list(torch.autograd.grad(loss, list(model.parameters())))
 
 
-def _distance(a: list[Tensor], b: list[Tensor]) -> float:
-    flat, base = (torch.cat([t.flatten() for t in each]) for each in (a, b))
-    return ((flat - base).norm() / base.norm()).item()
+def _distance(gradients: list[Tensor], base: list[Tensor]) -> float:
+    """The norm of the difference of all gradients over the norm of those of `base`."""
+    a, b = (torch.cat([t.flatten() for t in tensors]) for tensors in (gradients, base))
+    return ((a - b).norm() / b.norm()).item()
 
 
-def _same_network(job: Job, result: Result) -> None:
+def _same_network(workload: Workload, result: Result) -> None:
     """In double precision no spike flips, so that loss and gradients of all copies have to be equal."""
-    x, plain = job.x.double(), deepcopy(job.model).double().train()
-    loss0, gradients0 = _gradients(_plain(job, x, plain), plain)
+    x, plain = workload.x.double(), deepcopy(workload.model).double().train()
+    loss0, gradients0 = _gradients(_plain(workload, x, plain), plain)
     last = deepcopy(plain).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    logits = last(to_network(x, job.T))  # not by `loss_on`, whose losses are in single precision
-    copies = {f"{OURS} in channels-last layout": _gradients(LOSSES[job.recipe.loss](logits, job.y), last)}
+    logits = last(to_network(x, workload.T))  # not by `loss_on`, whose losses are in single precision
+    copies = {f"{OURS} in channels-last layout": _gradients(LOSSES[workload.recipe.loss](logits, workload.y), last)}
     if "spikingjelly" in peers.installed():
-        theirs = peers.spikingjelly_network(job.model).double().train()
-        copies[PEER] = _gradients(_theirs(job, x, theirs), theirs)
+        theirs = peers.spikingjelly_network(workload.model).double().train()
+        copies[PEER] = _gradients(_theirs(workload, x, theirs), theirs)
     for copy, (loss, gradients) in copies.items():
-        name = f"{job.name}, {copy} against {OURS}, double precision, relative difference"
-        result.check(f"{name} of the loss", EXACT, abs(loss / loss0 - 1).item())
-        result.check(f"{name} of the gradients", EXACT, _distance(gradients, gradients0))
+        name = f"{workload.name}, {copy} against {OURS}, double precision, relative difference"
+        result.check(f"{name} of the loss", MAX_DIFFERENCE, abs(loss / loss0 - 1).item())
+        result.check(f"{name} of the gradients", MAX_DIFFERENCE, _distance(gradients, gradients0))
 
 
 @contextmanager
-def _watched() -> Iterator[list[float]]:
+def _time_in_lif() -> Iterator[list[float]]:
     """Thread CPU seconds in the compiled LIF passes, summed up in a list of one."""
     spent, passes = [0.0], (native.lif_forward, native.lif_backward)
 
-    def watch(run: Callable[..., Any]) -> Callable[..., Any]:
-        def inner(*args: Any, **settings: Any) -> Any:
+    def timing(run: Callable[..., Any]) -> Callable[..., Any]:
+        def run_timed(*args: Any, **settings: Any) -> Any:
             start = time.thread_time()
-            found = run(*args, **settings)
+            output = run(*args, **settings)
             spent[0] += time.thread_time() - start
-            return found
+            return output
 
-        return inner
+        return run_timed
 
     try:
         for run in passes:
-            setattr(native, run.__name__, watch(run))
+            setattr(native, run.__name__, timing(run))
         yield spent
     finally:
         for run in passes:
             setattr(native, run.__name__, run)
 
 
-def _shares(cases: list[Case], rounds: int, result: Result) -> None:
-    """Per cent of our step in the LIF passes, in rounds of their own: looking on costs a little time."""
+def _measure_lif_share(cases: list[Case], rounds: int, result: Result) -> None:
+    """Measure which share of our step the LIF passes take, in rounds of their own: it costs a little time."""
     with progress(len(cases) * rounds) as bar:
         for case in cases:
             bar.set_description_str(f"{case.name}, share of the neurons", refresh=False)
             for name in (v for v in PRECISION if v in case.variants):
-                found = []
+                shares = []
                 for _ in range(rounds):
-                    with _watched() as spent:
+                    with _time_in_lif() as spent:
                         step = timed(case.variants[name])[0]
-                    found.append(100 * spent[0] / step)
-                result.measure(benchmarks.LIF_SHARE, round(median(found), 2), case.name, name, "%")
+                    shares.append(100 * spent[0] / step)
+                result.measure(benchmarks.LIF_SHARE, round(median(shares), 2), case.name, name, "%")
             bar.update(rounds)
 
 
@@ -209,17 +215,17 @@ def bench(rounds: int = 5, quick: bool = False, names: tuple[str, ...] = ()) -> 
 
     Raises WrongResult if SpikingJelly's copy is another network than ours, or if a variant loses the loss.
     """
-    result = Result("train", "ms per step", rounds, quick, environment=surroundings(peers.PACKAGES))
-    chosen = names or (A, *islice(EMBEDDED, 1 if quick else None))
-    jobs = [_network_a() if name == A else _embedded(name) for name in chosen]
+    result = Result(NAME, "ms per step", rounds, quick, environment=surroundings(peers.PACKAGES))
+    chosen = names or (FOUR_CONV, *islice(EMBEDDED, 1 if quick else None))
+    workloads = [_four_conv() if name == FOUR_CONV else _embedded(name) for name in chosen]
     variants = [OURS, BF16] + [PEER] * ("spikingjelly" in peers.installed())
     with one_thread():
-        for job in jobs:
-            _same_network(job, result)
-        cases = [_case(job, variants, result) for job in jobs]
+        for workload in workloads:
+            _same_network(workload, result)
+        cases = [_case(workload, variants, result) for workload in workloads]
         result.cells, result.ratios = interleaved(cases, rounds)
         if native.available():
-            _shares(cases, rounds, result)
+            _measure_lif_share(cases, rounds, result)
     _goals(result)
     return result
 
@@ -229,5 +235,5 @@ def _goals(result: Result) -> None:
         what = f"training step, {name}, {own} against {PEER}, times"
         result.goal(what, "at least", goal, result.ratio(name, PEER, own))
     for name in EMBEDDED:
-        spent = result.measured(benchmarks.LIF_SHARE, name, OURS)
-        result.goal(f"{name}, {OURS}: per cent of the step in the LIF passes", "at most", LIF_SHARE, spent)
+        share = result.measured(benchmarks.LIF_SHARE, name, OURS)
+        result.goal(f"{name}, {OURS}: per cent of the step in the LIF passes", "at most", LIF_SHARE_GOAL, share)

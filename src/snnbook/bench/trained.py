@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from snnbook import datasets, paths, sparse
-from snnbook.bench.sparse import AUTO, FP32, LAST, Dense
-from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, repeated, surroundings
+from snnbook.bench.dense import FP32, LAST, Dense
+from snnbook.bench.sparse import AUTO
+from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, surroundings, timed_repeatedly
 from snnbook.experiments import Key, Trial, study
 from snnbook.experiments.record import Record
 from snnbook.experiments.run import network, trained
@@ -26,9 +27,10 @@ from snnbook.report import benchmarks
 from snnbook.sparse import graph
 from snnbook.training import fetch, to_network
 
+NAME = "trained"
 SEED = 0
 SAMPLES = 8  # that a run has, one after the other
-BITS = 8
+BITS = 8  # of a rounded weight
 
 
 def path_of(trial: Trial) -> Path:
@@ -36,7 +38,7 @@ def path_of(trial: Trial) -> Path:
     return paths.compiled() / f"{trial.id}-seed-{SEED}.safetensors"
 
 
-def title(key: Key) -> str:
+def case_name(key: Key) -> str:
     """`Key("digits-dvs", "lamp", "98 %")` → `digits-dvs, lamp, 98 %`."""
     return ", ".join(filter(None, (key.data, key.arm, key.level)))
 
@@ -66,12 +68,12 @@ def _test(trial: Trial) -> datasets.FrameSet:
 
 
 def predictions(compiled: sparse.Compiled, trial: Trial) -> tuple[Tensor, Tensor]:
-    """What a network says of every test sample, and the labels."""
-    found, test = [], _test(trial)
+    """The classes that a network predicts for all test samples, and their labels, both `[N]`."""
+    predicted, test = [], _test(trial)
     for start in range(0, len(test), 100):
         x = samples(trial, compiled.graph.T, range(start, start + 100))
-        found.append(compiled(x).mean(0).argmax(1))
-    return torch.cat(found), test.y
+        predicted.append(compiled(x).mean(0).argmax(1))
+    return torch.cat(predicted), test.y
 
 
 def missing() -> list[Trial]:
@@ -88,7 +90,7 @@ def labels(key: Key, trial: Trial) -> dict[str, str]:
 def _cases(chosen: dict[Key, Trial], result: Result, records: Store) -> Iterator[Case]:
     dense: dict[str, dict[str, Callable[[], Any]]] = {}
     for key, trial in chosen.items():
-        name, compiled = title(key), sparse.load(path_of(trial))
+        name, compiled = case_name(key), sparse.load(path_of(trial))
         record = records.get(trial.id, SEED)
         assert record is not None
         x = samples(trial, compiled.graph.T, range(SAMPLES))
@@ -104,7 +106,7 @@ def _cases(chosen: dict[Key, Trial], result: Result, records: Store) -> Iterator
         }
         pairs = ((FP32, AUTO), (LAST, AUTO))
         runs = dense[trial.data] | {AUTO: partial(compiled, x)}
-        yield Case(name, sizes, 1e-3 * SAMPLES, runs, pairs, clock=repeated, labels=labels(key, trial))
+        yield Case(name, sizes, 1e-3 * SAMPLES, runs, pairs, clock=timed_repeatedly, labels=labels(key, trial))
 
 
 def _dense(trial: Trial) -> dict[str, Callable[[], Any]]:
@@ -112,22 +114,22 @@ def _dense(trial: Trial) -> dict[str, Callable[[], Any]]:
     x = samples(trial, trial.T, range(SAMPLES))
     full = graph.build(network(trial, _test(trial)).eval(), x)
     singles = x.split(1, 0 if full.static else 1)
-    return {name: partial(_each, Dense(full, last), singles) for name, last in ((FP32, False), (LAST, True))}
+    return {name: partial(_one_by_one, Dense(full, last), singles) for name, last in ((FP32, False), (LAST, True))}
 
 
-def _each(run: Callable[[Tensor], Tensor], singles: Sequence[Tensor]) -> None:
+def _one_by_one(run: Callable[[Tensor], Tensor], singles: Sequence[Tensor]) -> None:
     for x in singles:
         run(x)
 
 
 def _check(name: str, compiled: sparse.Compiled, trial: Trial, record: Record, result: Result) -> None:
     """The compiled network decides as the masked one did, on the whole test set; with whole weights it may not."""
-    found, labels = predictions(compiled, trial)
+    predicted, labels = predictions(compiled, trial)
     masked = torch.from_numpy(record.curves["predictions"].astype("int64"))
     result.check("test samples that a compiled network decides otherwise than the masked one", 0.0,
-                 float((found != masked).sum()))  # fmt: skip
+                 float((predicted != masked).sum()))  # fmt: skip
     whole = sparse.Compiled(graph.quantised(compiled.graph, BITS), compiled.paths)
-    accuracy = [100 * float((p == labels).double().mean()) for p in (found, predictions(whole, trial)[0])]
+    accuracy = [100 * float((p == labels).double().mean()) for p in (predicted, predictions(whole, trial)[0])]
     result.measure(benchmarks.ACCURACY, accuracy[0], name, unit="%")
     result.measure(benchmarks.ROUNDED, accuracy[1] - accuracy[0], name, unit="points")
 
@@ -138,7 +140,7 @@ def bench(rounds: int = 5, quick: bool = False) -> Result:
     Trains first what `data/compiled` lacks, unless `quick`. Raises WrongResult where a compiled network decides
     otherwise than the one it was made from.
     """
-    result = Result("trained", "ms", rounds, quick, environment=surroundings())
+    result = Result(NAME, "ms", rounds, quick, environment=surroundings())
     if not quick:
         store = Store(paths.build() / "trained")
         left = missing()
@@ -153,10 +155,10 @@ def bench(rounds: int = 5, quick: bool = False) -> Result:
     with one_thread(), torch.no_grad():
         cases = list(_cases(chosen, result, Store(paths.results("laptop"))))
         result.cells, result.ratios = interleaved(cases, rounds)
-    least = [
-        min(r for peer in (FP32, LAST) if (r := result.ratio(title(key), peer, AUTO)) is not None)
+    ratios = [
+        min(r for peer in (FP32, LAST) if (r := result.ratio(case_name(key), peer, AUTO)) is not None)
         for key in chosen
         if key.level == "98 %"
     ]
-    result.goal("trained networks at 98 %, dense over compiled, the least", "at least", 5.0, min(least, default=None))
+    result.goal("trained networks at 98 %, dense over compiled, the least", "at least", 5.0, min(ratios, default=None))
     return result

@@ -24,7 +24,7 @@ DENSE, DENSE_LAST, DENSE_BF16, DENSE_INT8 = "dense", "dense, channels last", "de
 CSR, COMPILED = "CSR", "dense, torch.compile"
 
 # Kinds of measures.
-TOGETHER = "time over ours, all variants in one process that keeps freed memory"
+IN_ONE_PROCESS = "time over ours, all variants in one process that keeps freed memory"
 SPREAD = "time per element, largest over smallest of all sizes"
 GRADIENTS = "distance of the first gradients from those of snnbook in contiguous layout"
 LIF_SHARE = "share of the step in the LIF passes"

@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from snnbook.report import plots
 from snnbook.report.benchmarks import (
     DECIDED_OTHERWISE,
+    IN_ONE_PROCESS,
     JELLY,
     LIF_SHARE,
     NARROW,
     SNNBOOK,
     STEP_BY_STEP,
-    TOGETHER,
     Bench,
     Benches,
     measures,
@@ -70,7 +70,7 @@ def verdict(benches: Benches, names: Sequence[str] = NAMES) -> Fragment:
         short = [goal for goal in goals if not goal["reached"]]
         lines.append(f"{len(goals) - len(short)} of {len(goals)} goals are reached on this machine.")
         lines += [
-            f"Not reached: {goal['what']}: {goal['found']:.3g}; the goal was {goal['bound']} {goal['limit']:g}."
+            f"Not reached: {goal['what']}: {goal['value']:.3g}; the goal was {goal['bound']} {goal['limit']:g}."
             for goal in short
         ]
     elif benches:
@@ -87,7 +87,7 @@ def goals(benches: Benches) -> Fragment:
         {
             "What": goal["what"],
             "Goal": f"{goal['bound']} {goal['limit']:g}",
-            "Found": f"{goal['found']:.3g}",
+            "Found": f"{goal['value']:.3g}",
             "Outcome": "✓ reached" if goal["reached"] else "✗ not reached",
         }
         for result in benches.values()
@@ -103,7 +103,7 @@ def checks(benches: Benches) -> Fragment:
     """Every check of the results that the times rest on; a benchmark in which one fails leaves no file."""
     rows = [
         {"Benchmark": name, "Checked": check["what"], "At most": f"{check['limit']:.2g}",
-         "Found": f"{check['found']:.2g}"}
+         "Found": f"{check['value']:.2g}"}
         for name, result in benches.items()
         for check in result["checks"]
     ]  # fmt: skip
@@ -195,7 +195,7 @@ def neuron_ratios(lif: Bench) -> Fragment:
 def neuron_ratios_together(lif: Bench) -> Fragment:
     """The same ratios in one process, whose allocator keeps freed memory for all."""
     rows: dict[str, dict[str, str]] = {}
-    for (case, peer), ratio in measures(lif, TOGETHER).items():
+    for (case, peer), ratio in measures(lif, IN_ONE_PROCESS).items():
         rows.setdefault(peer, {"Peer": peer})[case.removesuffix(" elements")] = f"{ratio:.1f}"
     caption = (
         "The same ratios where all variants share one process and freed memory is kept for all of them: without the "
