@@ -21,7 +21,7 @@ main(["doctor"], standalone_mode=False)
 torch.manual_seed(0)
 x = 2 * torch.randn(5, 2, 50)
 neurons = LIF()
-spikes = lif_reference(x, neurons.p)[0]
+spikes = lif_reference(x, neurons.constants)[0]
 weights, generator = {"a": torch.randn(40, 50), "b": torch.randn(30, 20)}, torch.Generator()
 masks = global_masks(SCORES["lamp"](weights, generator), 0.9)
 model = networks.build("cifarnet", 10, 3, 8, T=3, width=0.05, v_threshold=0.05).eval()

@@ -163,7 +163,7 @@ def test_the_peers_do_the_same(neuron):
     pytest.importorskip(neuron.package)
     generator = torch.Generator().manual_seed(0)
     x, grad = (2 * torch.randn(6, 1, 5000, generator=generator) for _ in range(2))
-    neurons, ours = neuron.make(), LIF(**neuron.p._asdict())
+    neurons, ours = neuron.make(), LIF(**neuron.constants._asdict())
     for _ in range(2):  # the second time as the first: no state is left over
         (s, g), (s0, g0) = lif.both_ways(neurons, x, grad), lif.both_ways(ours, x, grad)
         assert torch.equal(s, s0)
@@ -191,7 +191,8 @@ def test_spikingjellys_copy_is_our_network():
     train._same_network(tiny_workload(), result)
     assert len(result.checks) == 4
     other = tiny_workload()
-    other.model.body[0].p = other.model.body[0].p._replace(tau=3.0)
+    neurons = other.model.body[0]
+    neurons.constants = neurons.constants._replace(tau=3.0)
     copy = peers.spikingjelly_network(other.model).double().train()
     x = other.x.double()
     ours = train._plain(other, x, deepcopy(other.model).double().train())

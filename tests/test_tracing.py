@@ -210,7 +210,7 @@ def _read(model, x, steps=False):
 def test_potentials_of_our_neurons(lif, train):
     x = torch.rand(5, 3, 4) * 3
     model = nn.Sequential(lif).train(train)
-    expected = lif_reference(x, lif.p)[1] - lif.p.v_threshold
+    expected = lif_reference(x, lif.constants)[1] - lif.constants.v_threshold
     torch.testing.assert_close(_read(model, x), expected)
     assert lif.potential is None
     assert not lif.keep_potential

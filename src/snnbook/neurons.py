@@ -26,7 +26,10 @@ from snnbook.surrogates import ATan, Surrogate
 
 
 class LIFParameters(NamedTuple):
-    """The constants of one layer of neurons; times are counted in steps, potentials in units of the input."""
+    """The constants of one layer of neurons, as `LIF` explains them.
+
+    tau is counted in time steps, potentials have the unit of the input.
+    """
 
     tau: float = 2.0
     v_threshold: float = 1.0
@@ -37,6 +40,7 @@ class LIFParameters(NamedTuple):
 
     @property
     def v_rest(self) -> float:
+        """The potential that the leak pulls to and that a sequence starts from: v_reset, or 0 for a soft reset."""
         return 0.0 if self.v_reset is None else self.v_reset
 
 
@@ -134,6 +138,8 @@ class _TorchLIF(torch.autograd.Function):
 class LIF(nn.Module):
     """Leaky integrate-and-fire neurons over all time steps: `x [T, N, *]` → spikes `[T, N, *]`.
 
+    All settings are kept in `constants`, a LIFParameters.
+
     tau: membrane time constant in steps, > 1 or = 1 (no memory); infinite for no leak, see `IF`. v_threshold: potential
     at which a spike is fired. v_reset: potential after a spike; None subtracts the threshold instead (soft reset).
     decay_input: divide the input by tau. detach_reset: no gradient through the reset. surrogate: derivative used for
@@ -165,26 +171,29 @@ class LIF(nn.Module):
             raise ValueError(f"tau must be at least 1 step, got {tau}")
         if tau == math.inf and decay_input:
             raise ValueError("tau is infinite, and decay_input divides the input by it: decay_input=False keeps it")
-        self.p = LIFParameters(tau, v_threshold, v_reset, decay_input, detach_reset, surrogate or ATan())
+        self.constants = LIFParameters(tau, v_threshold, v_reset, decay_input, detach_reset, surrogate or ATan())
         self.register_buffer("mask", None)
         self.keep_potential = False
         self.potential: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Input `[T, N, *]` of any floating type and memory layout → spikes, 0 or 1, of the same shape and type."""
+        """Input `[T, N, *]` of any floating type and memory layout → spikes, 0 or 1, of the same shape and type.
+
+        Raises ValueError for an input with fewer than two axes.
+        """
         if x.dim() < 2:
             raise ValueError(f"LIF takes [T, N, *], got a tensor of shape {tuple(x.shape)}")
         if x.dtype == torch.float64:
-            s, h = lif_reference(x, self.p)
+            s, h = lif_reference(x, self.constants)
             s = s if self.mask is None else s * self.mask
         else:
-            operation = _CompiledLIF if native.supports_lif(x, self.p) else _TorchLIF
-            s, h = operation.apply(x, self.p, self.mask, self.keep_potential)
+            operation = _CompiledLIF if native.supports_lif(x, self.constants) else _TorchLIF
+            s, h = operation.apply(x, self.constants, self.mask, self.keep_potential)
         self.potential = h if self.keep_potential else None
         return s
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{k}={v}" for k, v in self.p._asdict().items())
+        return ", ".join(f"{k}={v}" for k, v in self.constants._asdict().items())
 
 
 class IF(LIF):

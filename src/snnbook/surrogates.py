@@ -26,12 +26,15 @@ class Surrogate:
 
     @property
     def curve(self) -> Curve | None:
+        """The derivative as the compiled kernels take it, or None."""
         return None
 
     def value(self, x: Tensor) -> Tensor:
+        """The smooth stand-in for the step, of the shape of `x`."""
         raise NotImplementedError
 
     def derivative(self, x: Tensor) -> Tensor:
+        """The derivative of `value`, of the shape of `x`; in spikes per unit of the potential."""
         raise NotImplementedError
 
     def spike(self, x: Tensor) -> Tensor:

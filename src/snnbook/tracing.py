@@ -246,7 +246,7 @@ def check_potentials(model: nn.Module) -> None:
 
 
 def _see_kept(see: Callable[[str, Tensor], None], name: str, m: nn.Module, args: Any, output: Any) -> None:
-    see(name, m.potential.detach() - m.p.v_threshold)  # type: ignore[union-attr,operator]
+    see(name, m.potential.detach() - m.constants.v_threshold)  # type: ignore[union-attr,operator]
 
 
 class _Watched(nn.Module):

@@ -63,19 +63,19 @@ def test_neuron_constants_reach_every_layer(name):
     net = build(name, width=1 / 64, neuron="LIF", tau=1.5, v_reset=None)
     neurons = [m for m in net.modules() if isinstance(m, LIF)]
     assert len(neurons) > 4
-    assert all(m.p.tau == 1.5 and m.p.v_reset is None for m in neurons)
+    assert all(m.constants.tau == 1.5 and m.constants.v_reset is None for m in neurons)
 
 
 @pytest.mark.parametrize("name", sorted(available()))
 def test_a_network_of_neurons_without_leak(name):
     neurons = [m for m in build(name, image_size=128, width=1 / 64, neuron="IF", v_threshold=0.5).modules()]
     neurons = [m for m in neurons if isinstance(m, LIF)]
-    assert all(isinstance(m, IF) and m.p.v_threshold == 0.5 for m in neurons)
+    assert all(isinstance(m, IF) and m.constants.v_threshold == 0.5 for m in neurons)
 
 
 def test_the_constants_of_the_papers():
     for name, tau in (("vgg16", 4 / 3), ("resnet19", 4 / 3), ("vggsnn", 2.0), ("cifarnet", 2.0)):
-        assert {m.p.tau for m in build(name, width=1 / 64).modules() if isinstance(m, LIF)} == {tau}
+        assert {m.constants.tau for m in build(name, width=1 / 64).modules() if isinstance(m, LIF)} == {tau}
 
 
 def test_vggsnn_of_paper_a_has_output_neurons_and_that_of_b_none():

@@ -52,13 +52,13 @@ OURS, REFERENCE = benchmarks.SNNBOOK, benchmarks.STEP_BY_STEP
 class Variant:
     """One way to compute the neurons: `make()` gives them for an input `[T, 1, n]` of type `dtype`.
 
-    p: the parameters of the dynamics. against: the variant of ours to compare with. gradients: whether they are
+    constants: those of the dynamics. against: the variant of ours to compare with. gradients: whether they are
     checked.
     """
 
     name: str
     make: Callable[[], Neurons]
-    p: LIFParameters
+    constants: LIFParameters
     dtype: torch.dtype = torch.float32
     against: str = ""
     gradients: bool = True
@@ -74,13 +74,16 @@ def variants() -> dict[str, Variant]:
     peers = [peer for peer in PEERS if peer.package in installed()]
     entries = [
         Variant(_own(p), lambda p=p: LIF(**p._asdict()), p)  # type: ignore[misc]
-        for p in dict.fromkeys([LIFParameters(), *(peer.p for peer in peers)])
+        for p in dict.fromkeys([LIFParameters(), *(peer.constants for peer in peers)])
     ]
     plain = LIFParameters()
     if native.supports_lif(torch.empty(1, 1, dtype=torch.bfloat16), plain):
         entries.append(Variant(benchmarks.NARROW, LIF, plain, torch.bfloat16))
     entries.append(Variant(REFERENCE, lambda: lambda x: lif_reference(x, plain)[0], plain, against=OURS))
-    entries += [Variant(p.name, p.make, p.p, against=_own(p.p), gradients=p.gradients) for p in peers]
+    entries += [
+        Variant(peer.name, peer.make, peer.constants, against=_own(peer.constants), gradients=peer.gradients)
+        for peer in peers
+    ]
     return {variant.name: variant for variant in entries}
 
 
@@ -117,13 +120,13 @@ class _Inputs:
         if self._at != (T, elements):
             self._at = T, elements
             self._expected.clear()
-        key = variant.p, variant.dtype
+        key = variant.constants, variant.dtype
         if key not in self._expected:
             x, grad = self.pair(T, elements, variant.dtype)
             with torch.no_grad():
-                spikes = lif_reference(x.float(), variant.p)[0].bool()
-            k = ELEMENTS_CHECKED // T
-            in_double = both_ways(lambda x: lif_reference(x, variant.p)[0], x[..., :k].double(), grad[..., :k].double())
+                spikes = lif_reference(x.float(), variant.constants)[0].bool()
+            x, grad = (t[..., : ELEMENTS_CHECKED // T].double() for t in (x, grad))
+            in_double = both_ways(lambda x: lif_reference(x, variant.constants)[0], x, grad)
             self._expected[key] = spikes, *in_double
         return self._expected[key]
 

@@ -36,14 +36,15 @@ def installed() -> list[str]:
 class Peer:
     """One way to run a peer's neuron.
 
-    make: the neuron as a function of the input `[T, 1, n]`, made with the peer imported. p: our parameters with the
-    same dynamics. gradients: whether its surrogate is ours, so that gradients have to agree and not only spikes.
+    make: the neuron as a function of the input `[T, 1, n]`, made with the peer imported. constants: those with which
+    our neurons have the same dynamics. gradients: whether its surrogate is ours, so that gradients have to agree and
+    not only spikes.
     """
 
     name: str
     package: str
     make: Callable[[], Neurons]
-    p: LIFParameters
+    constants: LIFParameters
     gradients: bool
 
 
@@ -147,7 +148,7 @@ def _counterpart(ours: nn.Module) -> nn.Module:
     theirs: Any
     match ours:
         case LIF():
-            return _spikingjelly_node(ours.p)
+            return _spikingjelly_node(ours.constants)
         case nn.Flatten():
             return layer.Flatten(step_mode="m")
         case nn.MaxPool2d():

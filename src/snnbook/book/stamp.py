@@ -59,7 +59,8 @@ class Inputs:
         """A hash of all that the page depends on.
 
         That is the notebook's text, its parameters, the modules that it imports (those that make records only if it
-        runs trials itself), the records of the studies that it reads, the printed numbers and timings if these modules read them, and the versions of installed packages.
+        runs trials itself), the records of the studies that it reads, the printed numbers and timings if these modules
+        read them, and the versions of installed packages.
         """
         text = notebook.path.read_bytes()
         digest = hashlib.sha256(text + json.dumps(self.parameters, sort_keys=True, default=str).encode())

@@ -26,9 +26,9 @@ Size = tuple[int, int]
 class Plan(ABC):
     """What a network is made of, as far as all have it.
 
-    neuron: "LIF" or "IF". constants: those of the neurons that differ from LIF's defaults. gain: initial scale of every
-    batch norm. init: how weights start, a key of INITS. variants: name → settings that differ, the default first.
-    large: the variant that images of 128 px and more get by default.
+    about: one line for the list of networks. neuron: "LIF" or "IF". constants: those of the neurons that differ from
+    LIF's defaults. gain: initial scale of all batch norms. init: how weights start, a key of INITS. variants: name →
+    settings that differ, the default first. large: the variant that images of 128 px and more get by default.
     """
 
     about: str
@@ -140,6 +140,10 @@ class Fold(nn.Sequential):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Input `[T, N, *]` → `[T, N, *]`; the layers see T N samples `[T N, *]`, those of a step one after the other.
+
+        Batch norm therefore takes its statistics over samples and time steps.
+        """
         return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
@@ -147,6 +151,10 @@ class TimeDropout(nn.Dropout):
     """Dropout with one pattern for all time steps of a sample: `[T, N, *]` → `[T, N, *]`."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """`x [T, N, *]` in evaluation; in training a share p of the values `[N, *]` is 0 at all steps, the rest grows.
+
+        The pattern is drawn from torch's global generator.
+        """
         if not self.training or not self.p:
             return x
         keep = torch.empty_like(x[0]).bernoulli_(1 - self.p)
@@ -156,8 +164,9 @@ class TimeDropout(nn.Dropout):
 class Network(nn.Module):
     """A plan made into a network; `[T, N, C, H, W]` or `[N, C, H, W]` → logits `[T, N, K]`.
 
-    layers: in order, each `[T, N, *]` → `[T, N, *]`. The first one encodes a static image, once for all steps; the last
-    one puts out a multiple of K values, of which those of a class are averaged.
+    layers: modules `[T, N, *]` → `[T, N, *]` in order. The first one, `encoder`, runs once for all steps of a static
+    image; the last one gives a multiple of K values, of which those of a class are averaged. num_classes: K. T: number
+    of time steps that a static image is shown for.
     """
 
     def __init__(self, plan: Plan, layers: list[nn.Module], num_classes: int, T: int):
@@ -167,6 +176,11 @@ class Network(nn.Module):
         self.apply(INITS[plan.init])
 
     def forward(self, x: Tensor) -> Tensor:
+        """Events `[T, N, C, H, W]`, of any T, or static images `[N, C, H, W]` → logits `[T, N, K]` of all steps.
+
+        Logits are not averaged over time: the class of a sample is that of the largest mean over the steps.
+        Raises UserError for an input with another number of axes.
+        """
         if x.dim() == 4:  # static: encode once, then the same current at every step
             y = self.encoder(x.unsqueeze(0)).expand(self.T, -1, -1, -1, -1)
         elif x.dim() == 5:

@@ -20,11 +20,11 @@ POOLINGS: dict[str, type[nn.MaxPool2d] | type[nn.AvgPool2d]] = {"M": nn.MaxPool2
 class ConvPlan(Plan):
     """What a plain network is made of.
 
-    convolutions: output channels of each 3x3 convolution, "M" and "A" for 2x2 max and average pooling. hidden: widths
-    of the hidden linear layers. vote: outputs per class, which are averaged; 0 reads the last layer's current instead.
-    spiking_output: the voting outputs are neurons; False averages their currents. bias, conv_bias: biases in the linear
-    layers and in the convolutions. norm_hidden: batch norm behind hidden linear layers. dropout: before every linear
-    layer.
+    convolutions: output channels of the 3x3 convolutions in order, "M" and "A" for 2x2 max and average pooling.
+    hidden: widths of the hidden linear layers. vote: outputs per class, which are averaged; 0 reads the last layer's
+    current instead. spiking_output: the voting outputs are neurons; False averages their currents. bias, conv_bias:
+    whether linear layers and convolutions have biases. norm_hidden: whether a batch norm follows hidden linear layers.
+    dropout: share of the inputs of all linear layers that is dropped in training.
     """
 
     convolutions: tuple[int | str, ...]
@@ -37,6 +37,7 @@ class ConvPlan(Plan):
     dropout: float = 0.0
 
     def check(self) -> None:
+        """Raise UserError for a pooling of an unknown name, and unless a convolution comes first."""
         super().check()
         for entry in self.convolutions:
             if isinstance(entry, str):
@@ -45,6 +46,7 @@ class ConvPlan(Plan):
             raise UserError(f"convolutions must begin with the channels of one, got {self.convolutions}")
 
     def build(self, num_classes: int, in_channels: int, image_size: Size, width: float, T: int) -> Network:
+        """The network; see `networks.build`. Raises UserError for an image too small for its poolings."""
         return ConvNet(self, num_classes, in_channels, image_size, width, T)
 
 

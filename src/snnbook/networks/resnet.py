@@ -22,9 +22,9 @@ BLOCKS = ("add", "sew")
 class ResPlan(Plan):
     """What a residual network is made of.
 
-    stages: for each (output channels, blocks, stride of its first block). block: "add" adds the currents of both
-    branches in front of the neurons; "sew" adds their spikes behind them (Fang et al. 2021, ADD), so that what leaves
-    is a count. stem: "cifar" is a 3x3 convolution, "imagenet" a 7x7 one of stride 2 with max pooling behind its
+    stages: (output channels, blocks, stride of the first block) of all stages in order. block: "add" adds the currents
+    of both branches in front of the neurons; "sew" adds their spikes behind them (Fang et al. 2021, ADD), so that what
+    leaves is a count. stem: "cifar" is a 3x3 convolution, "imagenet" a 7x7 one of stride 2 with max pooling behind its
     neurons; stem_width: its channels; stem_neuron: its neurons, "" for the others' kind. hidden: widths of the hidden
     linear layers. vote: outputs per class, whose currents are averaged; 0 for 10 where ten times the classes are fewer
     than the inputs of the last layer, else 1. All linear layers have biases, convolutions have none.
@@ -39,6 +39,7 @@ class ResPlan(Plan):
     vote: int = 1
 
     def check(self) -> None:
+        """Raise UserError for a block, stem or neuron of an unknown name, and for a stage with a number below 1."""
         super().check()
         one_of("block", self.block, BLOCKS)
         one_of("stem", self.stem, STEMS)
@@ -47,6 +48,7 @@ class ResPlan(Plan):
             raise UserError(f"each stage is (channels, blocks, stride), all at least 1; got {self.stages}")
 
     def build(self, num_classes: int, in_channels: int, image_size: Size, width: float, T: int) -> Network:
+        """The network; see `networks.build`."""
         return ResNet(self, num_classes, in_channels, width, T)
 
 
@@ -84,8 +86,11 @@ PLANS = {
 }
 
 
-class Block(nn.Module):
-    """Two convolutions beside a shortcut: spikes `[T, N, C, H, W]` → spikes, or for "sew" counts of spikes."""
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a shortcut: spikes `[T, N, C, H, W]` → spikes, or for "sew" counts of spikes.
+
+    c, out: channels of the input and of the output. stride: of the first convolution and of the shortcut, in px.
+    """
 
     def __init__(self, plan: ResPlan, c: int, out: int, stride: int):
         super().__init__()
@@ -101,6 +106,7 @@ class Block(nn.Module):
         self.neurons = nn.Identity() if sew else plan.neurons()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Spikes `[T, N, C, H, W]` → spikes `[T, N, C', H / stride, W / stride]`, rounded up; for "sew" 0, 1, 2, ..."""
         y = self.main(x)  # before the shortcut: the neurons behind a layer are the next of its width to run
         return self.neurons(y + self.shortcut(x))
 
@@ -121,7 +127,7 @@ class ResNet(Network):
         for channels, blocks, stride in plan.stages:
             out = scaled(channels, width)
             for number in range(blocks):
-                layers.append(Block(plan, c, out, 1 if number else stride))
+                layers.append(ResidualBlock(plan, c, out, 1 if number else stride))
                 c = out
         layers += [Fold(nn.AdaptiveAvgPool2d(1)), nn.Flatten(2)]
         for entry in plan.hidden:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from snnbook.errors import UserError
 from snnbook.networks.base import Network, TimeDropout
-from snnbook.networks.resnet import Block
+from snnbook.networks.resnet import ResidualBlock
 from snnbook.neurons import LIF, LIFParameters
 
 MOST_STEPS = 1 << 16  # that a file may ask for
@@ -228,7 +228,7 @@ def _without(s: Synapses, source: Tensor | None, outputs: Tensor | None) -> Syna
 def _add(graph: Graph, currents: _Currents, neurons: LIF | None = None) -> int:
     """The currents as a layer, with neurons behind it; returns the number of its signal."""
     mask = None if neurons is None or neurons.mask is None else neurons.mask.expand(currents.shape).cpu().clone()
-    p = None if neurons is None else neurons.p
+    p = None if neurons is None else neurons.constants
     layer = Layer(currents.name, tuple(currents.synapses), currents.bias, currents.shape, p, mask)
     return _append(graph, layer)
 
@@ -252,7 +252,7 @@ def _walk(graph: Graph, m: nn.Module, name: str, x: _Spikes | _Currents) -> _Spi
             assert module is not None
             x = _walk(graph, module, f"{name}.{child}", x)
         return x
-    if isinstance(m, Block):
+    if isinstance(m, ResidualBlock):
         return _walk(graph, m.neurons, f"{name}.neurons", _block(graph, m, name, x))
     if isinstance(m, nn.Identity | nn.Dropout | TimeDropout):
         return x
@@ -275,7 +275,7 @@ def _walk(graph: Graph, m: nn.Module, name: str, x: _Spikes | _Currents) -> _Spi
     raise _refuse(name, m, "no such layer; use convolutions, linear layers, batch norm, pooling, LIF and IF")
 
 
-def _block(graph: Graph, m: Block, name: str, x: _Spikes | _Currents) -> _Spikes | _Currents:
+def _block(graph: Graph, m: ResidualBlock, name: str, x: _Spikes | _Currents) -> _Spikes | _Currents:
     """Both branches of a residual block, added."""
     if isinstance(x, _Currents):
         raise _refuse(name, m, f"it reads the currents of {x.name} directly; put neurons between them")

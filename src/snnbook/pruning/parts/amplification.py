@@ -45,7 +45,7 @@ def amplification(model: nn.Module, x: Tensor, n: int, T: int) -> dict[str, floa
 
 def leak(m: nn.Module) -> float:
     """The share of its potential that a neuron keeps in a step, in [0, 1]: 1 - 1/tau, or snnTorch's beta, or 1."""
-    tau = m.p.tau if isinstance(m, LIF) else getattr(m, "tau", None)
+    tau = m.constants.tau if isinstance(m, LIF) else getattr(m, "tau", None)
     return float(getattr(m, "beta", 1.0)) if tau is None else 1 - 1 / float(tau)
 
 
