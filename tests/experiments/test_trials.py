@@ -162,10 +162,10 @@ def test_seeds_that_do_not_parse(text):
 @given(st.text(max_size=12))
 def test_seeds_never_fail_otherwise(text):
     try:
-        found = seeds(text)
+        parsed = seeds(text)
     except UserError:
         return
-    assert all(isinstance(s, int) and s >= 0 for s in found)
+    assert all(isinstance(s, int) and s >= 0 for s in parsed)
 
 
 def test_options():

@@ -40,11 +40,11 @@ def test_counts_of_the_papers():
 def test_dense_connections_and_neurons_of_paper_b(name, settings, last, connections, neurons):
     net = build(name, T=1, init="default", **settings)
     shape = settings.get("in_channels", 3), *2 * (settings.get("image_size", 32),)
-    found, behind = measure.connections(net, shape), tracing.trace_layers(net, torch.rand(1, 1, *shape))
-    layers = [total for _, total in found.per_layer.values()]
+    counted, behind = measure.connections(net, shape), tracing.trace_layers(net, torch.rand(1, 1, *shape))
+    layers = [total for _, total in counted.per_layer.values()]
     assert sum(layers) - (0 if last else layers[-1]) == connections
     left_out = {block.neuron for name, block in behind.items() if name == "encoder.0" or len(block.leaving) == 1}
-    assert sum(total for name, (_, total) in found.neurons.items() if name not in left_out) == neurons
+    assert sum(total for name, (_, total) in counted.neurons.items() if name not in left_out) == neurons
 
 
 def _names(net, kind):
@@ -156,11 +156,11 @@ def test_operations_counted_with_spikes_sent_through_the_layers(name, masked):
         net(x)
     for handle in handles:
         handle.remove()
-    found = measure.sops(net, x)
-    assert found.encoding_layer == "encoder.0"
-    assert found.encoding_sops == pytest.approx(crossing.pop("encoder.0"))
-    assert found.per_layer == pytest.approx(crossing)
-    assert found.total > 0
+    operations = measure.sops(net, x)
+    assert operations.encoding_layer == "encoder.0"
+    assert operations.encoding_sops == pytest.approx(crossing.pop("encoder.0"))
+    assert operations.per_layer == pytest.approx(crossing)
+    assert operations.total > 0
 
 
 @pytest.mark.parametrize("name", RESNETS)

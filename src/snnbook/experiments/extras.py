@@ -27,7 +27,8 @@ N_SAMPLES_OPERATIONS = 500  # test samples for operations and firing rates; accu
 class Finished:
     """A trained network with what it was trained on.
 
-    model: in evaluation mode. sets: split → data. logits: of the test set, `[T, N, K]`. seed: of the run.
+    seed: that of the run. model: the network in evaluation mode. sets: split → data. logits: outputs for the test set,
+    `[T, N, K]`. T: number of time steps of the trained network, which a method may have lowered.
     """
 
     trial: Trial
@@ -39,13 +40,17 @@ class Finished:
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """The device that holds the network."""
         return next(self.model.parameters()).device
 
 
 @dataclass(frozen=True)
 class Extra:
-    """A measurement that a trial may ask for. measure: the finished network → arrays by name of the curve."""
+    """A measurement that a trial may ask for.
+
+    about: one line on it. measure: a function from the finished network to its curves, name → array; None for what the
+    training loop takes itself.
+    """
 
     about: str
     measure: Callable[[Finished], dict[str, np.ndarray]] | None = None

@@ -1,4 +1,4 @@
-"""What names an arm of a study: the data that were really run, the arm, and what else sets it apart."""
+"""The names of a study's trials: the data set that was run, the arm, and what else tells two trials apart."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Key:
     """The label of a trial within its study.
 
     data: name of the data set that was run, never of the one it stands in for. arm: name of the method or variant.
-    level: which of the arm's settings along its range, such as `98 %`; empty where it has one only. T: time steps, 0
-    where the study has one number of them only.
+    level: which of several settings the arm has, such as a sparsity of `98 %`; empty where it has one. T: number of
+    time steps; 0 where all trials of the study on this data set have the same.
     """
 
     data: str

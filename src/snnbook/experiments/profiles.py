@@ -32,8 +32,8 @@ def check_profile(profile: str) -> None:
 class Role:
     """A data set of the papers with the network that they train on it.
 
-    laptop, paper: fields of the dense trial at these profiles, `data` among them. The profile smoke runs that of laptop
-    with fewer samples, narrower and shorter.
+    laptop, paper: fields of the dense trial at these profiles, `data` among them. The profile smoke runs the trial of
+    laptop with fewer samples, time steps and epochs and a narrower network.
     """
 
     laptop: Mapping[str, Any]
@@ -155,7 +155,10 @@ def _scaled(role: Role, profile: str) -> Trial:
 
 
 def trained_on(parent: Trial, method: str, profile: str, **settings: Any) -> Trial:
-    """A trial that goes on from a dense one; all methods get the same epochs and its learning rate."""
+    """A trial that goes on from the dense trial `parent`; settings: those of the method.
+
+    All methods get the same number of epochs at a profile, and the recipe of the dense trial.
+    """
     epochs = {"smoke": 3, "laptop": 18, "paper": 300}[profile]
     return replace(
         parent,

@@ -30,11 +30,11 @@ Name = tuple[str, int]  # trial id and seed
 
 @dataclass(frozen=True)
 class Plan:
-    """What running some jobs comes to.
+    """What has to be trained for some jobs, and how long it takes.
 
-    jobs: trials and seeds to run, each behind the one that it starts from. reused: number of jobs whose record is
-    there. seconds: processor time of all of them, judged by stored records of the same data and network; None where
-    there is none to judge by.
+    jobs: pairs of a trial and a seed that lack a record, in an order in which a trial comes after its start. reused:
+    number of jobs whose record is stored. seconds: processor time of all jobs in s, estimated from stored records of
+    the same data and network; None where there is no such record.
     """
 
     jobs: tuple[Job, ...]
@@ -59,7 +59,10 @@ def _duration(seconds: float) -> str:
 
 
 def plan(wanted: Iterable[Job], store: Store) -> Plan:
-    """What running the jobs would take, given what is stored."""
+    """The jobs that the store lacks, with the starts that they need, and how long they take.
+
+    Raises UserError as `Store.get` does.
+    """
     unique = {(trial.id, seed): (trial, seed) for trial, seed in wanted}
     missing = [job for name, job in unique.items() if not store.has(*name)]
     jobs = _with_starts(missing, store)
@@ -74,12 +77,15 @@ def run_many(
     cluster: str = "",
     progress: bool = True,
 ) -> tuple[int, int]:
-    """Run every trial and seed that the store lacks; returns how many were run and how many reused.
+    """Run every trial and seed that the store lacks; returns the number of trials run and the number reused.
 
-    `jobs=1` runs here, one after the other; more start that many local Dask workers of one thread each; `cluster` is
-    the address of a Dask scheduler to use instead, whose workers must see the store's folder. What is about to be
-    trained is said on stderr; `progress` shows a bar as well.
-    All that can run is run before an error of one of them is raised; a trial whose start failed is not.
+    profile: the name that goes into the new records. jobs: number of trials at a time. One runs in this process; more
+    run on as many local Dask workers of one thread. cluster: address of a Dask scheduler to use instead, whose workers
+    must see the store's folder. progress: whether a bar is shown on stderr, besides the line that says what is trained.
+    All that can run is run before an error of one of them is raised; a trial whose start failed is not run.
+
+    Raises UserError with the reasons where trials failed, for a store that cannot be written, a device that is not
+    there, and a scheduler that does not answer.
     """
     planned = plan(wanted, store)
     run_planned(planned, store, profile, jobs, cluster, progress)
@@ -89,7 +95,7 @@ def run_many(
 def run_planned(
     planned: Plan, store: Store, profile: str = "", jobs: int = 2, cluster: str = "", progress: bool = True
 ) -> None:
-    """Run the jobs of a plan; see `run_many`."""
+    """Run the jobs of a plan; parameters and errors are those of `run_many`."""
     if not planned.jobs:
         return
     store.check_writable()

@@ -19,7 +19,10 @@ from snnbook.errors import UserError, unknown
 
 @dataclass(frozen=True)
 class Quantity:
-    """unit: "" for what has none. meaning: a sentence. shape: of an array, in words such as `[T]`; "" for the rest."""
+    """An entry of the schema.
+
+    unit: "" for a number without one. meaning: a sentence. shape: that of an array, such as `[T]`; "" for numbers.
+    """
 
     unit: str
     meaning: str
@@ -181,10 +184,11 @@ def _check(name: str, value: Any = None) -> None:
 class Record:
     """What one run of a trial with one seed left behind.
 
-    id, seed, trial: which trial, its replicate and its canonical configuration. metrics: see METRICS, in its units.
-    layers: one dict per layer in order of execution, see LAYER_METRICS. curves: arrays by name, see CURVES; those of a
-    stored record are read when they are asked for. log: what the method had to tell, see LOG. environment: where and
-    how long it ran, see ENVIRONMENT.
+    id: of the trial. seed: which replicate of it this is. trial: its configuration, `Trial.config`. metrics: name →
+    number or None, with names and units of METRICS. layers: one dict per layer in order of execution, with names and
+    units of LAYER_METRICS. curves: name → array, with names, units and shapes of CURVES; those of a stored record are
+    read when they are asked for. log: what the method logged, see LOG. environment: on what machine and how long the
+    trial ran, see ENVIRONMENT.
 
     Raises UserError for a metric that METRICS does not know.
     """
@@ -203,7 +207,7 @@ class Record:
 
     @property
     def profile(self) -> str:
-        """The profile that the trial was run for, "" for a single run."""
+        """The profile that the trial was run for; "" for a single run."""
         return self.environment.get("profile", "")
 
     @property
@@ -220,7 +224,7 @@ class Record:
         return h.hexdigest()
 
     def body(self) -> dict[str, Any]:
-        """All but the curves, as JSON can hold it."""
+        """The record without its curves, in values that JSON can hold."""
         names = ("id", "seed", "trial", "metrics", "layers", "log", "environment")
         return {name: getattr(self, name) for name in names}
 

@@ -23,7 +23,11 @@ from snnbook.experiments.trials import seeds as parse_seeds
 
 @dataclass
 class Results:
-    """The records of a study by key, ordered by seed, and how many trials were run for them."""
+    """The records of a study.
+
+    records: key → one record per seed, in the order of `seeds`. ran: number of trainings that were run for them, those
+    of starts included. reused: number of records that were stored before.
+    """
 
     study: Study
     records: ByKey[list[Record]]
@@ -32,37 +36,43 @@ class Results:
 
     @property
     def name(self) -> str:
-        """The study's name."""
+        """The name of the study."""
         return self.study.name
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds of all arms, in order."""
+        """The seeds that every trial was run with, in order."""
         return self.study.seeds
 
     @property
     def trials(self) -> ByKey[Trial]:
-        """The trial of every arm."""
+        """Key → trial."""
         return self.study.trials
 
     @property
     def sets(self) -> list[str]:
-        """The data sets that were run, in order."""
+        """Names of the data sets that were run, in the order of the trials."""
         return self.study.trials.sets
 
     def playing(self, dataset: str) -> str:
-        """The data set of this study that is a paper's, or stands in for it. Raises UserError if there is none."""
+        """The name of the data set of this study that is `dataset`, a paper's, or stands in for it.
+
+        Raises UserError if there is none.
+        """
         return self.study.playing(dataset)
 
     def values(self, key: Key | tuple[Any, ...], metric: str) -> np.ndarray:
-        """One metric over the seeds, `[seeds]`, in its unit of METRICS; None becomes NaN.
+        """One metric over the seeds, `[seeds]`, in the unit that METRICS gives; a metric that is None becomes NaN.
 
         Raises UserError for a key or metric that is not known.
         """
         return np.array([r.metrics[metric] for r in self.records[key]], dtype=float)
 
     def curves(self, key: Key | tuple[Any, ...], name: str) -> np.ndarray:
-        """One curve over the seeds, `[seeds, *]`. Raises UserError for a key or curve that is not there."""
+        """One curve over the seeds, `[seeds, *]`, in the unit that CURVES gives.
+
+        Raises UserError for a key or a curve that is not there.
+        """
         records = self.records[key]
         if name not in records[0].curves:
             raise unknown("curve", name, records[0].curves)
@@ -70,7 +80,10 @@ class Results:
 
 
 def run_study(chosen: Study, store: Store, jobs: int = 2, cluster: str = "", progress: bool = True) -> Results:
-    """The results of a study: what the store has is reused, the rest is run."""
+    """The results of a study: stored records are reused, the others are run.
+
+    Parameters and errors are those of `run_many`.
+    """
     return run_studies([chosen], store, jobs, cluster, progress)[chosen.name]
 
 

@@ -33,7 +33,7 @@ def run(trial: Trial, seed: int, store: Store | None = None, profile: str = "", 
 
     With a store, a record that is there is returned at once, a new one is written there, and the network of
     `trial.start` is taken from it if it is there. One thread is used throughout, so that the same seed gives the same
-    record, bit for bit, on one machine. `progress` is told the number of samples after each batch.
+    record, bit for bit, on one machine. `progress` is called after every batch with its number of samples.
     Raises UserError for a device or files that are not there, and where a training diverges.
     """
     stored = store.get(trial.id, seed) if store is not None else None
@@ -41,7 +41,10 @@ def run(trial: Trial, seed: int, store: Store | None = None, profile: str = "", 
 
 
 def trained(trial: Trial, seed: int, store: Store) -> tuple[Record, nn.Module]:
-    """The record of a trial and its network, in evaluation mode; trained even where the store has the record."""
+    """The record of a trial and its network in evaluation mode, which is trained even where the store has the record.
+
+    Raises UserError as `run` does.
+    """
     ended = _run(trial, seed, store)
     return ended.record, ended.model
 
@@ -106,7 +109,7 @@ def check_device(device: str) -> str:
 
 
 def load_sets(trial: Trial) -> dict[str, datasets.FrameSet]:
-    """The three splits of a trial: split → data."""
+    """The three splits of a trial, cut to `train_size`: split → data. Raises UserError for files that are not there."""
     splits = ("train", "validation", "test")
     sets = {split: datasets.load(trial.data, split, **trial.data_options) for split in splits}
     return {split: data.head(trial.train_size) for split, data in sets.items()} if trial.train_size else sets

@@ -35,14 +35,16 @@ def _pairs(settings: Settings) -> Pairs:
 class Trial(Recipe):
     """Everything that decides a result but the seed.
 
-    data, T, data_settings: data set, number of time steps, and further options of `datasets.load` that decide what a
-    sample is; train_size: use the first samples only (0 = all). network, width, network_settings: what `networks.build`
-    takes. method, settings: what `pruning.create` takes. fisher_samples: training samples for the Fisher trace (0 = it
-    is not measured). extras: what its record holds beyond the usual, names of EXTRAS. start: the trial whose trained
-    network (same seed) this one starts from. device: "cpu" or "cuda". root: the folder of a data set that is read from
-    disk; it is no part of the configuration, which has the content of the files instead. The rest, by keyword: the
-    `Recipe`.
-    Raises UserError for anything unknown or out of range, before any work is done.
+    data: name of the data set. T: number of time steps. data_settings: further options of `datasets.load` that decide
+    what a sample is. train_size: number of samples of every split that are used, its `head`; 0 uses all.
+    network, width, network_settings: what `networks.build` takes under these names. method, settings: what
+    `pruning.create` takes. fisher_samples: number of training samples for the Fisher trace; 0 leaves it out.
+    extras: names of EXTRAS, which are measurements that the record holds beyond the usual ones. start: the trial from
+    whose trained network, of the same seed, this one starts; None starts from random weights. device: "cpu" or "cuda".
+    root: folder of a data set on disk. It is no part of the configuration, which holds a fingerprint of the data
+    instead. The fields of `Recipe`, which say how the network is trained, are given by keyword.
+
+    Raises UserError for an unknown name and for a value out of range, before any work is done.
     """
 
     data: str
@@ -94,7 +96,7 @@ class Trial(Recipe):
 
     @property
     def data_options(self) -> dict[str, Any]:
-        """What `datasets.load` and `datasets.fingerprint` take for this trial."""
+        """The options by name that `datasets.load` and `datasets.fingerprint` take for this trial."""
         options = dict(self.data_settings)
         if not datasets.info(self.data).static:
             options["T"] = self.T
@@ -104,9 +106,9 @@ class Trial(Recipe):
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """All that decides the result, in plain values: settings with the defaults that hold, the start's config.
+        """All that decides the result, in plain values: settings with their defaults, and the config of the start.
 
-        Numbers have one form: 2 and 2.0 are the same.
+        Numbers have one form: 2 and 2.0 are the same. Raises UserError where the files of a data set cannot be read.
         """
         config = {f.name: getattr(self, f.name) for f in fields(self) if f.compare and f.name != "start"}
         config["data_settings"] = datasets.settings(self.data, **dict(self.data_settings))
@@ -118,7 +120,10 @@ class Trial(Recipe):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], root: str = "") -> Trial:
-        """The trial of a record's `config`; `root` as in the trial. Raises UserError for what this version lacks."""
+        """The trial that has this `config`; root: as in the trial.
+
+        Raises UserError for a name or setting that this version does not know, TypeError for a field.
+        """
         known = {key: value for key, value in config.items() if key not in ("start", "content")}
         known["extras"] = tuple(known["extras"])
         start = cls.from_config(config["start"], root) if config["start"] else None
@@ -141,19 +146,22 @@ class Trial(Recipe):
 
     @property
     def epochs_start(self) -> int:
-        """Epochs of the trainings that this one goes on from."""
+        """Number of epochs of all trainings that came before this one; 0 without a start."""
         if self.start is None:
             return 0
         return sum(self.start.rounds) + self.start.epochs_start
 
     @property
     def rounds(self) -> list[int]:
-        """Epochs of each training of the method."""
+        """Number of epochs of every training of the method, in order: one entry unless it prunes in rounds."""
         return pruning.create(self.method, **dict(self.settings)).rounds(self.epochs)
 
     @property
     def cost(self) -> float:
-        """Work in sample-steps, good enough to weigh trials against each other in a progress bar."""
+        """Samples times time steps times epochs, by which a progress bar weighs trials.
+
+        A whole set counts as 1000 samples.
+        """
         size = self.train_size or 1000
         return size * self.T * sum(self.rounds)
 
@@ -202,12 +210,12 @@ def options(text: str) -> dict[str, Any]:
 def seeds(text: str) -> tuple[int, ...]:
     """`"0-4"` or `"0,2,5"` → seeds in order. Raises UserError if the text does not parse."""
     try:
-        found: list[int] = []
+        listed: list[int] = []
         for part in text.split(","):
             first, dash, last = part.partition("-")
-            found += range(int(first), int(last) + 1) if dash else [int(first)]
+            listed += range(int(first), int(last) + 1) if dash else [int(first)]
     except ValueError:
-        found = []
-    if not found or len(set(found)) != len(found):
+        listed = []
+    if not listed or len(set(listed)) != len(listed):
         raise UserError(f"seeds are ranges or lists such as 0-4 or 0,2,5 without repeats, got {text!r}")
-    return tuple(found)
+    return tuple(listed)

@@ -21,7 +21,11 @@ SAME_MACHINE = ("torch", "numpy", "native", "machine", "processor", "device", "t
 
 @dataclass(frozen=True)
 class Check:
-    """What came of one re-run. outcome: "equal", "close" or "differs"; why: what was compared and with what result."""
+    """The outcome of one re-run.
+
+    id, seed: those of the stored record. outcome: "equal", "close" or "differs". why: what was compared, and with what
+    result.
+    """
 
     id: str
     seed: int
@@ -52,7 +56,7 @@ def verify(
 
 
 def again(stored: Record, root: str = "") -> Check:
-    """A stored record compared with a re-run of its trial."""
+    """Run the trial of a stored record again and compare; a trial that this version cannot run "differs"."""
     try:
         trial = Trial.from_config(stored.trial, root)
     except (UserError, TypeError) as err:
@@ -63,7 +67,7 @@ def again(stored: Record, root: str = "") -> Check:
 
 
 def compare(stored: Record, again: Record) -> Check:
-    """A stored record and its re-run."""
+    """A stored record compared with its re-run, of which the digests, else the metrics within tolerance."""
     if stored.digest == again.digest:
         return Check(stored.id, stored.seed, "equal", "bit for bit")
     here = environment()

@@ -24,7 +24,10 @@ Trials = Mapping[Key, Trial]
 
 @dataclass(frozen=True)
 class Study:
-    """A named set of trials, each with the key that pages and claims use, and the seeds to run them with."""
+    """A named set of trials.
+
+    trials: key → trial; pages and claims use the keys. seeds: those that every trial is run with.
+    """
 
     name: str
     profile: str
@@ -32,7 +35,10 @@ class Study:
     seeds: tuple[int, ...]
 
     def playing(self, dataset: str) -> str:
-        """The data set of this study that is a paper's, or stands in for it. Raises UserError if there is none."""
+        """The name of the data set of this study that is `dataset`, a paper's, or stands in for it.
+
+        Raises UserError if there is none.
+        """
         for name in self.trials.sets:
             if datasets.info(name).plays == dataset:
                 return name
@@ -41,10 +47,11 @@ class Study:
 
 @dataclass(frozen=True)
 class Entry:
-    """A study as it enters itself. trials: profile → trials, or (profile, store) → trials if it needs other studies.
+    """A study as it enters itself.
 
-    needs: studies by whose records its settings are chosen. seeds: those that it always runs with, which no other study
-    may use; none: the profile's.
+    trials: a function from a profile to the trials, or from a profile and a store where `needs` is not empty. needs:
+    names of the studies by whose records settings are chosen. seeds: those that the study always runs with and that no
+    other study may use; empty for the seeds of the profile.
     """
 
     trials: Callable[..., Trials]
@@ -53,7 +60,7 @@ class Entry:
 
     @property
     def about(self) -> str:
-        """The first sentence on it."""
+        """The first sentence of the docstring of `trials`."""
         return " ".join((self.trials.__doc__ or "").split("\n\n")[0].split())
 
 
