@@ -6,6 +6,7 @@ import platform
 import subprocess
 from copy import deepcopy
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,9 @@ def processor() -> str:
     return torch.backends.cpu.get_cpu_capability()
 
 
+@cache
 def _commit() -> str:
+    """The commit of the code, as it was when this process first asked; "" outside a repository."""
     try:
         here = Path(__file__).parent
         git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=10"]

@@ -6,7 +6,8 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -111,8 +112,13 @@ def check_device(device: str) -> str:
 def load_sets(trial: Trial) -> dict[str, datasets.FrameSet]:
     """The three splits of a trial, cut to `train_size`: split → data. Raises UserError for files that are not there."""
     splits = ("train", "validation", "test")
-    sets = {split: datasets.load(trial.data, split, **trial.data_options) for split in splits}
+    sets = {split: _load(trial.data, split, tuple(trial.data_options.items())) for split in splits}
     return {split: data.head(trial.train_size) for split, data in sets.items()} if trial.train_size else sets
+
+
+@lru_cache(maxsize=3)  # the splits of one data set, which the trials of a study run on one after the other
+def _load(name: str, split: str, options: tuple[tuple[str, Any], ...]) -> datasets.FrameSet:
+    return datasets.load(name, split, **dict(options))
 
 
 def network(trial: Trial, data: datasets.FrameSet) -> nn.Module:
