@@ -25,6 +25,7 @@ from IPython.display import Markdown, display
 
 from snnbook.report import claims, papers, tables
 from snnbook.report.page import Page
+from snnbook.report.pages import scoreboard
 from snnbook.report.pages.paper_a import ablation
 
 page = Page("start", globals())
@@ -46,7 +47,8 @@ tally = claims.counts(board)
 texts = papers.claim_texts(verdict.claim for verdict in board)
 tested = [verdict for verdict in board if verdict.outcome != claims.NOT_TESTABLE]
 lines = [
-    f"Of the {len(board)} claims that the four papers make, {len(tested)} were tested so far: "
+    f"Tables, figures and algorithms that this book makes again: {scoreboard.reproduced()}.\n",
+    f"Of the {len(board)} claims that the four papers make, {len(tested)} are tested here: "
     f"**{tally[claims.HOLDS]} hold, {tally[claims.FAILS]} fail, {tally[claims.UNDECIDED]} are undecided.**\n"
 ]
 for outcome in claims.OUTCOMES[:3]:

@@ -45,7 +45,7 @@ tables.verdict_table([v for v in board if v.outcome != claims.NOT_TESTABLE], "Te
 # guessed.
 
 # %% tags=["hide-input"]
-tables.waiting_table(board, "Claims without a test so far")
+tables.waiting_table(board, "Claims that are not tested here")
 
 # %% tags=["remove-input"]
 page.box()

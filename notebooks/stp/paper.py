@@ -83,7 +83,7 @@ for verdict in tested:
 # ## Claims that wait for other runs
 
 # %% tags=["hide-input"]
-tables.waiting_table(board, "Claims of paper A without a test so far")
+tables.waiting_table(board, "Claims of paper A that are not tested here")
 
 # %% [markdown]
 # ## Where the paper contradicts itself

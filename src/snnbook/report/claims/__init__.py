@@ -59,13 +59,13 @@ def _why_not(row: Mapping[str, Any]) -> str:
     """Why a claim without a check is not testable here: the runs or the data that are missing."""
     methods = [m.strip() for m in str(row["methods"]).split(";")]
     if methods == ["analytic"] or methods == ["-"]:
-        return f"a calculation of paper {row['paper']} ({row['source']}), not part of the runs so far"
+        return f"a calculation of paper {row['paper']} ({row['source']}), which no check makes"
     if row["small_data_feasibility"] == "arithmetic":
-        return f"arithmetic on the printed numbers of paper {row['paper']}, not part of the runs so far"
+        return f"arithmetic on the printed numbers of paper {row['paper']}, which no check makes"
     sets = str(row["datasets"]).replace(";", ",")
     data = "" if sets in ("none", "any", "all", "same") else f" on {sets} or a stand-in"
     runs = f"needs paper {row['paper']}'s runs of {', '.join(methods)}{data} ({row['source']})"
-    return f"{runs}, which are not here yet"
+    return f"{runs}, which no study makes"
 
 
 def testable() -> list[str]:

@@ -1,11 +1,21 @@
-"""The page of all claims: how many hold, by paper."""
+"""The page of all claims: how many hold, by paper, and how much of each paper the book makes again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from snnbook import headers
 from snnbook.report import papers, plots
 from snnbook.report.claims import OUTCOMES, Verdict, counts
+
+
+def reproduced() -> str:
+    """`14 of 14 of paper A; 0 of 15 of paper B`: how many tables, figures and algorithms have a page."""
+    made = {name for header in headers.headers().values() for name in header.reproduces}
+    by_paper: dict[str, list[bool]] = {}
+    for name, artefact in headers.artefacts().items():
+        by_paper.setdefault(artefact.paper, []).append(name in made)
+    return "; ".join(f"{sum(there)} of {len(there)} of paper {paper}" for paper, there in by_paper.items())
 
 
 def picture(board: Sequence[Verdict]) -> plots.Picture:
