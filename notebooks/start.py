@@ -49,7 +49,7 @@ tested = [verdict for verdict in board if verdict.outcome != claims.NOT_TESTABLE
 lines = [
     f"Tables, figures and algorithms that this book makes again: {scoreboard.reproduced()}.\n",
     f"Of the {len(board)} claims that the four papers make, {len(tested)} are tested here: "
-    f"**{tally[claims.HOLDS]} hold, {tally[claims.FAILS]} fail, {tally[claims.UNDECIDED]} are undecided.**\n"
+    f"**{tally[claims.HOLDS]} hold, {tally[claims.FAILS]} fail, {tally[claims.UNDECIDED]} are undecided.**\n",
 ]
 for outcome in claims.OUTCOMES[:3]:
     lines += [f"- {tables.mark(v.outcome)}: {texts[v.claim]} ({v.claim})" for v in tested if v.outcome == outcome]
