@@ -24,6 +24,7 @@ from snnbook.errors import UserError, unknown
 
 SPLITS = ("train", "validation", "test")
 READERS = 4  # processes that read a set on disk, at most
+WORTH_READERS = 20  # batches; fewer are read by the time that processes have started and ended
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -206,11 +207,12 @@ class FileSet(FrameSet):
     def read(self, indices: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Other processes read the batches that come next while one is in use; torch's global generator is left alone.
 
-        A single batch is read in this process, and all are in one that may have no children, as Dask's workers are.
+        Fewer batches than WORTH_READERS are read in this process, and all are in one that may have no children, as
+        Dask's workers are by default.
         """
         batches = [index.tolist() for index in indices]
-        alone = len(batches) < 2 or multiprocessing.current_process().daemon
-        readers = 0 if alone else min(READERS, _processors(), len(batches))
+        alone = len(batches) < WORTH_READERS or multiprocessing.current_process().daemon
+        readers = 0 if alone else min(READERS, _processors())
         loader = DataLoader(
             self,
             batch_sampler=batches,
