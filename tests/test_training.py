@@ -1,10 +1,12 @@
 """The loop: what it learns, what it lends, what it refuses."""
 
+import multiprocessing
+
 import pytest
 import torch
 
 from snnbook import datasets, networks
-from snnbook.datasets import FileSet, MemorySet
+from snnbook.datasets import FileSet, MemorySet, base
 from snnbook.errors import UserError
 from snnbook.pruning import Pruner, create
 from snnbook.training import (
@@ -232,3 +234,17 @@ def test_a_set_on_disk_trains_as_one_in_memory(data):
     logits, labels = outputs(one.model, on_disk, T=2, batch_size=20)
     assert torch.equal(logits, outputs(one.model, data, T=2, batch_size=20)[0])
     assert torch.equal(labels, data.y)
+
+
+def test_processes_that_read_for_a_training_end_without_an_error(data, monkeypatch):
+    """With an error they would end the training too, whenever torch sees it."""
+    monkeypatch.setattr(base, "WORTH_READERS", 2)
+    monkeypatch.setattr(base, "_processors", lambda: 2)
+    before, seen = set(multiprocessing.active_children()), set()
+
+    class Watching(Pruner):
+        def before_step(self, c):
+            seen.update(multiprocessing.active_children())
+
+    _train(FileSet(data.info, "train", data.y, "", data._augmentation, data.x.__getitem__), Watching())
+    assert [reader.exitcode for reader in seen - before] == [0] * 4, "two in each of two epochs"

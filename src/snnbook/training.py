@@ -130,11 +130,9 @@ def fetch(data: FrameSet, index: Tensor) -> tuple[Tensor, Tensor]:
 def read(data: FrameSet, indices: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches that `indices` name, as `FrameSet.read` gives them; any map-style data set of torch will do."""
     if isinstance(data, FrameSet):
-        yield from data.read(indices)
-        return
-    for index in indices:
-        samples, labels = zip(*(data[int(i)] for i in index), strict=True)
-        yield torch.stack(samples), torch.tensor([int(y) for y in labels])
+        return data.read(indices)
+    pairs = (zip(*(data[int(i)] for i in index), strict=True) for index in indices)
+    return ((torch.stack(samples), torch.tensor([int(y) for y in labels])) for samples, labels in pairs)
 
 
 def first(data: FrameSet, n: int) -> tuple[Tensor, Tensor]:
@@ -220,8 +218,11 @@ def train(
     order = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
     def prepared(T: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for x, y in read(data, batches(len(data), recipe.batch_size, order)):
-            yield to_network(data.augment(x, order) if recipe.augment else x, T, device), y.to(device)
+        # Processes that read are started here, and not by the thread of `ahead`: those forked by an executor's thread
+        # end with an error.
+        taken = read(data, batches(len(data), recipe.batch_size, order))
+        changed = ((data.augment(x, order) if recipe.augment else x, y) for x, y in taken)
+        return ((to_network(x, T, device), y.to(device)) for x, y in changed)
 
     def begin(epochs: int) -> torch.optim.lr_scheduler.LRScheduler:
         c.optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
