@@ -178,13 +178,14 @@ def use_this_interpreter() -> None:
     """Put a kernel `python3` first on Jupyter's path that is this interpreter, with one thread for numerics."""
     from snnbook.book import kernels
 
-    one_thread = {f"{lib}_NUM_THREADS": "1" for lib in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")}
+    environment = {f"{lib}_NUM_THREADS": "1" for lib in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")}
+    environment |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     spec = {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "--log-level=50", "-f", "{connection_file}"],
         "display_name": "Python 3",
         "language": "python",
-        "env": {**one_thread, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
-        "metadata": kernels.prepare({**one_thread, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}),
+        "env": environment,
+        "metadata": kernels.prepare(environment),
     }
     folder = paths.build() / "jupyter"
     path = folder / "kernels" / "python3" / "kernel.json"

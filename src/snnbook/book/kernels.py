@@ -23,13 +23,16 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 NAME = "snnbook-forked"
 IMPORTS = (
     "IPython.display",
+    "ipykernel.debugger",
     "ipykernel.kernelapp",
+    "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
     "pandas",
     "scipy.stats",
     "torch._dynamo",  # every optimizer of torch imports it
     "snnbook.experiments",
     "snnbook.report.page",
+    "snnbook.report.plots",
     __name__,
 )
 
