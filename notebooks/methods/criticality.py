@@ -95,9 +95,10 @@ for code in (criticality.CriticalityPruning, criticality_score.best):
 # And beside it the same without regeneration, which is `magnitude` bit for bit.
 
 # %%
+SAMPLES = 100 if profile == "smoke" else 200
 trial = experiments.Trial(
     data="digits-clutter", T=4, network="cifarnet", width=0.1,
-    epochs=2, train_size=200, batch_size=20,
+    epochs=2, train_size=SAMPLES, batch_size=20,
     method="criticality", settings={"sparsity": 0.9, "regeneration": 0.3},
 )  # fmt: skip
 record = experiments.run(trial, seed=0)

@@ -88,9 +88,10 @@ display(Code(inspect.getsource(criticality_score.Criticality), language="python"
 # ## A minimal run
 
 # %%
+SAMPLES = 100 if profile == "smoke" else 200
 trial = experiments.Trial(
     data="digits-clutter", T=4, network="cifarnet", width=0.1,
-    network_settings={"vote": 0, "norm_hidden": True, "gain": 2.0}, epochs=2, train_size=200, batch_size=20,
+    network_settings={"vote": 0, "norm_hidden": True, "gain": 2.0}, epochs=2, train_size=SAMPLES, batch_size=20,
     method="criticality_structured", settings={"channels": 0.5, "regeneration": 0.3},
 )  # fmt: skip
 record = experiments.run(trial, seed=0)

@@ -93,9 +93,10 @@ display(Code(inspect.getsource(drop_and_grow.regrow), language="python"))
 # And the same again with the other rules of growth, to compare what moves.
 
 # %%
+SAMPLES = 100 if profile == "smoke" else 200
 trial = experiments.Trial(
     data="digits-clutter", T=4, network="cifarnet", width=0.1,
-    epochs=2, train_size=200, batch_size=20,
+    epochs=2, train_size=SAMPLES, batch_size=20,
     method="esl_snn", settings={"sparsity": 0.9, "updates": 8},
 )  # fmt: skip
 record = experiments.run(trial, seed=0)

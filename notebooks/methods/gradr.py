@@ -84,9 +84,10 @@ display(Code(inspect.getsource(gradr.GradR), language="python"))
 # ## A minimal run
 
 # %%
+SAMPLES = 100 if profile == "smoke" else 200
 trial = experiments.Trial(
     data="digits-clutter", T=4, network="cifarnet", width=0.1,
-    epochs=2, train_size=200, batch_size=20,
+    epochs=2, train_size=SAMPLES, batch_size=20,
     method="gradr", settings={"strength": 8.0},
 )  # fmt: skip
 record = experiments.run(trial, seed=0)

@@ -80,8 +80,9 @@ display(Code(inspect.getsource(imp.IMP), language="python"))
 # ## A minimal run
 
 # %%
+SAMPLES = 100 if profile == "smoke" else 200
 trial = experiments.Trial(
-    data="digits-clutter", T=4, network="cifarnet", epochs=3, train_size=200, batch_size=20,
+    data="digits-clutter", T=4, network="cifarnet", epochs=3, train_size=SAMPLES, batch_size=20,
     network_settings={"convolutions": (8, "M", 16, "M"), "hidden": (32,), "vote": 0, "norm_hidden": True, "gain": 2.0},
     method="imp", settings={"cuts": 3, "rewind": 1},
 )  # fmt: skip

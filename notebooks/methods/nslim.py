@@ -75,9 +75,10 @@ display(Code(inspect.getsource(nslim.NSlim), language="python"))
 # ## A minimal run
 
 # %%
+SAMPLES = 100 if profile == "smoke" else 200
 trial = experiments.Trial(
     data="digits-clutter", T=4, network="cifarnet", width=0.1,
-    network_settings={"vote": 0, "norm_hidden": True, "gain": 2.0}, epochs=2, train_size=200, batch_size=20,
+    network_settings={"vote": 0, "norm_hidden": True, "gain": 2.0}, epochs=2, train_size=SAMPLES, batch_size=20,
     method="nslim", settings={"channels": 0.6, "strength": 1e-2},
 )  # fmt: skip
 record = experiments.run(trial, seed=0)

@@ -79,8 +79,9 @@ display(Code(inspect.getsource(stp.STP), language="python"))
 # ## A minimal run
 
 # %%
+SAMPLES = 60 if profile == "smoke" else 120
 trial = experiments.Trial(
-    data="digits-dvs", T=5, network="cifar10dvs", epochs=4, train_size=120, batch_size=20,
+    data="digits-dvs", T=5, network="cifar10dvs", epochs=4, train_size=SAMPLES, batch_size=20,
     network_settings={"convolutions": (8, "M", 16, "M"), "hidden": (32,), "vote": 0, "norm_hidden": True, "gain": 2.0},
     method="stp", settings={"cuts": 4, "lam": 0.3},
 )  # fmt: skip

@@ -95,8 +95,9 @@ display(Code(inspect.getsource(sop_cost.geometry), language="python"))
 # ## A minimal run
 
 # %%
+SAMPLES = 200 if profile == "smoke" else 400
 trial = experiments.Trial(
-    data="digits-clutter", T=4, network="cifarnet", epochs=5, train_size=400, batch_size=20,
+    data="digits-clutter", T=4, network="cifarnet", epochs=5, train_size=SAMPLES, batch_size=20,
     network_settings={"convolutions": (8, "M", 16, "M"), "hidden": (32,), "vote": 0, "norm_hidden": True, "gain": 2.0},
     method="unstructured", settings={"strength": 0.1, "lr_mask": 0.02},
 )  # fmt: skip
