@@ -50,7 +50,8 @@ def on_another_processor(*emulator, **environment):
 )
 def test_everything_works_on_an_older_processor(processor, levels):
     found = on_another_processor("qemu-x86_64", "-cpu", processor, SNNBOOK_NATIVE="1")
-    assert found["levels"] == (levels if native.available() else [])
+    built = any(Path(native.__file__).parent.glob("_native.*"))
+    assert found["levels"] == (levels if built else [])
     assert found["refused"] == [level for level in native.LEVELS if level not in found["levels"]]
     assert found["paths"] == [["event", "masked"]] * (len(found["levels"]) + 1)
 
