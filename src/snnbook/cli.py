@@ -86,15 +86,6 @@ def _studies(name: str) -> list[str]:
     return list(page.reads)
 
 
-def _tuning(names: Sequence[str], profile: str) -> list[Study]:
-    """The studies by whose records settings of these are chosen, which are run first; only the laptop's tune."""
-    from snnbook.experiments import study
-    from snnbook.experiments.studies import needs
-
-    others = dict.fromkeys(other for name in names for other in needs(name))
-    return [study(other, profile) for other in others if profile == "laptop"]
-
-
 def _chosen(names: Sequence[str], profile: str, seeds: str, options: str, store: Store) -> list[Study]:
     """The studies of these names; of several, each takes those of the options that apply to it."""
     from snnbook.experiments import study
@@ -129,9 +120,10 @@ def run(
     """
     from snnbook.experiments import open_store
     from snnbook.experiments.results import run_studies
+    from snnbook.experiments.studies import run_before
 
     names, store = _studies(name), open_store(profile, results)
-    run_studies(_tuning(names, profile), store, jobs, cluster)
+    run_studies(run_before(names, profile), store, jobs, cluster)
     chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
     done = list(run_studies(chosen, store, jobs, cluster).values())
     ran, reused = (sum(getattr(one, count) for one in done) for count in ("ran", "reused"))
@@ -161,9 +153,10 @@ def plan(
     """Say what `snnbook run NAME` would train: how much is stored, what is missing, about how long it takes."""
     from snnbook.experiments import open_store
     from snnbook.experiments import plan as planned
+    from snnbook.experiments.studies import run_before
 
     names, store = _studies(name), open_store(profile, results)
-    chosen = _tuning(names, profile)
+    chosen = run_before(names, profile)
     if left := planned(_jobs(chosen), store).jobs:
         names = [one.name for one in chosen]
         click.echo(f"{', '.join(names)} comes first ({len(left)} trainings): the settings of {name} are chosen by it")
@@ -171,7 +164,7 @@ def plan(
         chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
     width = max(map(len, names))
     for one in chosen:
-        jobs = {(trial.id, seed) for trial, seed in _jobs([one])}
+        jobs = {(trial.id, seed) for trial, seed in one.jobs}
         stored = sum(store.has(*job) for job in jobs)
         what = f"{len(one.trials)} trials, seeds {', '.join(map(str, one.seeds))}"
         click.echo(f"{one.name:{width}}  {what}: {stored} of {len(jobs)} records are stored")
@@ -188,7 +181,7 @@ def plan(
 
 
 def _jobs(studies: Sequence[Study]) -> list[Any]:
-    return [(trial, seed) for one in studies for trial in one.trials.values() for seed in one.seeds]
+    return [job for one in studies for job in one.jobs]
 
 
 @main.command("list")
@@ -230,10 +223,10 @@ def list_(results: str, profile: str, trials: bool) -> None:
 
 def _artefacts() -> dict[str, dict[str, str]]:
     """Paper → artefact → its page or that there is none yet, and what it shows."""
-    from snnbook.headers import artefacts, headers
+    from snnbook.headers import artefacts, owners
     from snnbook.report.papers import PAPERS
 
-    owner = {artefact: header.name for header in headers().values() for artefact in header.reproduces}
+    owner = owners()
     listed: dict[str, dict[str, str]] = {}
     for name, artefact in artefacts().items():
         paper = f"paper {artefact.paper}, {PAPERS[artefact.paper].short}"
@@ -295,7 +288,7 @@ def claims(paper: str, file: str | None, results: str, profile: str) -> None:
         papers.paper(paper)
     store, read = open_store(profile, results), {}
     for one in _chosen(c.studies_read(), profile, "", "", store):
-        left = planned(_jobs([one]), store).jobs
+        left = planned(one.jobs, store).jobs
         if left:
             click.echo(f"{one.name} lacks {len(left)} trainings: snnbook run {one.name}", err=True)
         else:

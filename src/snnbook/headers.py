@@ -138,3 +138,8 @@ def _metadata(path: Path) -> Any:
         return yaml.safe_load("".join(head))["jupyter"]["snnbook"]
     except (yaml.YAMLError, KeyError, TypeError):
         return None
+
+
+def owners() -> dict[str, str]:
+    """Artefact → the page that makes it again, without those that have none. Raises UserError as `headers` does."""
+    return {artefact: header.name for header in headers().values() for artefact in header.reproduces}

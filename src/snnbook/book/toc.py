@@ -14,7 +14,7 @@ from snnbook import paths
 from snnbook.book.execute import about
 from snnbook.book.notebooks import Notebook
 from snnbook.errors import UserError
-from snnbook.headers import artefacts, headers
+from snnbook.headers import artefacts, owners
 
 STATUS = "reference/status"
 """The page that a build writes itself: what was executed, when, how long it took, and what of the papers has a page."""
@@ -84,8 +84,7 @@ def status_page(executed: Path) -> str:
         when = run["start_time"][:16].replace("T", " ")
         profile = own["parameters"].get("profile", "")
         rows.append(f"| [](../executed/{name}) | {reproduces} | {reads} | {profile} | {when} | {run['duration']:.1f} |")
-    owner = {artefact: header.name for header in headers().values() for artefact in header.reproduces}
-    listed = []
+    owner, listed = owners(), []
     for artefact in artefacts().values():
         name = owner.get(artefact.name, "")
         there = (executed / f"{name}.ipynb").is_file()

@@ -15,7 +15,7 @@ from snnbook.experiments.profiles import check_profile
 from snnbook.experiments.queue import plan, run_planned
 from snnbook.experiments.record import Record
 from snnbook.experiments.store import Store
-from snnbook.experiments.studies import Study, applicable, needs, study
+from snnbook.experiments.studies import Study, applicable, run_before, study
 from snnbook.experiments.trials import Trial
 from snnbook.experiments.trials import options as parse_options
 from snnbook.experiments.trials import seeds as parse_seeds
@@ -94,7 +94,7 @@ def run_studies(
 
     Raises UserError as `run_many` does.
     """
-    wanted = {(t.id, seed): (t, seed) for s in chosen for t in s.trials.values() for seed in s.seeds}
+    wanted = {(t.id, seed): (t, seed) for s in chosen for t, seed in s.jobs}
     read = {name: record for name in wanted if (record := store.get(*name)) is not None}
     missing = [name for name in wanted if name not in read]
     planned = plan([wanted[name] for name in missing], store)
@@ -108,8 +108,8 @@ def run_studies(
     results = {}
     for s in chosen:
         records = ByKey({key: [read[trial.id, seed] for seed in s.seeds] for key, trial in s.trials.items()})
-        own = {(trial.id, seed) for trial in s.trials.values() for seed in s.seeds}
-        with_starts = own | {(t.start.id, seed) for t in s.trials.values() if t.start for seed in s.seeds}
+        own = {(t.id, seed) for t, seed in s.jobs}
+        with_starts = own | {(t.start.id, seed) for t, seed in s.jobs if t.start}
         results[s.name] = Results(s, records, len(with_starts & ran), len(own - ran))
     return results
 
@@ -150,6 +150,5 @@ def results_of(
 ) -> dict[str, Results]:
     """The results of several studies by name, given a notebook's parameters as text; see `results`."""
     names = list(dict.fromkeys(names))
-    if profile == "laptop" and (first := {other for name in names for other in needs(name)}):
-        run_studies([study(name, profile) for name in sorted(first)], store, jobs)
+    run_studies(run_before(names, profile), store, jobs)
     return run_studies([study_for_page(name, profile, seeds, options, store) for name in names], store, jobs)

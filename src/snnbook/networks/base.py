@@ -17,6 +17,7 @@ from snnbook.surrogates import SURROGATES
 NEURONS: dict[str, type[LIF]] = {"LIF": LIF, "IF": IF}
 CONSTANTS = ("tau", "v_threshold", "v_reset", "decay_input", "detach_reset", "surrogate")
 OF_THE_LEAK = ("tau", "decay_input")
+NO_SETTINGS = {"about", "constants", "variants", "large"}  # fields of a plan that a caller does not set
 LARGE = 128  # px of the shorter side
 
 Size = tuple[int, int]
@@ -45,9 +46,9 @@ class Plan(ABC):
 
     def changed(self, image_size: Size, variant: str | None = None, **changes) -> Self:
         """This plan, of a variant, with settings and neuron constants replaced. Raises UserError for others."""
-        known = {f.name for f in fields(self)} - {"about", "constants", "variants", "large"}
+        known = {f.name for f in fields(self)} - NO_SETTINGS
         if variant is None:
-            variant = self.large if self.large and min(image_size) >= LARGE else next(iter(self.variants), "")
+            variant = self._variant_for(image_size)
         elif variant not in self.variants:
             if self.variants:
                 raise unknown("variant", variant, self.variants)
@@ -72,10 +73,9 @@ class Plan(ABC):
         A surrogate with its default steepness goes by its name.
         """
         if variant is None and self.variants:
-            variant = self.large if self.large and min(image_size) >= LARGE else next(iter(self.variants))
+            variant = self._variant_for(image_size)
         plan = self.changed(image_size, variant, **changes)
-        left_out = {"about", "constants", "variants", "large"}
-        whole = {f.name: getattr(plan, f.name) for f in fields(plan) if f.name not in left_out}
+        whole = {f.name: getattr(plan, f.name) for f in fields(plan) if f.name not in NO_SETTINGS}
         constants = {**LIFParameters()._asdict(), **plan.constants}
         constants["surrogate"] = next((n for n, s in SURROGATES.items() if constants["surrogate"] in (n, s())), "")
         if not constants["surrogate"]:
@@ -83,6 +83,9 @@ class Plan(ABC):
         if plan.neuron == "IF":
             constants = {name: value for name, value in constants.items() if name not in OF_THE_LEAK}
         return whole | constants | ({"variant": variant} if self.variants else {})
+
+    def _variant_for(self, image_size: Size) -> str:
+        return self.large if self.large and min(image_size) >= LARGE else next(iter(self.variants), "")
 
     def check(self) -> None:
         """Raise UserError for settings that do not make sense."""

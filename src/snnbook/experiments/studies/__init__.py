@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -33,6 +33,11 @@ class Study:
     profile: str
     trials: ByKey[Trial]
     seeds: tuple[int, ...]
+
+    @property
+    def jobs(self) -> list[tuple[Trial, int]]:
+        """Every trial with every seed."""
+        return [(trial, seed) for trial in self.trials.values() for seed in self.seeds]
 
     def playing(self, dataset: str) -> str:
         """The name of the data set of this study that is `dataset`, a paper's, or stands in for it.
@@ -89,6 +94,15 @@ def names() -> list[str]:
 def needs(name: str) -> tuple[str, ...]:
     """The studies whose records decide the settings of this one. Raises UserError for an unknown study."""
     return _entry(name).needs
+
+
+def run_before(names: Iterable[str], profile: str) -> list[Study]:
+    """The studies by whose records settings of these are chosen, which are run first; only the laptop's tune.
+
+    Raises UserError for an unknown study.
+    """
+    others = dict.fromkeys(other for name in names for other in needs(name))
+    return [study(other, profile) for other in others if profile == "laptop"]
 
 
 def _entry(name: str) -> Entry:

@@ -11,7 +11,7 @@ from snnbook.report.claims import OUTCOMES, Verdict, counts
 
 def reproduced() -> str:
     """`14 of 14 of paper A; 0 of 15 of paper B`: how many tables, figures and algorithms have a page."""
-    made = {name for header in headers.headers().values() for name in header.reproduces}
+    made = headers.owners()
     by_paper: dict[str, list[bool]] = {}
     for name, artefact in headers.artefacts().items():
         by_paper.setdefault(artefact.paper, []).append(name in made)
