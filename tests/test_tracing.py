@@ -12,7 +12,7 @@ from snnbook import networks
 from snnbook.errors import UserError
 from snnbook.neurons import IF, LIF, LIFParameters, lif_reference
 from snnbook.surrogates import Tanh
-from snnbook.tracing import LayerTrace, measuring, neurons, potentials, reset, trace_layers
+from snnbook.tracing import LayerTrace, measuring, neurons, potentials, reset, trace_layers, weights
 
 
 class Fold(nn.Sequential):
@@ -344,12 +344,52 @@ def test_neurons_are_what_has_no_weights_and_is_not_known():
             super().__init__()
             self.weight = nn.Parameter(torch.zeros(3, 3))
 
-    lif, odd = LIF(), Odd()
-    assert neurons(nn.Sequential(_conv(2, 4), lif, nn.Dropout(), nn.Sequential(odd))) == [lif, odd]
-    with pytest.raises(UserError, match=r"synapses of '1' \(Recurrent\)"):
-        neurons(nn.Sequential(lif, Recurrent()))
-    recurrent = Recurrent()
-    assert neurons(nn.Sequential(lif, recurrent), (Recurrent,)) == [lif, recurrent]
+    lif, odd, recurrent, said = LIF(), Odd(), Recurrent(), Recurrent()
+    said.multiplies = ()
+    others = (_conv(2, 4), nn.Dropout(), nn.RNN(2, 3), nn.Bilinear(2, 2, 2), nn.Embedding(2, 3), nn.Sequential(odd))
+    net = nn.Sequential(lif, *others, recurrent, said)
+    assert neurons(net) == [lif, odd, said]
+    assert neurons(net, (Recurrent,)) == [lif, odd, recurrent, said]
+
+
+def test_weights_are_the_parameters_that_multiply():
+    class Own(nn.Module):
+        multiplies = ("w",)
+
+        def __init__(self):
+            super().__init__()
+            self.w, self.position = nn.Parameter(torch.zeros(3, 3)), nn.Parameter(torch.zeros(1, 3))
+
+    shared = nn.Linear(3, 3)
+    shared.weight = nn.Linear(3, 3).weight
+    net = nn.ModuleDict(
+        {
+            "up": nn.ConvTranspose2d(2, 3, 3),
+            "norm": nn.LayerNorm((3, 3)),
+            "words": nn.Embedding(4, 3),
+            "attention": nn.MultiheadAttention(4, 2, add_bias_kv=True),
+            "split": nn.MultiheadAttention(4, 2, kdim=3),
+            "rnn": nn.LSTM(2, 3, bidirectional=True),
+            "cell": nn.GRUCell(2, 3),
+            "pair": nn.Bilinear(2, 3, 4),
+            "own": Own(),
+            "first": shared,
+            "again": nn.Linear(3, 3),
+            "normed": nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)),
+            "lif": LIF(),
+        }
+    )
+    net["again"].weight = shared.weight
+    split = [f"split.{x}_proj_weight" for x in "qkv"]
+    rnn = [f"rnn.weight_{x}_l0{way}" for way in ("", "_reverse") for x in ("ih", "hh")]
+    assert list(weights(net)) == [
+        *("up.weight", "attention.in_proj_weight", "attention.out_proj.weight", *split, "split.out_proj.weight", *rnn),
+        *("cell.weight_ih", "cell.weight_hh", "pair.weight", "own.w", "first.weight", "normed.weight"),
+    ]
+    net["odd"] = nn.Module()
+    net["odd"].kernel = nn.Parameter(torch.zeros(2, 2))
+    with pytest.raises(UserError, match=r"cannot tell whether odd\.kernel \(Module\) multiplies"):
+        weights(net)
 
 
 def test_measuring_restores_modes_and_state_after_an_error():

@@ -1,7 +1,9 @@
 """Which modules of a network do what, found by running it once: layers, the norms and the neurons after them.
 
-A network is any `torch.nn.Module`. Convolutions and linear layers are its *layers*; neurons are `LIF`, or modules of
-a type that is not known here and has no weights, such as those of SpikingJelly, snnTorch and sinabs.
+A network is any `torch.nn.Module`. Convolutions, transposed ones too, and linear layers are its *layers*. Its *weights*
+are the parameters that multiply what passes through: those of layers, of attention, of recurrent and bilinear modules
+of torch, and those that a module of another type names in an attribute `multiplies`. Neurons are `LIF`, or modules of a
+type that is not known here and has no weights, such as those of SpikingJelly, snnTorch and sinabs.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from torch import Tensor, nn
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
 
-LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED, nn.Linear)
+# Modules of torch that are no layers and multiply what passes by their parameters of two or more axes.
+MULTIPLIERS = (nn.Bilinear, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 # Modules that move values about: they run as they are on a map of live neurons.
@@ -35,6 +40,7 @@ SCALES = (
     *(nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d),
     *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
 )
+TABLES = (nn.Embedding, nn.EmbeddingBag)  # their parameters are looked up
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 RESETS = ("reset", "reset_states", "reset_mem")
 
@@ -56,34 +62,76 @@ def weight_of(layer: str) -> str:
     return f"{layer}.weight" if layer else "weight"
 
 
-def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> list[nn.Module]:
-    """The modules taken for neurons: `LIF`, types in `identity`, and others without a known module inside.
+def layer_of(weight: str) -> str:
+    """What a weight is listed under: the layer whose `weight` it is, or else its own name."""
+    return "" if weight == "weight" else weight.removesuffix(".weight")
 
-    Raises UserError for such an unknown module with weights of two or more axes: its synapses would go
-    uncounted.
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """All weights of a network by the name of their parameter, in order of registration; a shared one once.
+
+    A weight that is computed from others, as `torch.nn.utils.parametrizations` has it, is listed as it is now.
+    Raises UserError for a parameter of two or more axes of which it is not known whether it multiplies or is added: a
+    module that is no layer of torch says it in an attribute `multiplies`, the names of its weights, () for none.
     """
+    listed: dict[str, Tensor] = {}
+    for path, m in model.named_modules():
+        if ".parametrizations." in f".{path}.":
+            continue  # what a weight is computed from
+        for name in _multiplying(m, path):
+            weight = getattr(m, name)
+            if not any(weight is other for other in listed.values()):
+                listed[f"{path}.{name}".lstrip(".")] = weight
+    return listed
+
+
+def _multiplying(m: nn.Module, path: str) -> list[str]:
+    """The names of a module's own weights."""
+    if isinstance(m, (*LAYERS, nn.Bilinear)):
+        return ["weight"]
+    if isinstance(m, nn.RNNBase):
+        return [name for name in m._flat_weights_names if name.startswith("weight")]
+    if isinstance(m, nn.RNNCellBase):
+        return ["weight_ih", "weight_hh"]
+    if isinstance(m, nn.MultiheadAttention):
+        names = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+        return [name for name in names if getattr(m, name) is not None]
+    wide = [name for name, p in m.named_parameters(recurse=False) if nn.parameter.is_lazy(p) or p.dim() > 1]
+    declared = getattr(m, "multiplies", None)
+    if wide and declared is None and not isinstance(m, (LIF, *SCALES, *TABLES)):
+        raise UserError(
+            f"cannot tell whether {f'{path}.{wide[0]}'.lstrip('.')} ({type(m).__name__}) multiplies what passes or is "
+            f'added to it: give the class an attribute multiplies = ("{wide[0]}",), or () if it is no weight'
+        )
+    return list(declared or ())
+
+
+def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> list[nn.Module]:
+    """The modules taken for neurons: `LIF`, types in `identity`, and unknown ones without known modules and weights."""
     types: tuple[type[nn.Module], ...] = (LIF, *identity)
-    known: tuple[type[nn.Module], ...] = (*LAYERS, *MOVES, *SCALES, *CONTAINERS, *types)
+    others = (*LAYERS, *MULTIPLIERS, *MOVES, *SCALES, *TABLES)
+    known: tuple[type[nn.Module], ...] = (*others, *CONTAINERS, *types)
     modules: list[nn.Module] = []
 
-    def visit(m: nn.Module, name: str) -> None:
+    def visit(m: nn.Module) -> None:
         if isinstance(m, types):
             modules.append(m)
-        elif isinstance(m, (*LAYERS, *MOVES, *SCALES)):
+        elif isinstance(m, others):
             return
         elif m is model or any(isinstance(d, known) for d in m.modules()):
-            for child, c in m.named_children():
-                visit(c, f"{name}.{child}".lstrip("."))
-        elif any(p.dim() > 1 for p in m.parameters()):
-            raise UserError(
-                f"cannot count the synapses of {name!r} ({type(m).__name__}): neither a convolution nor "
-                "linear; if it is a neuron, name its class in identity=(...)"
-            )
-        else:
+            for c in m.children():
+                visit(c)
+        elif getattr(m, "multiplies", None) == () or not any(p.dim() > 1 for p in m.parameters()):
             modules.append(m)
 
-    visit(model, "")
+    visit(model)
     return modules
+
+
+def spiking(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules of spiking neurons by name; rectifiers and other modules of torch itself are none."""
+    name_of = {m: name for name, m in model.named_modules()}
+    return {name_of[m]: m for m in neurons(model) if not type(m).__module__.startswith("torch.")}
 
 
 def mask_of(m: nn.Module) -> Tensor | None:
@@ -160,7 +208,6 @@ def trace_layers(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], .
     neurons, as in `neurons`. The norm and the neurons after a layer are the first that its output reaches without
     passing another layer, with as many channels: where the outputs of several layers are added, as in a residual block,
     the same neurons come after all of them. A layer that runs several times is listed by its first run.
-    Raises UserError as `neurons` does.
     """
     name_of = {m: name for name, m in model.named_modules()}
     traces: dict[str, LayerTrace] = {}

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.neurons import LIF
-from snnbook.pruning.parts.neuron_masks import spiking
-from snnbook.tracing import layers, measuring, trace_layers, weight_of
+from snnbook.tracing import layers, measuring, spiking, trace_layers, weight_of
 
 
 @torch.no_grad()

@@ -17,15 +17,9 @@ from torch import Tensor, nn
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
 from snnbook.pruning.scores import Tensors
-from snnbook.tracing import hooked, mask_of, neurons, spikes_of, trace_layers
+from snnbook.tracing import hooked, mask_of, spikes_of, spiking, trace_layers
 
 SCOPES = ("paper", "released", "all")
-
-
-def spiking(model: nn.Module) -> dict[str, nn.Module]:
-    """The modules of spiking neurons by name; rectifiers and other modules of torch itself are none."""
-    name_of = {m: name for name, m in model.named_modules()}
-    return {name_of[m]: m for m in neurons(model) if not type(m).__module__.startswith("torch.")}
 
 
 def with_spikes(output: Any, s: Tensor) -> Any:

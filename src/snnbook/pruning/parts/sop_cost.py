@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnbook.pruning.parts.neuron_masks import spiking, with_spikes
+from snnbook.pruning.parts.neuron_masks import with_spikes
 from snnbook.pruning.scores import Tensors
-from snnbook.tracing import Hook, LayerTrace, layers, measuring, spikes_of, trace_layers, weight_of
+from snnbook.tracing import Hook, LayerTrace, layers, measuring, spikes_of, spiking, trace_layers, weight_of
 
 COSTS = ("geometry", "spikes")
 
