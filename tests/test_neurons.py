@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import math
+import pickle
+from copy import deepcopy
 from itertools import product
 
 import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from snnbook import native
 from snnbook.neurons import IF, LIF, LIFParameters, lif_reference, lif_step
@@ -353,6 +358,111 @@ def test_mask_travels_with_the_module():
     assert lif.state_dict() == {}
     lif.mask = torch.tensor([True, False])
     assert torch.equal(lif.state_dict()["mask"], lif.mask)
+
+
+def _masked(*masks):
+    """A small network; for each of its two layers of neurons, a mask of five or three, or None."""
+    net = nn.Sequential(nn.Linear(4, 5), LIF(), nn.Linear(5, 3), LIF(v_reset=None, detach_reset=False))
+    for lif, mask in zip((net[1], net[3]), masks, strict=False):
+        lif.mask = None if mask is None else torch.tensor(mask)
+    return net
+
+
+ODD, LAST = [True, False, True, False, True], [False, False, True]
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("before", [(), (ODD[::-1], LAST[::-1]), ([False], [[True] * 3])])
+@pytest.mark.parametrize("after", [(ODD, LAST), (None, LAST), ()])
+def test_a_state_takes_its_masks_along(before, after, assign):
+    source, target = _masked(*after), _masked(*before)
+    file = io.BytesIO()
+    torch.save(source.state_dict(), file)
+    file.seek(0)
+    target.load_state_dict(torch.load(file, weights_only=True), assign=assign)
+    for i, mask in zip((1, 3), (*after, None, None), strict=False):
+        assert (target[i].mask is None) if mask is None else target[i].mask.tolist() == mask
+    assert list(target.state_dict()) == list(source.state_dict())
+    target.load_state_dict(_masked().state_dict())
+    assert target[1].mask is None
+    assert target[3].mask is None
+
+
+def test_a_part_of_a_state_leaves_masks_alone():
+    net = _masked(ODD, LAST)
+    part = {name: value for name, value in _masked().state_dict().items() if name.startswith("2.")}
+    assert set(net.load_state_dict(part, strict=False).missing_keys) >= {"1.mask", "3.mask"}
+    assert net[1].mask.tolist() == ODD
+    with pytest.raises(RuntimeError, match=r'Missing key.*"1\.mask"'):
+        net.load_state_dict(dict(_masked().state_dict()))
+
+
+def test_a_masked_network_is_copied_whole():
+    net, x = _masked(ODD, LAST), 3 * torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(0))
+    expected = net(x)
+    for other in (deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert torch.equal(other(x), expected)
+    assert torch.equal(nn.DataParallel(net)(x), expected)
+    assert net.to("meta")(x.to("meta")).shape == expected.shape
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """A masked network and its input `[T, N, 4]`."""
+    torch.manual_seed(1)
+    net, x = _masked(ODD, LAST), 3 * torch.randn(5, 2, 4)
+    assert 0 < net[:2](x).mean() < 0.5
+    return net, x
+
+
+@pytest.mark.filterwarnings("error:.*side effects")
+@pytest.mark.parametrize(
+    ("dtype", "strict"),
+    [(torch.float32, True), (torch.float32, False), (torch.bfloat16, False), (torch.float64, False)],
+)
+def test_an_exported_network_fires_the_same_spikes(pair, dtype, strict):
+    net, x = deepcopy(pair[0]).to(dtype), pair[1].to(dtype)
+    file = io.BytesIO()
+    torch.export.save(torch.export.export(net, (x,), strict=strict), file)
+    file.seek(0)
+    assert torch.equal(torch.export.load(file).module()(x), net(x))
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_torch_compile_gives_the_same_spikes_and_gradients(pair, backend):
+    net, x = pair
+    compiled, got = torch.compile(net, backend=backend, fullgraph=True)(x), net(x)
+    assert torch.equal(compiled, got)
+    for a, b in zip(*(torch.autograd.grad(s.sum(), [*net.parameters()]) for s in (compiled, got)), strict=True):
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit:DeprecationWarning")
+def test_traces_and_fake_tensors_never_reach_a_kernel(pair, monkeypatch):
+    net, x = pair
+    expected = net(x)
+    assert torch.equal(torch.jit.trace(net, x)(x.flip(1)), net(x.flip(1)))
+    monkeypatch.setattr(native, "run", lambda *args: pytest.fail("a kernel ran"))
+    assert torch.equal(make_fx(net)(torch.zeros_like(x))(x), expected)
+    with FakeTensorMode():
+        s = LIF()(torch.zeros(3, 2, 4))
+    assert type(s) is FakeTensor
+    assert s.shape == (3, 2, 4)
+
+
+def test_gradients_of_single_samples_by_torch_func(pair):
+    net, x = pair
+    weights = dict(net.named_parameters())
+
+    def fired(weights, sample):
+        return torch.func.functional_call(net, weights, (sample[:, None],)).sum()
+
+    single = torch.func.vmap(torch.func.grad(fired), (None, 1))(weights, x)
+    for i in range(x.shape[1]):
+        expected = torch.autograd.grad(net(x[:, [i]]).sum(), [*weights.values()])
+        for name, value in zip(weights, expected, strict=True):
+            assert torch.allclose(single[name][i], value, rtol=1e-4, atol=1e-6), name
+    assert torch.equal(torch.func.vmap(net, 2, 2)(x[:, :, None].expand(-1, -1, 3, -1))[:, :, 1], net(x))
 
 
 def test_potential_is_kept_on_request_only():

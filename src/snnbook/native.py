@@ -277,9 +277,23 @@ def keep_memory() -> None:
 
 
 def supports_lif(x: Tensor, p: LIFParameters) -> bool:
-    """Whether the fused LIF covers this input: float32 or bfloat16 on the CPU, and a surrogate of a known shape."""
+    """Whether the fused LIF covers this input: float32 or bfloat16 on the CPU, and a surrogate of a known shape.
+
+    It covers none whose values a kernel could not read: a tensor without memory (a fake one, or one of a subclass), and
+    any while its operations are recorded, as `torch.export`, `torch.compile` and `make_fx` do.
+    """
+    if torch.compiler.is_compiling() or type(x) not in (Tensor, torch.nn.Parameter) or _recorded():
+        return False
     dtypes = (torch.float32, torch.bfloat16)
     return available() and x.dtype in dtypes and x.device.type == "cpu" and p.surrogate.curve is not None
+
+
+def _recorded() -> bool:
+    """Whether a dispatch mode records operations, or computes shapes alone; one that only watches does neither."""
+    if not torch._C._len_torch_dispatch_stack():
+        return False
+    modes = torch._C._TorchDispatchModeKey
+    return any(torch._C._get_dispatch_mode(key) is not None for key in (modes.PROXY, modes.FAKE))
 
 
 def _dense_rows(x: Tensor) -> Tensor:

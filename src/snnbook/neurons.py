@@ -145,12 +145,16 @@ class LIF(nn.Module):
     decay_input: divide the input by tau. detach_reset: no gradient through the reset. surrogate: derivative used for
     the spike.
 
-    float64 runs on the step-by-step reference; other types as one operation, compiled on the CPU, which computes in
-    float32 and has no second derivative.
+    float64 runs on the step-by-step reference, and so does everything inside the transforms of `torch.func`; other
+    types as one operation, compiled on the CPU, which computes in float32 and has no second derivative. While a network
+    is exported, traced or compiled by torch, that operation is made of torch's own.
 
     No state outlives the call. `mask` (bool `[*]`, None = all alive) silences pruned neurons: they integrate
-    and reset but their spikes are not sent on (paper B Eq. 5). Set `keep_potential` to have `self.potential`,
-    the potential before reset `[T, N, *]`, filled at each call (paper C's criticality).
+    and reset but their spikes are not sent on (paper B Eq. 5). A `state_dict` holds the mask where there is one, and
+    `load_state_dict` takes it over whatever mask was here; one of a network without masks removes it. A plain dict, in
+    which a missing mask may be a network without one or a part of a state, is taken as torch takes it: the mask that is
+    here counts as a missing key. Set `keep_potential` to have `self.potential`, the potential before reset
+    `[T, N, *]`, filled at each call (paper C's criticality).
     Raises ValueError for tau < 1, for an infinite tau that divides the input, and for an input without the two
     leading axes.
     """
@@ -183,14 +187,26 @@ class LIF(nn.Module):
         """
         if x.dim() < 2:
             raise ValueError(f"LIF takes [T, N, *], got a tensor of shape {tuple(x.shape)}")
-        if x.dtype == torch.float64:
-            s, h = lif_reference(x, self.constants)
-            s = s if self.mask is None else s * self.mask
+        mask = self.mask
+        if mask is not None and mask.device != x.device:  # a state from another device was loaded
+            mask = mask.to(x.device)
+        if x.dtype == torch.float64 or torch._C._are_functorch_transforms_active():
+            s, h = lif_reference(x if x.dtype == torch.float64 else x.float(), self.constants)
+            s, h = (s if mask is None else s * mask).to(x.dtype), h.to(x.dtype)
         else:
             operation = _CompiledLIF if native.supports_lif(x, self.constants) else _TorchLIF
-            s, h = operation.apply(x, self.constants, self.mask, self.keep_potential)
-        self.potential = h if self.keep_potential else None
+            s, h = operation.apply(x, self.constants, mask, self.keep_potential)
+        if self.keep_potential or self.potential is not None:  # what is exported must have no side effects
+            self.potential = h if self.keep_potential else None
         return s
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+        mask = state_dict.get(f"{prefix}mask")
+        if mask is not None and (self.mask is None or self.mask.shape != mask.shape):
+            self.mask = torch.empty_like(mask, dtype=torch.bool)
+        elif mask is None and "version" in local_metadata:  # the state is one of this module, and it has no mask
+            self.mask = None
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
     def extra_repr(self) -> str:
         return ", ".join(f"{k}={v}" for k, v in self.constants._asdict().items())
