@@ -21,7 +21,7 @@ FLOORS = (
     ("snnbook", "snnbook.errors", "snnbook.files", "snnbook.headers", "snnbook.paths"),
     ("snnbook.surrogates",),
     ("snnbook.native",),
-    ("snnbook.neurons",),
+    ("snnbook.neurons", "snnbook.states"),
     ("snnbook.tracing",),
     (
         "snnbook.pruning.budgets",

@@ -9,7 +9,7 @@ type that is not known here and has no weights, such as those of SpikingJelly, s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
+from snnbook.states import forgetting, others
+from snnbook.states import reset as reset
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED, nn.Linear)
@@ -41,8 +43,8 @@ SCALES = (
     *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
 )
 TABLES = (nn.Embedding, nn.EmbeddingBag)  # their parameters are looked up
+PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-RESETS = ("reset", "reset_states", "reset_mem")
 
 Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 
@@ -139,15 +141,32 @@ def mask_of(m: nn.Module) -> Tensor | None:
     return getattr(m, "mask" if isinstance(m, LIF) else "neuron_mask", None)
 
 
-def reset(model: nn.Module) -> None:
-    """Have neurons that keep a state (those of SpikingJelly, sinabs and snnTorch) forget it; `LIF` keeps none."""
-    for m in model.modules():
-        if forget := _resetter(m):
-            forget()
+def plain(model: nn.Module) -> nn.Module:
+    """The network within the wrappers of `torch.compile`, DataParallel and DistributedDataParallel, if it is in any.
+
+    Raises UserError for a part that runs in copies on several devices, and for a network of Rockpool that answers
+    `parameters()` in Rockpool's own form.
+    """
+    while True:
+        if isinstance(inner := model._modules.get("_orig_mod"), nn.Module):
+            model = inner
+        elif isinstance(model, PARALLEL):
+            model = model.module
+        else:
+            break
+    for path, m in model.named_modules():
+        if isinstance(m, PARALLEL) and len(m.device_ids or ()) > 1:
+            raise UserError(f"{path} ({type(m).__name__}) runs in copies on several devices: put its .module there")
+    if isinstance(model.parameters(), Mapping):
+        raise UserError(f"{type(model).__name__} answers as Rockpool's modules do: call its to_torch() first")
+    return model
 
 
-def _resetter(m: nn.Module) -> Callable[[], Any] | None:
-    return next((f for name in RESETS if callable(f := getattr(m, name, None))), None)
+def uncompiled(model: nn.Module) -> AbstractContextManager[None]:
+    """While this is open, modules that `torch.compile` has compiled run as they are, so that hooks and modes count."""
+    if any("_orig_mod" in m._modules or m._compiled_call_impl is not None for _, m in model.named_modules()):
+        return torch.compiler.set_stance("force_eager")
+    return nullcontext()
 
 
 @contextmanager
@@ -165,7 +184,8 @@ def hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
 def measuring(model: nn.Module, hooks: dict[nn.Module, Hook] | None = None) -> Iterator[None]:
     """Evaluation mode with forward hooks; on leaving, hooks, modes and stored potentials are as they were before.
 
-    Neurons forget their state on entering and on leaving.
+    Neurons forget their state on entering and on leaving; what `torch.compile` compiled runs as it is. Raises UserError
+    for a state that cannot be reset (`states.forgetting`).
     """
     modes = [(m, m.training) for m in model.modules()]
     kept = [(m, m.keep_potential, m.potential) for m in model.modules() if isinstance(m, LIF)]
@@ -173,15 +193,20 @@ def measuring(model: nn.Module, hooks: dict[nn.Module, Hook] | None = None) -> I
         model.eval()
         for lif, _, _ in kept:
             lif.keep_potential = False
-        with hooked(hooks or {}):
-            reset(model)
+        with uncompiled(model), forgetting(model), hooked(hooks or {}):
             yield
     finally:
         for m, training in modes:
             m.training = training
         for lif, keep, potential in kept:
             lif.keep_potential, lif.potential = keep, potential
-        reset(model)
+
+
+def check_states(model: nn.Module, batch: Callable[[], Tensor]) -> None:
+    """Raise UserError if neurons keep a state that cannot be reset; `batch` makes an input, if the network must run."""
+    if others(model):
+        with measuring(model), torch.no_grad():
+            model(batch())
 
 
 @dataclass

@@ -21,7 +21,8 @@ from snnbook.errors import UserError, unknown
 from snnbook.files import atomic_write
 from snnbook.measure import decision_timestep, kl_curve
 from snnbook.pruning import Context, Masks, Pruner, prunable
-from snnbook.tracing import reset
+from snnbook.states import reset
+from snnbook.tracing import check_states, measuring, plain, uncompiled
 
 Item = TypeVar("Item")
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -159,7 +160,7 @@ def loss_on(model: nn.Module, x: Tensor, y: Tensor, loss: Loss, precision: str =
     keep a state forget it first.
     """
     reset(model)
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+    with uncompiled(model), torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         logits = model(x)
     return loss(logits.float(), y)
 
@@ -169,18 +170,16 @@ def outputs(model: nn.Module, data: FrameSet, T: int, batch_size: int = 100) -> 
     """The outputs of a network for all samples: logits `[T, N, K]` and labels, int64 `[N]`, on the CPU.
 
     T: number of time steps to show. The network runs in evaluation mode, `batch_size` samples at a time, and is left in
-    the mode that it was in.
+    the mode that it was in. Raises UserError for neurons with a state that cannot be reset.
     """
-    was_training, device = model.training, next(model.parameters()).device
-    model.eval()
+    model = plain(model)
+    device = next(model.parameters()).device
     logits, labels = [], []
-    try:
+    with measuring(model):
         for x, y in read(data, batches(len(data), batch_size)):
             reset(model)
             logits.append(model(to_network(x, T, device)).cpu())
             labels.append(y)
-    finally:
-        model.train(was_training)
     return torch.cat(logits, 1), torch.cat(labels)
 
 
@@ -203,11 +202,27 @@ def train(
     told the number of samples after each batch. `checkpoint` is a file in which the state is kept at ends of epochs at
     least `every` s apart; a training that finds it goes on from there, to the same end as one that was not stopped.
     `watch` is called with the context at the end of every round of the method, and must leave the network as it is.
-    The finished network is the context's `model`: `model` itself, or a smaller one where channels were removed.
-    Raises UserError if the loss stops being finite, and where `checkpoint` holds another training.
+    The finished network is the context's `model`: `model` itself, or a smaller one where channels were removed. A
+    network that `torch.compile` or DataParallel has wrapped is trained within its wrapper, as it is.
+    Raises UserError, before anything is changed, for a network that cannot be pruned, whose weights are not float32, or
+    whose neurons keep a state that cannot be reset, and for one under DistributedDataParallel; later, if the loss stops
+    being finite, and where `checkpoint` holds another training.
     """
-    prunable(model)  # refuses what cannot be pruned, before anything is done
+    if isinstance(model, nn.parallel.DistributedDataParallel):
+        raise UserError(
+            "a network under DistributedDataParallel has copies in other processes, which would be pruned apart; "
+            "train its .module in one process"
+        )
+    model = plain(model)
+    prunable(model)
+    for name, p in model.named_parameters():
+        if p.dtype != torch.float32:
+            raise UserError(
+                f"{name} is {str(p.dtype).removeprefix('torch.')}: training keeps weights in float32 (call "
+                'model.float()); precision="bfloat16" computes layers in half the bits'
+            )
     device = next(model.parameters()).device
+    check_states(model, lambda: _samples(data, 2, T, device)[0])
     model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     c = Context(model, Masks.ones(model), generator, T=T, steps_per_epoch=math.ceil(len(data) / recipe.batch_size))
     c.samples = lambda n: _samples(data, n, c.T, device)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.errors import UserError, check_types, unknown
-from snnbook.tracing import weight_of
+from snnbook.tracing import plain, weight_of
 
 
 def prunable(model: nn.Module) -> dict[str, Tensor]:
@@ -27,7 +27,7 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
     not yet built, if two layers share one, or if one holds NaN.
     """
     weights: dict[str, Tensor] = {}
-    for name, module in model.named_modules():
+    for name, module in plain(model).named_modules():
         if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
             if nn.parameter.is_lazy(module.weight):
                 raise UserError(f"{name} is lazy and has no weights yet: run the network once before pruning it")

@@ -18,6 +18,7 @@ from snnbook.errors import UserError
 from snnbook.networks.base import Network, TimeDropout
 from snnbook.networks.resnet import ResidualBlock
 from snnbook.neurons import LIF, LIFParameters
+from snnbook.tracing import plain
 
 MOST_STEPS = 1 << 16  # that a file may ask for
 Shape = tuple[int, ...]  # of a signal at one step: (C, H, W) or (F,)
@@ -105,6 +106,7 @@ def build(model: nn.Module, sample: Tensor) -> Graph:
 
     Raises UserError for another network, a sample of another shape, and, by its name, a layer that cannot be compiled.
     """
+    model = plain(model)
     if not isinstance(model, Network):
         raise UserError(
             f"cannot compile a {type(model).__name__}: only networks of snnbook.networks; build yours from its layers"
@@ -245,6 +247,7 @@ def _refuse(name: str, m: nn.Module, why: str) -> UserError:
 
 def _walk(graph: Graph, m: nn.Module, name: str, x: _Spikes | _Currents) -> _Spikes | _Currents:
     """What comes out of a module that `x` goes into."""
+    m = plain(m)
     if m._forward_hooks or m._forward_pre_hooks:
         raise _refuse(name, m, "it has forward hooks, which would not run; take them off, or harden soft masks first")
     if isinstance(m, nn.Sequential):
