@@ -21,8 +21,7 @@ class Integrator(nn.Module):
     v: torch.Tensor | float = 0.0
 
     def forward(self, x):
-        fired = torch.stack([self.step(x_t) for x_t in x])
-        return fired
+        return torch.stack([self.step(x_t) for x_t in x])
 
     def step(self, x):
         self.v = self.v + x
@@ -45,10 +44,9 @@ def clear(self):
 @pytest.mark.parametrize("name", RESETS)
 def test_every_way_to_reset_is_taken(name):
     model = network(Integrator, **{name: clear})
-    totals = {size: measure.sops(model, X[:, :size] if size == 0 else X, size).total for size in (1, 4, 9, 64)}
-    assert len({round(total, 9) for total in totals.values()}) == 1
-    assert totals[64] > 0
-    assert measure.sops(model, X).total == totals[64]
+    totals = [measure.sops(model, X, size).total for size in (1, 7, 64, 64)]
+    assert totals == pytest.approx([totals[0]] * 4)
+    assert totals[0] > 0
     assert model[1].v == 0.0
 
 
@@ -163,7 +161,9 @@ def test_a_state_is_seen_wherever_it_is_held(keep):
                 v = v - s
                 if keep == "buffer":
                     self.v.copy_(v)
-                self.list[0], self.dict["a"]["v"], self.object.v = ((v if keep == k else 0.0) for k in ("list", "dict", "object"))
+                self.list[0], self.dict["a"]["v"], self.object.v = (
+                    (v if keep == k else 0.0) for k in ("list", "dict", "object")
+                )
                 fired.append(s)
             return torch.stack(fired)
 

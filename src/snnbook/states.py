@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ def reset(model: nn.Module) -> None:
     Raises UserError for a reset that changes weights, naming its module; the weights are then as they were.
     """
     for path, m in model.named_modules():
-        if name := _reset_of(type(m)):
+        if name := _reset_of(type(m)):  # type: ignore[arg-type]
             _forget(m, path, name)
 
 
@@ -46,7 +46,8 @@ def forgetting(model: nn.Module) -> Iterator[None]:
     if not (suspects := others(model)):
         yield
         return
-    before, calls = {path: _held(m) for path, m in suspects.items()}, []
+    before = {path: _held(m) for path, m in suspects.items()}
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
 
     def keep(m: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not calls:
@@ -69,12 +70,12 @@ def others(model: nn.Module) -> dict[str, nn.Module]:
 
 
 @cache
-def _reset_of(cls: type[nn.Module]) -> str | None:
+def _reset_of(cls: Any) -> str | None:
     """The method of `RESETS` by which modules of a class forget their state."""
     return next((name for name in RESETS if (f := _method(cls, name)) and not _needed(f)), None)
 
 
-def _method(cls: type[nn.Module], name: str) -> Any:
+def _method(cls: Any, name: str) -> Any:
     return f if inspect.isfunction(f := getattr(cls, name, None)) else None
 
 
@@ -117,7 +118,7 @@ def _named(path: str, m: nn.Module) -> str:
 
 def _unforgetting(path: str, m: nn.Module) -> UserError:
     why = f"it has none of the methods {', '.join(RESETS)}; write one that takes no argument"
-    if name := _reset_of(type(m)):
+    if name := _reset_of(type(m)):  # type: ignore[arg-type]
         why = f"its {name}() leaves a part of it"
     elif name := next((name for name in RESETS if _method(type(m), name)), None):
         why = f"its {name}({', '.join(_needed(getattr(type(m), name)))}) takes arguments; give them default values"
@@ -130,10 +131,12 @@ def _held(m: nn.Module) -> list[tuple[str, Any, int]]:
     Nothing, zero and a tensor of zeros are one value: a state that was cleared, and one that was never set.
     """
     values = {name: v for name, v in vars(m).items() if name not in _INTERNAL} | m._buffers
-    return [
-        (name, None, 0) if _nothing(v) else (name, v, 0 if not isinstance(v, Tensor) or v.is_inference() else v._version)
-        for name, v in _leaves(values)
-    ]
+    return [(name, None if _nothing(v) else v, _version(v)) for name, v in _leaves(values)]
+
+
+def _version(value: Any) -> int:
+    """How often a tensor was written to; 0 where torch does not count that."""
+    return value._version if isinstance(value, Tensor) and not value.is_inference() else 0
 
 
 def _nothing(value: Any) -> bool:
@@ -169,9 +172,7 @@ def _leaves(value: Any, name: str = "", depth: int = _DEPTH) -> Iterator[tuple[s
 def _remembering(model: nn.Module, suspects: Mapping[str, nn.Module], args: Any, kwargs: Any) -> str | None:
     """The first of some modules to put out other values for the same input after another one has passed."""
     seen: list[tuple[str, Any]] = []
-    handles = [
-        m.register_forward_hook(lambda m, args, out, path=path: seen.append((path, out))) for path, m in suspects.items()
-    ]
+    handles = [m.register_forward_hook(partial(_note, seen, path)) for path, m in suspects.items()]
 
     def run(*args: Any) -> list[tuple[str, Any]]:
         seen.clear()
@@ -190,6 +191,10 @@ def _remembering(model: nn.Module, suspects: Mapping[str, nn.Module], args: Any,
             handle.remove()
         reset(model)
     return next((path for (path, a), (_, b) in zip(first, again, strict=False) if not _alike(a, b)), None)
+
+
+def _note(seen: list[tuple[str, Any]], path: str, m: nn.Module, args: Any, output: Any) -> None:
+    seen.append((path, output))
 
 
 def _alike(a: Any, b: Any) -> bool:

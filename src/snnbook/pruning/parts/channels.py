@@ -290,8 +290,11 @@ class _Probe:
             self.reached()
 
     def _is_fixed(self, m: nn.Module) -> bool:
-        """Whether it has values of its own for some channels, as grouped convolutions and learnt time constants."""
-        own = [*m.parameters(recurse=False), *m.buffers(recurse=False)]
+        """Whether it has values of its own for some channels, as grouped convolutions and learnt time constants.
+
+        A buffer of zeros is none: snnTorch's and sinabs' neurons keep their potentials so, once they have run.
+        """
+        own = [*m.parameters(recurse=False), *(b for b in m.buffers(recurse=False) if b.any())]
         inside = any(isinstance(child, (*LAYERS, *NORMS, LIF)) for child in m.modules() if child is not m)
         known = m in {*self.layers.values(), *self.norms.values(), *self.lifs.values()} or isinstance(m, CONTAINERS)
         return not known and not inside and any(t.numel() > 1 for t in own)
