@@ -19,7 +19,7 @@ from snnbook.datasets import arms, digits
 from snnbook.datasets.augmentation import roll, shift_batch
 from snnbook.datasets.base import Info, MemorySet, check_split, digest
 from snnbook.datasets.cache import cached
-from snnbook.datasets.frames import downsample, events_to_frames
+from snnbook.datasets.frames import compact, downsample, events_to_frames
 from snnbook.datasets.options import Option, steps
 from snnbook.datasets.parameters import (
     ARMS_DVS,
@@ -115,7 +115,7 @@ def raw(name: str, split: str, **kw: Any) -> dict[str, np.ndarray]:
 
 
 def sample(name: str, split: str, index: int, T: int = 0) -> np.ndarray:
-    """One sample as it is generated: grey values, uint8 `[H, W]`, or counts of events, uint16 `[T, 2, 16, 16]`.
+    """One sample as it is generated: grey values, uint8 `[H, W]`, or counts of events `[T, 2, 16, 16]` (see `compact`).
 
     T: number of frames of an event set. Raises UserError for an index or split that the set does not have.
     """
@@ -123,7 +123,7 @@ def sample(name: str, split: str, index: int, T: int = 0) -> np.ndarray:
         return PICTURES[name](split, index)
     side = PARAMETERS[name].side
     counts = events_to_frames(events(name, split, index), T, (side, side))
-    return downsample(counts).numpy().astype(np.uint16)
+    return compact(downsample(counts))
 
 
 def _start(name: str, split: str, index: int) -> tuple[np.random.Generator, int]:

@@ -6,69 +6,120 @@ equal event number; `by` offers both.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from snnbook.datasets.stream import check_events, window
 from snnbook.errors import UserError, unknown
 
-FIELDS = ("x", "y", "t", "p")
 SLICES = ("number", "time")  # what frames have an equal share of: the events, or the time
+EXACT = 2**24  # the largest number up to which float32 holds every whole number
 
 
-def check_events(events: np.ndarray, sensor_size: tuple[int, int]) -> None:
-    """UserError unless `events` has fields x, y, t, p, is sorted by t and lies on the sensor `(H, W)`."""
-    names = getattr(getattr(events, "dtype", None), "names", None)
-    if names is None:
-        raise UserError(f"events must be a structured array with the fields {', '.join(FIELDS)}")
-    if missing := [f for f in FIELDS if f not in names]:
-        raise UserError(f"events lack the field(s) {', '.join(missing)}; they have {', '.join(names)}")
-    t = events["t"]
-    if (late := np.flatnonzero(t[1:] < t[:-1])).size:
-        raise UserError(
-            f"events must be sorted by t: event {late[0] + 1} is earlier than the one before it; "
-            "sort with events[np.argsort(events['t'], kind='stable')]"
-        )
-    height, width = sensor_size
-    for field, size in (("x", width), ("y", height)):
-        v = events[field]
-        if v.size and (v.min() < 0 or v.max() >= size):
-            raise UserError(
-                f"events lie outside the sensor: {field} runs from {v.min()} to {v.max()}, "
-                f"sensor_size=(H, W)=({height}, {width}) allows 0 to {size - 1}"
-            )
-
-
-def events_to_frames(events: np.ndarray, T: int, sensor_size: tuple[int, int], by: str = "number") -> Tensor:
+def events_to_frames(
+    events: np.ndarray,
+    T: int,
+    sensor_size: tuple[int, int],
+    by: str = "number",
+    start: Any = None,
+    end: Any = None,
+) -> Tensor:
     """Count N events (fields x, y, t, p) into T frames, float32 `[T, 2, H, W]`; channel 1 is p > 0 (ON).
 
     by="number": frames of floor(N/T) events, the last one takes the remainder, so for N < T all but the last
-    are empty. by="time": T equal windows from the first to the last event. t may have any unit. Raises
-    UserError for T < 1, missing fields, unsorted t and coordinates outside `sensor_size=(H, W)`. Ref: paper A
-    Eq. 2-4.
+    are empty. by="time": T equal windows from `start` to `end`.
+
+    start, end: only events with start <= t < end are counted, in the unit of t, which may be any. Without `start` the
+    first event begins the first window; without `end` the last event is the last to be counted.
+
+    A window has its beginning and not its end. Integer times are whole ticks: without `end` the last window ends one
+    tick after the last event. For floats it ends with the last event, which it has, and the beginnings are rounded to
+    the type of t, so that 0.3 begins the fourth of ten windows from 0 to 1. Events that are all at one time are in the
+    first window. Without any event the frames are zeros. See `stream` for what the fields may hold.
+
+    Raises UserError for T < 1, for fields that are missing or hold anything else, for times that are not sorted, for
+    coordinates outside `sensor_size=(H, W)`, for start >= end, for windows shorter than the resolution of floats and
+    for a pixel with more than 2**24 events in a frame. Ref: paper A Eq. 2-4.
     """
     check_steps(T)
-    if len(sensor_size) != 2 or min(sensor_size) < 1:
-        raise UserError(f"sensor_size is (H, W), two positive numbers; got {tuple(sensor_size)}")
-    check_events(events, sensor_size)
-    height, width = map(int, sensor_size)
-    n = len(events)
-    if by == "number":
-        frame = np.minimum(np.arange(n) // max(n // T, 1), T - 1) if n >= T else np.full(n, T - 1)
-    elif by == "time":
-        t = events["t"].astype(np.int64)
-        frame = (t - t[0]) * T // (t[-1] - t[0] + 1) if n else t
-    else:
+    height, width = _check_size(sensor_size)
+    if by not in SLICES:
         raise unknown("way to slice events", by, SLICES)
-    cell = (frame * 2 + (events["p"] > 0)) * height + events["y"]
-    counts = np.bincount(cell * width + events["x"], minlength=T * 2 * height * width)
-    return torch.from_numpy(counts.astype(np.float32)).view(T, 2, height, width)
+    check_events(events, (height, width))
+    events = np.ma.getdata(events)
+    cut = _cuts_by_number if by == "number" else _cuts_by_time
+    cuts = cut(events["t"], int(T), start, end)
+
+    counted = events[cuts[0] : cuts[-1]]
+    frame = np.repeat(np.arange(T), np.diff(cuts))
+    cell = (frame * 2 + (counted["p"] > 0)) * height + counted["y"].astype(np.int64)
+    counts = np.bincount(cell * width + counted["x"].astype(np.int64), minlength=T * 2 * height * width)
+    counts = counts.reshape(T, 2, height, width)
+    if counts.max() > EXACT:
+        j, _, y, x = np.unravel_index(counts.argmax(), counts.shape)
+        raise UserError(
+            f"pixel x={x}, y={y} has {counts.max():,} events in frame {j}; float32 counts to {EXACT:,}: use a larger T"
+        )
+    return torch.from_numpy(counts.astype(np.float32))
+
+
+def _cuts_by_number(t: np.ndarray, T: int, start: Any, end: Any) -> list[int]:
+    """Where frames begin and end in the stream, `[T + 1]`: frame j has the events from cuts[j] to cuts[j + 1]."""
+    first, last = _cuts_by_time(t, 1, start, end)
+    return [first + (last - first) // T * j for j in range(T)] + [last]
+
+
+def _cuts_by_time(t: np.ndarray, T: int, start: Any, end: Any) -> list[int]:
+    """The same for T equal windows of time, exact whatever the type and the span of t `[N]`."""
+    span = window(t, start, end)
+    if span is None:
+        return [0] * (T + 1)
+    if t.dtype.kind in "mM":
+        t = t.astype(np.int64)
+    low, high = span
+    if low == high:
+        return [_before(t, t[-1].item())] + [len(t)] * T
+    edges = [low + (high - low) * j / T for j in range(T + 1)]
+    if t.dtype.kind != "f":
+        return [_before(t, math.ceil(edge)) for edge in edges]
+    with np.errstate(over="ignore"):
+        rounded = np.array(edges, np.float64).astype(t.dtype)
+    if (rounded[1:] <= rounded[:-1]).any():
+        raise UserError(
+            f"T={T} windows from {float(low)} to {float(high)} are shorter than the resolution of t, {t.dtype}"
+        )
+    cuts = [_before(t, edge) for edge in rounded.tolist()]
+    return cuts if end is not None else [*cuts[:T], len(t)]
+
+
+def _before(t: np.ndarray, edge: float) -> int:
+    """Number of the sorted times that lie before `edge`."""
+    return bisect_left(t, edge, key=lambda v: v.item())
+
+
+def _check_size(sensor_size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width in px. Raises UserError unless they are two whole numbers of at least 1."""
+    size = np.asarray(sensor_size)
+    if size.shape != (2,) or size.dtype.kind not in "iu" or size.min() < 1:
+        raise UserError(f"sensor_size is (H, W), two positive whole numbers; got {sensor_size!r}")
+    return int(size[0]), int(size[1])
 
 
 def check_steps(T: int) -> None:
     """Raise UserError unless T is a whole number of at least one time step."""
     if isinstance(T, bool) or not isinstance(T, int | np.integer) or T < 1:
         raise UserError(f"T is the number of time steps, a whole number of at least 1; got {T!r}")
+
+
+def compact(frames: Tensor) -> np.ndarray:
+    """The counts of `frames`, as they are kept on disk: uint16, or uint32 where a count needs it."""
+    counts = frames.numpy()
+    return counts.astype(np.uint16 if counts.max() < 2**16 else np.uint32)
 
 
 def downsample(frames: Tensor) -> Tensor:
