@@ -91,6 +91,13 @@ def test_a_folder_without_the_set_is_named(tmp_path):
         datasets.fingerprint("cifar10_dvs", root=tmp_path)
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    root = fake_data.dvs128_gesture(tmp_path)
+    (root / "DVSGesture" / "ibmGestureTest" / "user24_led" / "12.npy").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"dvs128_gesture cannot be read: No such file or directory: .*/12\.npy"):
+        datasets.fingerprint("dvs128_gesture", root=root)
+
+
 def test_every_fake_set_has_a_content(tmp_path):
     """The patterns fit the files that the loaders read."""
     sets = ("cifar10", "cifar100", "tiny_imagenet", "imagenet", "dvs128_gesture", "cifar10_dvs")

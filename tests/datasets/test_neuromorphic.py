@@ -1,5 +1,6 @@
 """The event sets, read through tonic from small files in the real formats, in the same order everywhere."""
 
+import struct
 from pathlib import Path
 
 import fake_data
@@ -93,16 +94,14 @@ def test_cifar10_dvs(tmp_path):
         "validation": [2] * 10,
         "test": [2] * 10,
     }
-    recordings, chosen = sets["test"]._sample.args[:2]
-    names = [Path(recordings.data[i]).stem for i in chosen]
-    assert names[:4] == [
+    files = {split: data._sample.args[0] for split, data in sets.items()}
+    assert [file.stem for file in files["test"]][:4] == [
         "cifar10_airplane_8",
         "cifar10_airplane_9",
         "cifar10_automobile_8",
         "cifar10_automobile_9",
     ]
-    everything = np.concatenate([d._sample.args[1] for d in sets.values()])
-    assert sorted(everything) == list(range(200))
+    assert len(set().union(*files.values())) == 200
     frames, _ = sets["test"][0]
     assert frames.shape == (10, 2, 128, 128)
     assert frames.sum((1, 2, 3)).tolist() == [20] * 10
@@ -110,6 +109,100 @@ def test_cifar10_dvs(tmp_path):
     small = sets["train"].head(20)
     assert np.bincount(small.y).tolist() == [2] * 10
     assert torch.equal(small[0][0], frames)
+
+
+def first(gesture: Path, rows, **kw) -> torch.Tensor:
+    """Frames of the first test recording when its file holds `rows`."""
+    np.save(gesture / "DVSGesture" / "ibmGestureTest" / "user24_led" / "0.npy", rows)
+    return datasets.load("dvs128_gesture", "test", root=gesture, **({"T": 2, "cache": False} | kw))[0][0]
+
+
+def test_a_hot_pixel_keeps_all_its_events_also_in_the_cache(gesture, monkeypatch, tmp_path):
+    monkeypatch.setenv("SNNBOOK_CACHE", str(tmp_path / "cache"))
+    n = 70_000
+    rows = np.stack([np.full(n, 5), np.full(n, 6), np.ones(n, int), np.arange(n)], axis=1)
+    for frames in (first(gesture, rows, T=1, cache=True) for _ in range(2)):
+        assert frames[0, 1, 6, 5] == frames.sum() == n
+
+
+ROWS = np.array([[1, 2, 0, 0], [3, 4, 1, 5], [5, 6, 1, 9], [7, 8, 0, 100]])
+
+
+@pytest.mark.parametrize("by", ["number", "time"])
+def test_recordings_in_any_type_and_order_are_read_alike(gesture, by):
+    right = first(gesture, ROWS, by=by)
+    for rows in (ROWS.astype(np.int8), ROWS.astype(">f4"), ROWS[[2, 0, 3, 1]], ROWS.astype(np.uint64)):
+        assert torch.equal(first(gesture, rows, by=by), right)
+    signed = ROWS * [1, 1, 2, 1] - [0, 0, 1, 0]
+    assert torch.equal(first(gesture, signed, by=by), right)
+    assert torch.equal(first(gesture, ROWS + np.array([0, 0, 0, 1_700_000_000_000_000_000]), by=by), right)
+    assert torch.equal(first(gesture, ROWS + np.array([0, 0, 0, 0.25]), by=by), right)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ((1, 2, 3, 4), "p of event 2 is 3, polarity is coded"),
+        ((1, 128, 1, 4), "y of event 2 is 128, outside the sensor"),
+        ((1, 2, 1, np.nan), "t of event 2 is nan, not a finite number"),
+        ((1, 2.5, 1, 4), r"y of event 2 is 2\.5, not a whole number"),
+    ],
+)
+def test_a_row_that_is_no_event_is_refused_by_file_and_field(gesture, row, reason):
+    with pytest.raises(UserError, match=rf"user24_led/0\.npy: {reason}"):
+        first(gesture, np.array([*ROWS[:2], row, ROWS[3]]))
+
+
+@pytest.mark.parametrize("rows", [ROWS[:0], ROWS[:, :3], ROWS.astype(str), ROWS * 10**17, np.array([None])])
+def test_an_array_that_is_no_recording_is_refused_by_its_file(gesture, rows):
+    with pytest.raises(UserError, match=r"user24_led/0\.npy cannot be read as a recording: ") as err:
+        first(gesture, rows)
+    assert "\n" not in str(err.value)
+
+
+def cut_short(file: Path, read, *bounds: int) -> None:
+    """Wherever a file is cut, its reading is refused in one line that names it. bounds: the ends of its parts."""
+    whole = file.read_bytes()
+    for n in {0, 1, len(whole) - 1, *range(0, len(whole), 19), *(b + i for b in bounds for i in (-1, 0, 1))}:
+        file.write_bytes(whole[:n])
+        with pytest.raises(UserError, match=f"{file.name} cannot be read as a recording: .+ get it anew") as err:
+            read(file)
+        assert "\n" not in str(err.value)
+
+
+def test_gesture_recordings_that_are_cut_short_are_named(tmp_path):
+    np.save(tmp_path / "3.npy", ROWS)
+    cut_short(tmp_path / "3.npy", neuromorphic.read_recording, 10, 128)
+    with pytest.raises(UserError, match=r"4\.npy cannot be read as a recording: .*No such file"):
+        neuromorphic.read_recording(tmp_path / "4.npy")
+
+
+def test_cifar10_dvs_recordings_that_are_cut_short_are_named(tmp_path):
+    """Also between two packets: the header says where the events end. Beyond that place, none is missing."""
+    pytest.importorskip("aedat")
+    sample = bytearray(fake_data.AEDAT4.read_bytes())
+    position = 54  # of the field that says where the packets end
+    header, (end,) = 18 + struct.unpack_from("<I", sample, 14)[0], struct.unpack_from("<q", sample, position)
+    packet = sample[header:end]
+    file = tmp_path / "two.aedat4"
+    struct.pack_into("<q", sample, position, end + len(packet))
+    file.write_bytes(sample[:end] + packet)
+    assert len(neuromorphic.read_recording(file)) == 400
+    cut_short(file, neuromorphic.read_recording, header, header + 8, end)
+
+
+def test_stray_files_are_named(gesture, tmp_path):
+    folder = gesture / "DVSGesture" / "ibmGestureTest" / "user24_led"
+    (folder / "._0.npy").write_bytes(b"a file that macOS leaves beside others")
+    assert len(datasets.load("dvs128_gesture", "test", root=gesture)) == 22
+    (folder / "11.npy").write_bytes(b"")
+    with pytest.raises(UserError, match=r"user24_led/11\.npy is no recording of dvs128_gesture: expected userNN_LIGHT"):
+        datasets.load("dvs128_gesture", "test", root=gesture)
+    pytest.importorskip("aedat")
+    fake_data.cifar10_dvs(tmp_path, per_class=2)
+    (tmp_path / "CIFAR10DVS" / "dog").rename(tmp_path / "CIFAR10DVS" / "dogs")
+    with pytest.raises(UserError, match=r"dogs/cifar10_dog_0\.aedat4 is no recording of cifar10_dvs"):
+        datasets.load("cifar10_dvs", "test", root=tmp_path)
 
 
 def test_missing_files_are_named(tmp_path):

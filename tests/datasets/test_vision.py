@@ -6,6 +6,7 @@ from pathlib import Path
 import fake_data
 import pytest
 import torch
+from PIL import Image
 
 import snnbook
 from snnbook import datasets
@@ -64,6 +65,54 @@ def test_cifar(name, classes, sizes, tmp_path, monkeypatch):
         assert not torch.equal(once, x)
     with pytest.raises(IndexError):
         train[len(train)]
+
+
+def test_cifar_files_that_are_damaged_are_named(tmp_path, monkeypatch):
+    fake_data.trusted(monkeypatch, fake_data.cifar10(tmp_path))
+    folder = tmp_path / "cifar-10-batches-py"
+    for name in ("data_batch_3", "test_batch", "batches.meta"):
+        whole = (folder / name).read_bytes()
+        for n in (0, 40, len(whole) - 1):
+            (folder / name).write_bytes(whole[:n])
+            with pytest.raises(
+                UserError, match=rf"{name} is damaged: {n:,} bytes that are not the published ones"
+            ) as err:
+                datasets.load("cifar10", "train", root=tmp_path)
+            assert "\n" not in str(err.value)
+        (folder / name).unlink()
+        with pytest.raises(UserError, match=rf"{name} cannot be read: No such file"):
+            datasets.load("cifar10", "train", root=tmp_path)
+        (folder / name).write_bytes(whole)
+    assert len(datasets.load("cifar10", "train", root=tmp_path)) == 30
+
+
+def test_pictures_that_are_cut_short_or_of_another_size_are_named(tmp_path):
+    data = datasets.load("tiny_imagenet", "test", root=fake_data.tiny_imagenet(tmp_path))
+    file = tmp_path / "tiny-imagenet-200" / "val" / "images" / "val_0.JPEG"
+    whole = file.read_bytes()
+    for n in (0, 1, *range(2, len(whole), 31), len(whole) - 1):
+        file.write_bytes(whole[:n])
+        with pytest.raises(UserError, match=r"val_0\.JPEG cannot be read as a picture: .+ get it anew") as err:
+            data[0]
+        assert "\n" not in str(err.value)
+    Image.new("RGB", (32, 64)).save(file)
+    with pytest.raises(UserError, match=r"val_0\.JPEG has 64x32 px, expected 64x64"):
+        data[0]
+    file.unlink()
+    with pytest.raises(UserError, match=r"val_0\.JPEG cannot be read as a picture: .*No such file"):
+        data[0]
+
+
+def test_a_list_of_classes_that_is_cut_short_is_named(tmp_path):
+    file = fake_data.tiny_imagenet(tmp_path) / "tiny-imagenet-200" / "val" / "val_annotations.txt"
+    whole = file.read_text()
+    for n in range(0, len(whole) - len("\t0\t32\t44\t62\n"), 5):
+        file.write_text(whole[:n])
+        with pytest.raises(
+            UserError, match=r"val_annotations\.txt(, line \d+: expected| has \d+ images and .* 12)"
+        ) as err:
+            datasets.load("tiny_imagenet", "test", root=tmp_path)
+        assert "\n" not in str(err.value)
 
 
 def test_cutout_covers_with_black_before_the_pictures_are_normalised():

@@ -214,15 +214,15 @@ class FileSet(FrameSet):
         alone = len(batches) < WORTH_READERS or multiprocessing.current_process().daemon
         readers = 0 if alone else min(READERS, _processors())
         loader = DataLoader(
-            self,
+            _Handed(self),
             batch_sampler=batches,
             num_workers=readers,
-            collate_fn=_stacked,
+            collate_fn=_packed,
             generator=torch.Generator(),
             # A forked reader starts in milliseconds, also in a process that was itself spawned.
             multiprocessing_context="fork" if readers and sys.platform == "linux" else None,
         )
-        return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in loader)
+        return (_unpacked(batch) for batch in loader)
 
     def head(self, n: int) -> FileSet:
         index = self.head_indices(n)
@@ -230,9 +230,33 @@ class FileSet(FrameSet):
         return FileSet(self.info, self.split, self.y[index], self.fingerprint, self._augmentation, sample)
 
 
-def _stacked(pairs: list[tuple[Tensor, Tensor]]) -> tuple[np.ndarray, np.ndarray]:
+class _Handed(Dataset):
+    """Samples as they are; a UserError is handed on as a value: torch would write a reader's traceback into it."""
+
+    def __init__(self, data: FileSet):
+        self.data = data
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor] | UserError:
+        try:
+            return self.data[index]
+        except UserError as err:
+            return err
+
+
+def _packed(samples: list[tuple[Tensor, Tensor] | UserError]) -> tuple[np.ndarray, np.ndarray] | UserError:
     """A batch as arrays, which go through a pipe; tensors would take shared memory, of which a container has little."""
+    pairs = []
+    for sample in samples:
+        if isinstance(sample, UserError):
+            return sample
+        pairs.append(sample)
     return np.stack([x.numpy() for x, _ in pairs]), np.stack([y.numpy() for _, y in pairs])
+
+
+def _unpacked(batch: tuple[np.ndarray, np.ndarray] | UserError) -> tuple[Tensor, Tensor]:
+    if isinstance(batch, UserError):
+        raise batch
+    return torch.from_numpy(batch[0]), torch.from_numpy(batch[1])
 
 
 def _processors() -> int:
@@ -242,6 +266,13 @@ def _processors() -> int:
 
 def _chosen_sample(sample: Callable[[int], Tensor], chosen: np.ndarray, index: int) -> Tensor:
     return sample(int(chosen[index]))
+
+
+def unreadable(file: str | Path, what: str, reason: object) -> UserError:
+    """The error for a file that cannot be read as `what` it should be, in one line."""
+    return UserError(
+        f"{file} cannot be read as {what}: {' '.join(str(reason).split())}; if it was cut short, get it anew"
+    )
 
 
 def check_split(split: str) -> None:

@@ -26,7 +26,7 @@ def content(name: str, root: Path, patterns: tuple[str, ...]) -> str:
     """Sixteen hexadecimal digits for the files in `root` that match any of the glob `patterns`.
 
     They are kept while the process lives: files that change in the meantime are not looked at again.
-    Raises UserError where no file matches.
+    Raises UserError where no file matches, and for a file that cannot be read.
     """
     return _content(name, str(root.resolve()), patterns)
 
@@ -36,6 +36,13 @@ def _content(name: str, root: str, patterns: tuple[str, ...]) -> str:
     files = sorted({file for pattern in patterns for file in glob.iglob(pattern, root_dir=root)})
     if not files:
         raise UserError(f"{name} is not in {root}: expected {', '.join(patterns)}")
+    try:
+        return _hash(root, files)
+    except OSError as err:
+        raise UserError(f"{name} cannot be read: {err.strerror}: {err.filename}") from err
+
+
+def _hash(root: str, files: list[str]) -> str:
     total = hashlib.sha256()
     for file in files:
         size = os.stat(os.path.join(root, file)).st_size

@@ -1,7 +1,7 @@
-"""DVS128 Gesture and CIFAR10-DVS from disk, read through tonic and cut into frames of event counts.
+"""DVS128 Gesture and CIFAR10-DVS from disk, cut into frames of event counts.
 
-tonic lists files in the order of the file system; here they are sorted by path, so that sample i is the same
-recording everywhere. CIFAR10-DVS has no split of its own: of each class the first 90 % (by file name) are for
+Files lie where tonic downloads them. They are sorted by path, so that sample i is the same recording everywhere.
+CIFAR10-DVS has no split of its own: of each class the first 90 % (by file name) are for
 training and the last 10 % for testing, as in papers A and B. Validation is a part of the training set: whole
 people for DVS128 Gesture, a share of each class chosen with seed 0 for CIFAR10-DVS. `validation=0` trains on
 all of it, as the papers do.
@@ -9,8 +9,10 @@ all of it, as the papers do.
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import math
+import re
 import warnings
 from functools import partial
 from pathlib import Path
@@ -22,14 +24,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from snnbook.datasets.augmentation import event_mix, nda
-from snnbook.datasets.base import Augmentation, FileSet, Info, check_split, digest, validation_mask
+from snnbook.datasets.base import Augmentation, FileSet, Info, check_split, digest, unreadable, validation_mask
 from snnbook.datasets.cache import cached
-from snnbook.datasets.frames import SLICES, events_to_frames
+from snnbook.datasets.frames import SLICES, compact, events_to_frames
 from snnbook.datasets.options import CACHE, DOWNLOAD, ROOT, VALIDATION, OneOf, Option, WholeNumber, steps
+from snnbook.datasets.stream import check_fields
 from snnbook.errors import UserError
 
 VERSION = 1
+STORED = 2  # version of the frames that are kept on disk
 SENSOR = (128, 128)
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 def _unchanged(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -89,41 +94,37 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
     """A split of frames of event counts, float32 `[T, 2, size, size]`.
 
     They are kept on disk after the first reading, compressed (about 0.1 MB a recording), unless cache=False.
-    Raises UserError for files that are missing, which it names, and for a split without samples.
+    Raises UserError for files that are missing or misplaced, which it names, and for a split without samples. So does
+    the reading of a sample for a file that is damaged, cut short or without events, or that holds what is no event.
     """
     check_split(split)
     settings = SETS[name].checked(kw)
     root = SETS[name].root(kw)
-    if name == "dvs128_gesture":
-        recordings, chosen = _gesture(root, split, settings)
-    else:
-        recordings, chosen = _cifar10_dvs(root, split, settings)
-    if len(chosen) == 0:
+    files, labels = (_gesture if name == "dvs128_gesture" else _cifar10_dvs)(root, split, settings)
+    if not files:
         raise UserError(f"{name} has no {split} samples in {root} with validation={settings['validation']}")
-    labels = np.array([recordings.targets[i] for i in chosen])
     return FileSet(
-        SETS[name],
-        split,
-        labels,
-        fingerprint(name, **kw),
-        MIXES[settings["mix"]],
-        partial(_sample, recordings, chosen, settings),
+        SETS[name], split, labels, fingerprint(name, **kw), MIXES[settings["mix"]], partial(_sample, files, settings)
     )
 
 
-def _sample(recordings: Any, chosen: np.ndarray, settings: dict[str, Any], index: int) -> Tensor:
+def _sample(files: list[Path], settings: dict[str, Any], index: int) -> Tensor:
     """Frames of one recording, float32 `[T, 2, size, size]`; cached under its path, size and time of change."""
-    position, T, by, size = int(chosen[index]), settings["T"], settings["by"], settings["size"]
+    path, T, by, size = files[index], settings["T"], settings["by"], settings["size"]
 
     def counts() -> dict[str, np.ndarray]:
-        events = recordings[position][0]
-        events = events[np.argsort(events["t"], kind="stable")]
-        return {"frames": events_to_frames(events, T, SENSOR, by).numpy().astype(np.uint16)}
+        events = read_recording(path)
+        try:
+            return {"frames": compact(events_to_frames(events, T, SENSOR, by))}
+        except UserError as err:
+            raise UserError(f"{path}: {err}") from err
 
     if settings["cache"]:
-        path = Path(recordings.data[position])
-        stat = path.stat()
-        key = digest([VERSION, str(path.absolute()), stat.st_size, stat.st_mtime_ns, T, by])
+        try:
+            stat = path.stat()
+        except OSError as err:
+            raise unreadable(path, "a recording", err) from err
+        key = digest([STORED, str(path.absolute()), stat.st_size, stat.st_mtime_ns, T, by])
         arrays = cached(f"recordings/{key[:2]}/{key}", counts, compress=True)
     else:
         arrays = counts()
@@ -133,57 +134,109 @@ def _sample(recordings: Any, chosen: np.ndarray, settings: dict[str, Any], index
     return frames
 
 
-def _open(kind: type, root: Path, files: str, expected: str, download: bool, **kw: Any) -> Any:
-    """tonic's data set in `root`, sorted by path; tonic's own search for the archives is left out."""
-    opened = kind
-    if not download:
-        if not any(root.glob(f"{kind.__name__}/{files}")):
-            raise UserError(f"no recordings in {root}: expected {expected}, or give download=True")
-        opened = type(kind.__name__, (kind,), {"_check_exists": lambda self: True})
-    recordings = opened(str(root), **kw)
-    recordings.__class__ = kind  # a class that other processes can import
-    order = sorted(range(len(recordings.data)), key=lambda i: Path(recordings.data[i]).parts)
-    for attribute in ("data", "targets", "users"):
-        if hasattr(recordings, attribute):
-            values = getattr(recordings, attribute)
-            setattr(recordings, attribute, [values[i] for i in order])
-    return recordings
+def read_recording(path: Path) -> np.ndarray:
+    """The events of a file, `.npy` of DVS128 Gesture or `.aedat4`, in the order of their times (µs).
+
+    Raises UserError, with the file's name, for a file that is damaged, cut short or without events, and, with the event
+    as it lies in the file, for an event that is none.
+    """
+    try:
+        events = _gesture_events(path) if path.suffix == ".npy" else _aedat4_events(path)
+    except Exception as err:  # whatever a damaged file brings about
+        raise unreadable(path, "a recording", err) from err
+    try:
+        check_fields(events, SENSOR)
+    except UserError as err:
+        raise UserError(f"{path}: {err}") from err
+    return events[np.argsort(events["t"], kind="stable")]
 
 
-def _gesture(root: Path, split: str, settings: dict[str, Any]) -> tuple[Any, np.ndarray]:
-    from tonic.datasets import DVSGesture
+def _gesture_events(path: Path) -> np.ndarray:
+    """Rows of x, y, p and t, which is in ms in the file. Raises ValueError for what are none."""
+    rows = np.load(path, allow_pickle=False)
+    if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 4 or rows.dtype.kind not in "iuf":
+        raise ValueError("expected numbers [N, 4], the columns x, y, p and t in ms")
+    if len(rows) == 0:
+        raise ValueError("it holds no events")
+    if rows.dtype.kind == "f" and (rows == np.floor(rows)).all() and np.abs(rows).max() < 2**63:
+        rows = rows.astype(np.int64)
+    t = rows[:, 3]
+    if rows.dtype.kind == "f":
+        t = t.astype(np.float64) * 1000
+    else:
+        # Counted from the first event: nanoseconds since 1970 taken for milliseconds leave the range of 64 bits.
+        if (span := int(t.max()) - int(t.min())) > (2**63 - 1) // 1000:
+            raise ValueError(f"t, in ms, spans {span}")
+        t = (t.astype(np.uint64) - t.min().astype(np.uint64)).astype(np.int64) * 1000
+    events = np.empty(len(rows), [(field, rows.dtype) for field in "xyp"] + [("t", t.dtype)])
+    for field, column in zip("xypt", (*rows.T[:3], t), strict=True):
+        events[field] = column
+    return events
 
+
+def _aedat4_events(path: Path) -> np.ndarray:
+    from tonic.io import read_aedat4
+
+    events = read_aedat4(str(path))
+    if len(events) == 0:
+        raise ValueError("it holds no events")
+    events.dtype.names = ["t", "x", "y", "p"]
+    return events
+
+
+def _files(root: Path, pattern: str, expected: str) -> list[Path]:
+    """The files in `root` that match, sorted by path. Raises UserError where there are none."""
+    files = sorted((root / file for file in glob.iglob(pattern, root_dir=root)), key=lambda file: file.parts)
+    if not files:
+        raise UserError(f"no recordings in {root}: expected {expected}, or give download=True")
+    return files
+
+
+def _gesture(root: Path, split: str, settings: dict[str, Any]) -> tuple[list[Path], np.ndarray]:
+    """The recordings of a split and their labels `[N]`."""
     part = "ibmGestureTest" if split == "test" else "ibmGestureTrain"
-    recordings = _open(
-        DVSGesture,
+    if settings["download"]:
+        from tonic.datasets import DVSGesture
+
+        DVSGesture(str(root), train=split != "test")
+    files = _files(
         root,
-        f"{part}/*/*.npy",
+        f"DVSGesture/{part}/*/*.npy",
         f"DVSGesture/{part}/userNN_LIGHT/LABEL.npy, the contents of {part}.tar.gz",
-        settings["download"],
-        train=split != "test",
     )
-    users = np.array(recordings.users)
-    if split == "test":
-        return recordings, np.arange(len(users))
-    people = np.unique(users)
-    held_out = people[len(people) - math.ceil(settings["validation"] * len(people)) :]
-    aside = np.isin(users, held_out)
-    return recordings, np.flatnonzero(aside if split == "validation" else ~aside)
+    names = [re.fullmatch(r"user(\d+)_.*/(10|\d)\.npy", f"{f.parent.name}/{f.name}") for f in files]
+    for file, name in zip(files, names, strict=True):
+        if name is None:
+            raise UserError(f"{file} is no recording of dvs128_gesture: expected userNN_LIGHT/LABEL.npy, LABEL 0 to 10")
+    users, labels = np.array([[int(number) for number in name.groups()] for name in names if name]).T
+    chosen = np.arange(len(files))
+    if split != "test":
+        people = np.unique(users)
+        held_out = people[len(people) - math.ceil(settings["validation"] * len(people)) :]
+        aside = np.isin(users, held_out)
+        chosen = np.flatnonzero(aside if split == "validation" else ~aside)
+    return [files[i] for i in chosen], labels[chosen]
 
 
-def _cifar10_dvs(root: Path, split: str, settings: dict[str, Any]) -> tuple[Any, np.ndarray]:
-    from tonic.datasets import CIFAR10DVS
-
+def _cifar10_dvs(root: Path, split: str, settings: dict[str, Any]) -> tuple[list[Path], np.ndarray]:
+    """The recordings of a split and their labels `[N]`."""
     if importlib.util.find_spec("aedat") is None:
         raise UserError('the files of cifar10_dvs are read with the package aedat: pip install "snnbook[events]"')
-    recordings = _open(
-        CIFAR10DVS,
+    if settings["download"]:
+        from tonic.datasets import CIFAR10DVS
+
+        CIFAR10DVS(str(root))
+    files = _files(
         root,
-        "*/*.aedat4",
+        "CIFAR10DVS/*/*.aedat4",
         "CIFAR10DVS/<class>/*.aedat4, the contents of CIFAR10DVS.zip and of the ten archives in it",
-        settings["download"],
     )
-    labels = np.array(recordings.targets)
+    for file in files:
+        if file.parent.name not in CIFAR10_CLASSES:
+            raise UserError(
+                f"{file} is no recording of cifar10_dvs: expected a folder named {', '.join(CIFAR10_CLASSES)}"
+            )
+    labels = np.array([CIFAR10_CLASSES.index(file.parent.name) for file in files])
     counts = np.bincount(labels, minlength=10)
     if (counts != 1000).any():
         warnings.warn(
@@ -194,8 +247,9 @@ def _cifar10_dvs(root: Path, split: str, settings: dict[str, Any]) -> tuple[Any,
     for c in range(10):
         members = np.flatnonzero(labels == c)
         test[members[math.ceil(0.9 * len(members)) :]] = True
-    if split == "test":
-        return recordings, np.flatnonzero(test)
-    train = np.flatnonzero(~test)
-    aside = validation_mask(labels[train], settings["validation"])
-    return recordings, train[aside if split == "validation" else ~aside]
+    chosen = np.flatnonzero(test)
+    if split != "test":
+        train = np.flatnonzero(~test)
+        aside = validation_mask(labels[train], settings["validation"])
+        chosen = train[aside if split == "validation" else ~aside]
+    return [files[i] for i in chosen], labels[chosen]

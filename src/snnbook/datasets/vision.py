@@ -7,6 +7,7 @@ all of it, as the papers do.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import sys
 from functools import partial
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from snnbook.datasets.augmentation import crop, cutout, flip, resized_crop
-from snnbook.datasets.base import FileSet, Info, check_split, validation_mask
+from snnbook.datasets.base import FileSet, Info, check_split, unreadable, validation_mask
 from snnbook.datasets.options import DOWNLOAD, ROOT, VALIDATION, Option, WholeNumber
 from snnbook.errors import UserError
 
@@ -120,7 +121,8 @@ def fingerprint(name: str, **kw: Any) -> str:
 def load(name: str, split: str, **kw: Any) -> FileSet:
     """A split of normalised images, float32 `[3, H, W]`.
 
-    Raises UserError for files that are missing or damaged, which it names, and for a split without samples.
+    Raises UserError for files that are missing or damaged, which it names, and for a split without samples. So does
+    the reading of a sample for a picture that is damaged or, in Tiny-ImageNet, of another size.
     """
     check_split(split)
     settings = SETS[name].checked(kw)
@@ -142,12 +144,20 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
     transforms = import_torchvision().transforms
     resize = [transforms.Resize(256), transforms.CenterCrop(224)] if name == "imagenet" else []
     transform = transforms.Compose([*resize, transforms.ToTensor(), transforms.Normalize(*_COLOURS[name])])
-    sample = partial(_sample, images, transform, chosen)
+    sample = partial(_sample, images, transform, chosen, SETS[name].shape)
     return FileSet(SETS[name], split, labels[chosen], fingerprint(name, **kw), augmentation, sample)
 
 
-def _sample(images: Any, transform: Any, chosen: np.ndarray, index: int) -> Tensor:
-    return transform(images[int(chosen[index])][0])
+def _sample(images: Any, transform: Any, chosen: np.ndarray, shape: tuple[int, ...], index: int) -> Tensor:
+    position = int(chosen[index])
+    try:
+        x = transform(images[position][0])
+    except Exception as err:  # whatever a damaged file brings about
+        raise unreadable(images.samples[position][0], "a picture", err) from err
+    if x.shape != shape:
+        height, width = x.shape[1:]
+        raise UserError(f"{images.samples[position][0]} has {height}x{width} px, expected {shape[1]}x{shape[2]}")
+    return x
 
 
 def _augment(x: Tensor, generator: torch.Generator, fill: Tensor, side: int) -> Tensor:
@@ -166,12 +176,32 @@ def _cifar(name: str, root: Path, test: bool, download: bool) -> Any:
     kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
     try:
         return kind(root, train=not test, download=download)
-    except RuntimeError as err:
-        files = ", ".join(f for f, _ in kind.train_list + kind.test_list)
+    except (OSError, RuntimeError) as err:
+        if download:
+            raise UserError(f"{name} cannot be downloaded to {root}: {' '.join(str(err).split())}") from err
+        folder = root / kind.base_folder
+        files = [*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])]
+        if not folder.exists():
+            names = ", ".join(file for file, _ in files)
+            archive = f"the archive {kind.filename}, extracted"
+            raise UserError(
+                f"{name} is not in {root}: expected {folder} with {names} ({archive}), or give download=True"
+            ) from err
+        for file, md5 in files:
+            _check_file(folder / file, md5)
+        raise unreadable(folder, name, err) from err
+
+
+def _check_file(file: Path, md5: str) -> None:
+    """Raise UserError unless the file is there and is the published one."""
+    try:
+        content = file.read_bytes()
+    except OSError as err:
+        raise UserError(f"{file} cannot be read: {err.strerror}; extract the archive anew") from err
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise UserError(
-            f"{name} is not in {root}, or is damaged: expected {root / kind.base_folder} with {files}, "
-            f"{kind.meta['filename']} (the archive {kind.filename}, extracted), or give download=True"
-        ) from err
+            f"{file} is damaged: {len(content):,} bytes that are not the published ones; extract the archive anew"
+        )
 
 
 def _folder(name: str, root: Path, test: bool) -> Any:
@@ -180,13 +210,14 @@ def _folder(name: str, root: Path, test: bool) -> Any:
     image_folder = import_torchvision().datasets.ImageFolder
     try:
         images = image_folder(base / "train" if name == "tiny_imagenet" or not test else base / "val")
-    except FileNotFoundError as err:
+    except OSError as err:
         layout = (
             "train/<class>/images/*.JPEG and val/val_annotations.txt"
             if name == "tiny_imagenet"
             else "train/<class>/*.JPEG and val/<class>/*.JPEG"
         )
-        raise UserError(f"{name} is not in {root}: expected {base} with {layout}") from err
+        reason = " ".join(str(err).split())
+        raise UserError(f"{name} is not in {root}: expected {base} with {layout} ({reason})") from err
     if len(images.classes) != n:
         raise UserError(f"{name} has {n} classes, but {images.root} has {len(images.classes)} folders with images")
     if name == "tiny_imagenet" and test:
@@ -195,9 +226,25 @@ def _folder(name: str, root: Path, test: bool) -> Any:
 
 
 def _annotated(folder: Path, number: dict[str, int]) -> list[tuple[str, int]]:
-    """The images of Tiny-ImageNet's validation folder, whose classes stand in one text file."""
+    """The images of Tiny-ImageNet's validation folder, whose classes stand in one text file.
+
+    Raises UserError for a line that names no class, and unless the file has a line for every image and an image for
+    every line.
+    """
+    file = folder / "val_annotations.txt"
     try:
-        lines = (folder / "val_annotations.txt").read_text().splitlines()
-    except OSError as err:
-        raise UserError(f"tiny_imagenet is not complete: expected {folder / 'val_annotations.txt'}") from err
-    return sorted((str(folder / "images" / f), number[c]) for f, c, *_ in (line.split("\t") for line in lines if line))
+        lines = file.read_text().splitlines()
+        images = {image.name for image in (folder / "images").iterdir()}
+    except (OSError, UnicodeDecodeError) as err:
+        raise UserError(f"tiny_imagenet is not complete: expected {file} and {folder / 'images'} ({err})") from err
+    classes = {}
+    for i, line in enumerate(lines, 1):
+        image, name = (*line.split("\t"), "")[:2]
+        if name not in number:
+            raise UserError(f"{file}, line {i}: expected an image and one of the {len(number)} classes; got {line!r}")
+        classes[image] = number[name]
+    if differing := sorted(images ^ set(classes)):
+        raise UserError(
+            f"{file} has {len(classes):,} images and {folder / 'images'} {len(images):,}: {differing[0]} is in one only"
+        )
+    return sorted((str(folder / "images" / image), c) for image, c in classes.items())
