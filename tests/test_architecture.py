@@ -22,7 +22,7 @@ FLOORS = (
     ("snnbook.surrogates",),
     ("snnbook.native",),
     ("snnbook.neurons", "snnbook.states"),
-    ("snnbook.tracing",),
+    ("snnbook.networks", "snnbook.tracing"),
     (
         "snnbook.pruning.budgets",
         "snnbook.pruning.fields",
@@ -33,7 +33,7 @@ FLOORS = (
     ),
     ("snnbook.pruning.parts",),
     ("snnbook.pruning", "snnbook.pruning.methods"),
-    ("snnbook.measure", "snnbook.networks", "snnbook.datasets", "snnbook.training"),
+    ("snnbook.measure", "snnbook.datasets", "snnbook.training"),
     ("snnbook.sparse",),
     ("snnbook.experiments.key", "snnbook.experiments.record", "snnbook.experiments.store"),
     ("snnbook.experiments.extras", "snnbook.experiments.trials"),

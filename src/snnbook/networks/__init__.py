@@ -48,7 +48,10 @@ def build(
     if T < 1:
         raise UserError(f"T must be at least 1 step, got {T}")
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    return _PLANS[name].changed(size, **changes).build(num_classes, in_channels, size, width, T)
+    network = _PLANS[name].changed(size, **changes).build(num_classes, in_channels, size, width, T)
+    sizes = {"num_classes": num_classes, "in_channels": in_channels, "image_size": size, "width": width, "T": T}
+    network.arguments = {"name": name, **sizes, **changes}
+    return network
 
 
 def settings(name: str, image_size: int | tuple[int, int] = 32, **changes) -> dict[str, Any]:

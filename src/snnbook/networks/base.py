@@ -169,12 +169,14 @@ class Network(nn.Module):
 
     layers: modules `[T, N, *]` → `[T, N, *]` in order. The first one, `encoder`, runs once for all steps of a static
     image; the last one gives a multiple of K values, of which those of a class are averaged. num_classes: K. T: number
-    of time steps that a static image is shown for.
+    of time steps that a static image is shown for. arguments: what `networks.build` was called with to make it, from
+    which `pruning.load` makes it anew; empty if it was made in another way.
     """
 
     def __init__(self, plan: Plan, layers: list[nn.Module], num_classes: int, T: int):
         super().__init__()
         self.T, self.num_classes = T, num_classes
+        self.arguments: dict[str, Any] = {}
         self.encoder, self.body = layers[0], nn.Sequential(*layers[1:])
         self.apply(INITS[plan.init])
 

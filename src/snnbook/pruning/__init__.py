@@ -10,6 +10,7 @@ from snnbook.pruning.budgets import global_masks
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Masks, Pruner, prunable
 from snnbook.pruning.registry import METHODS, ComparisonPlan, available, create, method, settings
+from snnbook.pruning.saving import load, save
 
 __all__ = [
     "METHODS",
@@ -21,8 +22,10 @@ __all__ = [
     "create",
     "cut",
     "global_masks",
+    "load",
     "method",
     "prunable",
+    "save",
     "scores",
     "settings",
 ]

@@ -51,14 +51,27 @@ def attach(model: nn.Module, like: Tensors) -> None:
     """
     for name, values in like.items():
         m = model.get_submodule(name)
-        if mask_of(m) is not None:
-            continue
-        alive = torch.ones_like(values, dtype=torch.bool)
-        if isinstance(m, LIF):
-            m.mask = alive
-        else:
-            m.register_buffer("neuron_mask", alive)
-            m.register_forward_hook(_silence)
+        if mask_of(m) is None:
+            set_mask(m, torch.ones_like(values, dtype=torch.bool))
+
+
+def set_mask(m: nn.Module, alive: Tensor) -> None:
+    """Give neurons a hard mask, bool `[*]`, in the place of the one that they have, if any."""
+    if isinstance(m, LIF):
+        m.mask = alive
+        return
+    if mask_of(m) is None:
+        m.register_forward_hook(_silence)
+    m.register_buffer("neuron_mask", alive)
+
+
+def hooks_of_others(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules, by name, with forward hooks that are not those of hard masks."""
+    return {
+        name: m
+        for name, m in model.named_modules()
+        if m._forward_pre_hooks or any(hook is not _silence for hook in m._forward_hooks.values())
+    }
 
 
 def soft(model: nn.Module, names: Iterable[str], masks: Tensors) -> AbstractContextManager[None]:
@@ -87,4 +100,4 @@ def harden(model: nn.Module, masks: Tensors) -> None:
 
 def _silence(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
     s = spikes_of(output)
-    return with_spikes(output, s * m.get_buffer("neuron_mask").to(s.dtype))
+    return with_spikes(output, s * m.get_buffer("neuron_mask").to(s))
