@@ -33,7 +33,8 @@ $(PEERS)/.ready: pyproject.toml constraints.txt $(wildcard src/native/*)
 	! $(PEERS)/bin/pip list --format=freeze | grep -iE '^(nvidia|triton|cuda)'
 	touch $@
 
-bench: $(PEERS)/.ready  ## timings of this machine beside SpikingJelly, snnTorch, Norse and sinabs
+bench: $(PEERS)/.ready  ## checks against other libraries, and timings beside SpikingJelly, snnTorch, Norse and sinabs
+	$(PEERS)/bin/python -m pytest tests/peers
 	$(PEERS)/bin/snnbook bench all
 
 doctor: $(READY)  ## what this machine has and what it lacks
