@@ -269,6 +269,7 @@ REFUSED = {
     "a lazy layer": (lambda: nn.Sequential(nn.LazyLinear(2)), r"^0\.weight is lazy"),
     "no values": (lambda: nn.Linear(2, 2, device="meta"), "^weight is on the meta device"),
     "a hook": (lambda: nn.Sequential(_with_hook(nn.Linear(2, 2))), "^0 has forward hooks"),
+    "a tensor of thresholds": (lambda: nn.Sequential(LIF(2.0, torch.ones(2))), "^v_threshold of 0 is tensor"),
     "a surrogate": (lambda: nn.Sequential(LIF(surrogate=_Custom())), "surrogate of 0 is none of atan"),
 }
 
@@ -350,6 +351,7 @@ def test_files_that_are_none_are_refused(tmp_path):
     refused("cannot be read", whole[: len(whole) // 2])
     refused("cannot be read", b"")
     refused("is damaged: .* does not hold what was written", whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    refused("other things than tensors and plain values", model)
     refused("no file of pruning.save", model.state_dict())
     refused("newer snnbook", file | {"version": 2})
     refused("in the place of a tensor", file | {"weights": {"0.0.weight": 1.0}})

@@ -30,6 +30,7 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 from zipfile import ZipFile
 
@@ -155,10 +156,8 @@ def _arguments(model: nn.Module) -> dict[str, Any] | None:
     """What `networks.build` makes the network from, with the T that it has now; None for one of another making."""
     if not isinstance(model, networks.Network) or not model.arguments:
         return None
-    arguments = {**model.arguments, "T": model.T}
-    return {
-        name: _as_python(value) for name, value in arguments.items() if name != "surrogate"
-    }  # that is with the neurons
+    built = {name: value for name, value in model.arguments.items() if name != "surrogate"}  # it is with the neurons
+    return {n: _as_python(f"{n}, an argument of networks.build,", v) for n, v in {**built, "T": model.T}.items()}
 
 
 def _mask_names(model: nn.Module) -> dict[str, nn.Module]:
@@ -171,12 +170,14 @@ def _mask_names(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def _constants(name: str, m: LIF) -> dict[str, Any]:
-    constants = {key: _as_python(value) for key, value in m.constants._asdict().items() if key != "surrogate"}
-    surrogate = m.constants.surrogate
+    constants = m.constants._asdict()
+    surrogate = constants.pop("surrogate")
     known = next((key for key, kind in SURROGATES.items() if type(surrogate) is kind), None)
     if known is None:
         raise UserError(f"the surrogate of {_named(name)} is none of {', '.join(SURROGATES)}, so a file cannot name it")
-    return constants | {"surrogate": {"name": known, **{k: _as_python(v) for k, v in asdict(surrogate).items()}}}
+    plainly = {key: _as_python(f"{key} of {_named(name)}", value) for key, value in constants.items()}
+    settings = {key: _as_python(f"{key} of {_named(name)}", value) for key, value in asdict(surrogate).items()}
+    return plainly | {"surrogate": {"name": known, **settings}}
 
 
 def _described(model: nn.Module) -> dict[str, dict[str, Any]]:
@@ -201,7 +202,7 @@ def _settings(m: nn.Module) -> dict[str, Any]:
     settings = {}
     for key, value in public.items():
         try:
-            settings[key] = _as_python(value)
+            settings[key] = _as_python(key, value)
         except UserError:
             continue
     for key in ("training", *(_SIZES if isinstance(m, (*LAYERS, *NORMS)) else ())):
@@ -209,8 +210,11 @@ def _settings(m: nn.Module) -> dict[str, Any]:
     return settings
 
 
-def _as_python(value: Any) -> Any:
-    """A value as Python's own types: numbers of NumPy and the like are none that a safe file holds."""
+def _as_python(what: str, value: Any) -> Any:
+    """A value in Python's own types: numbers of NumPy and the like are none that a safe file holds.
+
+    Raises UserError, saying what it is, for one that is no number, text, None or sequence of such.
+    """
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, numbers.Integral):
@@ -218,8 +222,8 @@ def _as_python(value: Any) -> Any:
     if isinstance(value, numbers.Real):
         return float(value)
     if isinstance(value, tuple | list):
-        return tuple(_as_python(v) for v in value)
-    raise UserError(f"{value!r} is no plain value")
+        return tuple(_as_python(what, v) for v in value)
+    raise UserError(f"{what} is {value!r}, and a file holds numbers and texts")
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -247,6 +251,8 @@ def _read(path: Path | str) -> dict[str, Any]:
         raise UserError(f"{path} does not exist") from None
     except UserError:
         raise
+    except UnpicklingError as err:
+        raise UserError(f"{path} holds other things than tensors and plain values, and is not opened") from err
     except Exception as err:  # whatever a damaged file, or one of another kind, leads to
         why = next(iter(str(err).splitlines()), type(err).__name__)
         raise UserError(f"{path} cannot be read as a pruned network: {why}") from err
