@@ -81,7 +81,11 @@ def test_the_network_within_a_wrapper(wrapper):
     model = network()
     expected = measured(model)
     assert measure.sops(model, X).total > 0
-    assert plain(WRAPPERS[wrapper](model)) is model
+    wrapped = WRAPPERS[wrapper](model)
+    assert plain(wrapped) is model
+    assert list(layers(wrapped)) == ["0.0", "2.0", "4.0"]
+    assert trace_layers(wrapped, X) == trace_layers(model, X)
+    assert prunable(wrapped).keys() == {"0.0.weight", "2.0.weight", "4.0.weight"}
     assert measured(model) == expected
     assert not model.training
 

@@ -43,7 +43,7 @@ def forgetting(model: nn.Module) -> Iterator[None]:
     of what it holds has changed while this was open, is not cleared by `reset`, and changes its outputs for one input.
     """
     reset(model)
-    if not (suspects := others(model)):
+    if not (suspects := foreign(model)):
         yield
         return
     before = {path: _held(m) for path, m in suspects.items()}
@@ -64,7 +64,7 @@ def forgetting(model: nn.Module) -> Iterator[None]:
         raise _unforgetting(path, changed[path])
 
 
-def others(model: nn.Module) -> dict[str, nn.Module]:
+def foreign(model: nn.Module) -> dict[str, nn.Module]:
     """The modules that are neither of torch nor of this package, and may keep a state, by name."""
     return {path: m for path, m in model.named_modules() if _library(m) not in ("torch", "snnbook")}
 

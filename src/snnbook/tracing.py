@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.states import forgetting, others
+from snnbook.states import foreign, forgetting
 from snnbook.states import reset as reset
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -51,7 +51,7 @@ Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 
 def named(model: nn.Module, types: tuple[type[nn.Module], ...]) -> dict[str, nn.Module]:
     """The modules of the given types by name, in order of registration."""
-    return {name: m for name, m in model.named_modules() if isinstance(m, types)}
+    return {name: m for name, m in plain(model).named_modules() if isinstance(m, types)}
 
 
 def layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -77,7 +77,7 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
     module that is no layer of torch says it in an attribute `multiplies`, the names of its weights, () for none.
     """
     listed: dict[str, Tensor] = {}
-    for path, m in model.named_modules():
+    for path, m in plain(model).named_modules():
         if ".parametrizations." in f".{path}.":
             continue  # what a weight is computed from
         for name in _multiplying(m, path):
@@ -110,6 +110,7 @@ def _multiplying(m: nn.Module, path: str) -> list[str]:
 
 def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> list[nn.Module]:
     """The modules taken for neurons: `LIF`, types in `identity`, and unknown ones without known modules and weights."""
+    model = plain(model)
     types: tuple[type[nn.Module], ...] = (LIF, *identity)
     others = (*LAYERS, *MULTIPLIERS, *MOVES, *SCALES, *TABLES)
     known: tuple[type[nn.Module], ...] = (*others, *CONTAINERS, *types)
@@ -132,6 +133,7 @@ def neurons(model: nn.Module, identity: tuple[type[nn.Module], ...] = ()) -> lis
 
 def spiking(model: nn.Module) -> dict[str, nn.Module]:
     """The modules of spiking neurons by name; rectifiers and other modules of torch itself are none."""
+    model = plain(model)
     name_of = {m: name for name, m in model.named_modules()}
     return {name_of[m]: m for m in neurons(model) if not type(m).__module__.startswith("torch.")}
 
@@ -204,7 +206,7 @@ def measuring(model: nn.Module, hooks: dict[nn.Module, Hook] | None = None) -> I
 
 def check_states(model: nn.Module, batch: Callable[[], Tensor]) -> None:
     """Raise UserError if neurons keep a state that cannot be reset; `batch` makes an input, if the network must run."""
-    if others(model):
+    if foreign(model):
         with measuring(model), torch.no_grad():
             model(batch())
 
@@ -234,6 +236,7 @@ def trace_layers(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], .
     passing another layer, with as many channels: where the outputs of several layers are added, as in a residual block,
     the same neurons come after all of them. A layer that runs several times is listed by its first run.
     """
+    model = plain(model)
     name_of = {m: name for name, m in model.named_modules()}
     traces: dict[str, LayerTrace] = {}
     made_by: dict[Any, str] = {}  # node of the graph that autograd keeps → the layer whose output it is
@@ -297,6 +300,7 @@ def potentials(model: nn.Module, see: Callable[[str, Tensor], None]) -> Iterator
     SpikingJelly's neurons, whose surrogate is wrapped (they run in torch meanwhile), and snnTorch's, whose `fire` is.
     Raises UserError for neurons of another kind, and for those that run without a call of what was wrapped.
     """
+    model = plain(model)
     name_of = {m: name for name, m in model.named_modules()}
     with ExitStack() as stack:
         for m in neurons(model):
