@@ -39,7 +39,7 @@ MOVES = (
 # Modules that change values but neither make nor stop a spike.
 SCALES = (
     *NORMS,
-    *(nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d),
+    *(nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
     *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
 )
 TABLES = (nn.Embedding, nn.EmbeddingBag)  # their parameters are looked up

@@ -115,17 +115,16 @@ def test_unknown_modules():
             return x @ self.weight
 
     net = nn.Sequential(nn.Linear(3, 3), Strange(3), nn.Linear(3, 2))
-    with pytest.raises(UserError, match=r"'1' \(Strange\).*identity"):
-        connections(net, (3,))
+    assert connections(net, (3,)).per_layer == {"0": (9, 9), "1": (9, 9), "2": (6, 6)}
     assert connections(net, (3,), identity=(Strange,)).total == 15
 
 
 def test_errors_name_the_shapes_that_were_tried(network):
     with pytest.raises(UserError, match="does not take a sample of shape"):
         connections(network, (5, 8, 9))
-    with pytest.raises(UserError, match="1 to 5 axes"):
+    with pytest.raises(UserError, match="1 to 6 axes"):
         connections(network, ())
-    with pytest.raises(UserError, match="no convolution"):
+    with pytest.raises(UserError, match="nothing is multiplied"):
         connections(nn.Sequential(LIF()), (3,))
 
 

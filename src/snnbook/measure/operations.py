@@ -8,8 +8,8 @@ times their fan-out, so that one transposed convolution per layer replaces a sec
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,13 +17,17 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.measure import passes
+from snnbook.measure.products import BilinearProduct, Product, Products
 
 
 @dataclass(frozen=True)
 class SOPs:
     """Synaptic operations (SOPs) of a network, a mean over samples, by layer in order of execution.
 
-    per_layer: layer → SOPs per sample, the encoding layer left out.
+    A layer is a convolution or linear layer by its path; a weight of another module by the name of its parameter, such
+    as `attention.in_proj_weight`; and a module by its path for what it multiplies of two things that pass, such as
+    queries and keys.
+    per_layer: layer → SOPs per sample, the encoding layer left out. A value that is no spike counts by its size.
     per_step: layer → SOPs per sample in every run of the layer, that is in every time step, float64 `[runs]`.
     encoding_layer: name of the first layer executed, which multiplies pixels or event counts by weights.
     encoding_macs: multiply-accumulates per sample of that layer: its live connections times its runs per sample (1 run
@@ -31,6 +35,11 @@ class SOPs:
     encoding_sops: SOPs per sample of that layer: its input values times live synapses for events, and 0 for static
     images, which have no spikes.
     macs: layer → multiply-accumulates per sample of the dense network, the encoding layer included.
+    accumulates: layer → operations per sample whose value is a spike, exactly 1, so that adding the weight suffices.
+    multiplies: layer → operations per sample whose value is neither 0 nor 1: pixels, event counts, averages behind a
+    pooling, sums of branches, currents. Both are numbers of operations and count the encoding layer, too.
+    elementwise: module → products per sample of single values, both nonzero, that are not summed up: gates, and scales
+    that are applied to spikes. Norms and neurons are left out. They are no SOPs.
     """
 
     per_layer: dict[str, float]
@@ -39,6 +48,9 @@ class SOPs:
     encoding_macs: float
     encoding_sops: float
     macs: dict[str, float]
+    accumulates: dict[str, float] = field(default_factory=dict)
+    multiplies: dict[str, float] = field(default_factory=dict)
+    elementwise: dict[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
@@ -65,85 +77,156 @@ class _Synapses:
 
 
 @torch.no_grad()
-def sops(model: nn.Module, x: Tensor, batch_size: int | None = 64, identity: tuple[type[nn.Module], ...] = ()) -> SOPs:
-    """Synaptic operations on events `[T, N, C, H, W]`, `[T, N, F]` or static `[N, C, H, W]`, `[N, F]`.
+def sops(
+    model: nn.Module,
+    x: Tensor,
+    batch_size: int | None = 64,
+    identity: tuple[type[nn.Module], ...] = (),
+    layout: str | None = None,
+) -> SOPs:
+    """Synaptic operations on events `[T, N, *]` or static `[N, *]`.
 
-    For each convolution and linear layer: values entering it times synapses with a nonzero weight into
+    For everything that multiplies, see `measure.products`: values entering it times nonzero weights into
     neurons that are not masked (`mask` of the neurons behind the layer), exact at borders, summed over
     steps, mean over samples. Values count as they are: what average pooling puts out counts by its
-    fraction, a sum of two spikes counts as two (as in paper B's code). A layer that runs twice counts
-    twice. Time is the slowest axis where it is folded into the batch. identity: further classes to take for
-    neurons, see `connections`.
-    Raises UserError for an input of another form or without samples, or if no layer runs.
+    fraction, a sum of two spikes counts as two (as in paper B's code), a negative value by its size; two
+    values that pass, such as queries and keys, count as one if neither is zero. No operation is counted for a
+    bias. A layer that runs twice counts twice. Time is the slowest axis where it is folded into the batch.
+    identity: further classes to take for neurons, see `connections`. layout: see `passes.sample_axis`.
+    Raises UserError for an input of another form or without samples, if nothing is multiplied, and for
+    multiplications that cannot be counted, with the path of their module.
     Ref: paper B Eq. 1-2.
     """
-    axis = passes.sample_axis(x)
-    samples = x.shape[axis]
-    posts: dict[tuple[str, int], Tensor] = {}
+    model = passes.plain(model)
+    axis = passes.sample_axis(model, x, layout)
+    counting = _Counting(model, identity)
     if passes.has_neuron_masks(model):
         one = torch.ones_like(x.narrow(axis, 0, 1), device=passes.device_of(model))
+        counting.take(passes.liveness(model, one, identity))
+    with counting.watching():
+        for batch in passes.batches(model, x, batch_size, axis):
+            counting.count(batch, axis)
+    return counting.result(x.shape[axis], events=axis == 1)
+
+
+class _Counting(Products):
+    """Counts while a network runs, over all batches."""
+
+    def __init__(self, model: nn.Module, identity: tuple[type[nn.Module], ...]):
+        super().__init__(model, identity)
+        self.posts: dict[tuple[str, int], Tensor] = {}
+        self.synapses: dict[Any, _Synapses] = {}
+        self.crossings: dict[str, list[Tensor]] = {}  # by layer and use: `[runs]`, summed over samples
+        self.macs: dict[str, list[float]] = {}
+        self.live_macs: dict[str, list[float]] = {}
+        self.accumulates: dict[str, float] = defaultdict(float)
+        self.multiplies: dict[str, float] = defaultdict(float)
+        self.elementwise: dict[str, float] = defaultdict(float)
+        self.used: Counter[str] = Counter()
+        self.samples, self.steps = 1, 0  # no steps: how many the network makes of a static input is not known
+
+    def take(self, live: passes.Liveness) -> None:
+        """Count what goes into live neurons only."""
         count: Counter[str] = Counter()
-        for use in passes.liveness(model, one, identity).uses:
-            posts[use.name, count[use.name]] = use.post
+        for use in live.uses:
+            self.posts[use.name, count[use.name]] = use.post
             count[use.name] += 1
 
-    name_of = {m: name for name, m in passes.layers(model).items()}
-    synapses: dict[tuple[str, torch.Size], _Synapses] = {}
-    spikes: dict[str, list[Tensor]] = {}  # by layer and use: `[runs]`, summed over samples
-    macs: dict[str, list[float]] = {}
-    live_macs: dict[str, list[float]] = {}
-    used: Counter[str] = Counter()
-    n = 0
+    def count(self, batch: Tensor, axis: int) -> None:
+        """Count one batch, `[T, N, *]` for axis 1 or `[N, *]` for axis 0."""
+        self.samples, self.steps = batch.shape[axis], batch.shape[0] if axis else 0
+        self.used.clear()
+        self.run(batch)
 
-    def hook(layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        name, entering = name_of[layer], passes.rows(layer, args[0].detach())
-        use = used[name]
-        used[name] += 1
-        if len(entering) % n:
-            raise UserError(f"layer {name!r} runs on {len(entering)} rows, not a multiple of {n} samples")
-        s = _synapses(layer, name, entering.shape[1:], posts.get((name, use)), synapses)
-        runs = len(entering) // n
-        summed = entering.unflatten(0, (runs, n)).sum(1, dtype=torch.float64)
-        crossing = summed.flatten(1) @ s.fan_out.flatten()
-        if use < len(spikes.setdefault(name, [])):
-            spikes[name][use] += crossing
+    def product(self, p: Product) -> None:
+        use = self.used[p.layer]
+        self.used[p.layer] += 1
+        crossing, live, dense = self._pairs(p) if self._joint(p) else self._crossing(p, use)
+        if use < len(self.crossings.setdefault(p.layer, [])):
+            self.crossings[p.layer][use] += crossing
             return
-        spikes[name].append(crossing)
-        macs.setdefault(name, []).append(s.dense * runs)
-        live_macs.setdefault(name, []).append(s.live * runs)
+        self.crossings[p.layer].append(crossing)
+        self.macs.setdefault(p.layer, []).append(dense / self.samples)
+        self.live_macs.setdefault(p.layer, []).append(live / self.samples)
 
-    with passes.measuring(model, dict.fromkeys(name_of, hook)):
-        for batch in passes.batches(model, x, batch_size):
-            n = batch.shape[axis]
-            used.clear()
-            model(batch)
-    if not spikes:
-        raise UserError("no convolution or linear layer ran: there are no synapses to count")
+    def _crossing(self, p: Product, use: int) -> tuple[Tensor, float, float]:
+        """What crosses the synapses of a layer in each of its runs, float64 `[runs]`; live and all connections used.
 
-    by_run = {name: torch.cat(uses).cpu() for name, uses in spikes.items()}
-    encoding = next(iter(by_run))
-    entered = float(by_run.pop(encoding).sum()) / samples
-    return SOPs(
-        per_layer={name: float(runs.sum()) / samples for name, runs in by_run.items()},
-        per_step={name: runs / samples for name, runs in by_run.items()},
-        encoding_layer=encoding,
-        encoding_macs=sum(live_macs[encoding]),
-        encoding_sops=entered if axis == 1 else 0.0,
-        macs={name: sum(m) for name, m in macs.items()},
-    )
+        All are sums over samples.
+        """
+        n, rows = self.samples, len(p.data)
+        if rows % n:
+            raise UserError(f"layer {p.layer!r} runs on {rows} rows, not a multiple of {n} samples")
+        s = self._synapses(p, use)
+        positions = self._positions(p, s.post)
+        runs = rows // (n * positions)
+        values = p.data.reshape(rows // positions, -1).unflatten(0, (runs, n))
+        fan = s.fan_out.flatten()
+        fan = fan.repeat(values.shape[2] // len(fan))
+        low, high = values.aminmax()
+        summed = (values.abs() if low < 0 else values).sum(1, dtype=torch.float64)
+        crossing = summed @ fan
+        accumulates, multiplies = float(crossing.sum()), 0.0
+        if low < 0 or high > 1 or torch.count_nonzero(values) != summed.sum():
+            accumulates = float((values == 1).sum((0, 1), dtype=torch.float64) @ fan)
+            multiplies = float((values != 0).sum((0, 1), dtype=torch.float64) @ fan) - accumulates
+        self.accumulates[p.layer] += accumulates
+        self.multiplies[p.layer] += multiplies
+        return crossing.cpu(), s.live * rows, s.dense * rows
 
+    def _positions(self, p: Product, post: Tensor | None) -> int:
+        """How many positions, such as tokens, a sample has in a step; they lie behind the samples."""
+        if post is not None and p.positional and post.dim() == 2:
+            return len(post)
+        known = p.positional and self.steps and len(p.data) % (self.samples * self.steps) == 0
+        return len(p.data) // (self.samples * self.steps) if known else 1
 
-def _synapses(
-    layer: nn.Module,
-    name: str,
-    shape: torch.Size,
-    post: Tensor | None,
-    cache: dict[tuple[str, torch.Size], _Synapses],
-) -> _Synapses:
-    synapses = cache.get((name, shape))
-    if synapses is None or not synapses.fits(post):
-        live = passes.live_synapses(layer)
-        fan = passes.fan_out(layer, shape, live, post)
-        dense = passes.in_degree(layer, torch.ones(shape, device=live.device), torch.ones_like(live))
-        synapses = cache[name, shape] = _Synapses(post, fan, float(fan.sum()), float(dense.sum()))
-    return synapses
+    def _joint(self, p: Product) -> bool:
+        """Whether two things that pass are multiplied."""
+        return not p.weights or isinstance(p, BilinearProduct)
+
+    def _pairs(self, p: Product) -> tuple[Tensor, float, float]:
+        """Number of products of two values that pass, neither of which is zero: float64 `[1]`; of all products."""
+        pairs, graded = p.pairs()
+        dense = p.dense() * len(p.data)
+        self.accumulates[p.layer] += pairs - graded
+        self.multiplies[p.layer] += graded
+        return torch.tensor([pairs], dtype=torch.float64), dense, dense
+
+    def _synapses(self, p: Product, use: int) -> _Synapses:
+        key = (p.layer, p.size, p.part) if p.own else (p.layer, p.size, use)
+        post, synapses = self.posts.get((p.layer, use)), self.synapses.get(key)
+        if synapses is None or not synapses.fits(post):
+            # Numbers of synapses are exact in single precision, far below 2^24 for one input.
+            fan = p.fan_out((p.factor.detach() != 0).float(), None if post is None else post.float()).double()
+            synapses = self.synapses[key] = _Synapses(
+                post, fan, float(fan.sum()) * p.size.numel() / fan.numel(), p.dense()
+            )
+        return synapses
+
+    def other(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], mixed: bool) -> Any:
+        out = func(*args, **kwargs)
+        if name in ("mul", "mul_", "addcmul", "addcmul_") and not self.inside_neuron():
+            factors = args[-2:]
+            if all(isinstance(t, Tensor) and t.numel() > 1 for t in factors) and not self.inside_scale():
+                self.elementwise[self.path()] += float(torch.count_nonzero((factors[0] != 0) & (factors[1] != 0)))
+        return out
+
+    def result(self, samples: int, events: bool) -> SOPs:
+        """All counts, a mean over the samples. events: whether the encoding layer gets events and not pixels."""
+        if not self.crossings:
+            raise UserError("no convolution or linear layer ran: there are no synapses to count")
+        by_run = {name: torch.cat(uses).cpu() for name, uses in self.crossings.items()}
+        encoding = next(iter(by_run))
+        entered = float(by_run.pop(encoding).sum()) / samples
+        return SOPs(
+            per_layer={name: float(runs.sum()) / samples for name, runs in by_run.items()},
+            per_step={name: runs / samples for name, runs in by_run.items()},
+            encoding_layer=encoding,
+            encoding_macs=sum(self.live_macs[encoding]),
+            encoding_sops=entered if events else 0.0,
+            macs={name: sum(m) for name, m in self.macs.items()},
+            accumulates={name: value / samples for name, value in self.accumulates.items()},
+            multiplies={name: value / samples for name, value in self.multiplies.items()},
+            elementwise={name: value / samples for name, value in self.elementwise.items()},
+        )

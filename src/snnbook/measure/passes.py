@@ -1,36 +1,94 @@
-"""How a network is run to be measured: in evaluation mode, layer by layer, and left exactly as it was before.
+"""How a network is run to be measured: in evaluation mode, product by product, and left exactly as it was before.
 
-Everything here needs only the modules that do the work: convolutions and linear layers, named *layers*, and
-the neurons behind them. The number of synapses of a layer follows from the layer itself, run on a map of
-ones with the indicator of its nonzero weights: borders, stride, padding, dilation and groups are then right
-by construction.
+The number of synapses of a layer follows from its own operation, run on a map of ones with the indicator of its nonzero
+weights: borders, stride, padding, dilation and groups are then right by construction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snnbook.errors import UserError
+from snnbook.errors import UserError, unknown
+from snnbook.measure.products import Product, Products, aten
 from snnbook.neurons import LIF
-from snnbook.tracing import MAX_POOLS, SCALES, Hook, layers, mask_of, measuring, named, neurons, reset
+from snnbook.tracing import (
+    LAYERS,
+    MAX_POOLS,
+    SCALES,
+    Hook,
+    hooked,
+    layers,
+    mask_of,
+    measuring,
+    named,
+    neurons,
+    plain,
+    reset,
+    spiking,
+    weights,
+)
 
-__all__ = ["layers", "measuring", "named", "neurons", "reset"]  # for the other modules of `measure`
+__all__ = [
+    "layers",
+    "measuring",
+    "named",
+    "neurons",
+    "plain",
+    "reset",
+    "spiking",
+    "weights",
+]  # for the other modules of `measure`
+
+LAYOUTS = ("TN", "N")
+RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 
 
-def sample_axis(x: Tensor) -> int:
-    """The axis of samples: 1 for events `[T, N, *]` (3 or 5 axes), 0 for static input `[N, *]` (2 or 4)."""
-    if x.dim() not in (2, 3, 4, 5):
-        raise UserError(f"input must be [T, N, C, H, W], [T, N, F], [N, C, H, W] or [N, F], got {tuple(x.shape)}")
-    axis = 1 if x.dim() in (3, 5) else 0
+def sample_axis(model: nn.Module, x: Tensor, layout: str | None = None) -> int:
+    """The axis of samples of an input: 1 for events `[T, N, *]`, 0 for static input `[N, *]`.
+
+    layout: "TN" for events and "N" for static input. Without it the network's first layer decides: a convolution by the
+    number of its axes; a linear layer takes `[T, N, F]` or `[N, F]`, and whole samples of any shape if these have as
+    many values as the layer has inputs.
+    Raises UserError for an input that fits neither or both, for an unknown layout, and for one without samples.
+    """
+    if layout is not None:
+        if layout not in LAYOUTS:
+            raise unknown("layout", layout, LAYOUTS)
+        axis = len(layout) - 1
+    else:
+        axis = _axis(next(iter(layers(model).values()), None), tuple(x.shape))
+    if x.dim() <= axis + 1:
+        raise UserError(f"input must be [T, N, *] or [N, *], got {tuple(x.shape)}")
     if x.shape[axis] == 0:
         raise UserError(f"input of shape {tuple(x.shape)} holds no sample")
     return axis
+
+
+def _axis(first: nn.Module | None, shape: tuple[int, ...]) -> int:
+    if first is not None and not isinstance(first, nn.Linear):
+        axes = first.weight.dim() - 1  # type: ignore[operator]  # of one sample
+        if len(shape) - axes in (1, 2):
+            return len(shape) - axes - 1
+        name, sample = type(first).__name__, {2: "C, L", 3: "C, H, W", 4: "C, D, H, W"}[axes]
+        raise UserError(f"input must be [T, N, {sample}] or [N, {sample}] for a first layer {name}, got {tuple(shape)}")
+    if len(shape) in (2, 3) and (first is None or first.in_features == shape[-1]):
+        return len(shape) - 2
+    if first is None:
+        if len(shape) in (4, 5):
+            return len(shape) - 4
+    else:
+        fits = [axis for axis in (0, 1) if torch.Size(shape[axis + 1 :]).numel() == first.in_features]
+        if len(fits) == 1:
+            return fits[0]
+    raise UserError(
+        f'cannot tell whether an input of shape {shape} is [T, N, *] or [N, *]: say layout="TN" or layout="N"'
+    )
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -38,52 +96,11 @@ def device_of(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
-def batches(model: nn.Module, x: Tensor, batch_size: int | None) -> Iterator[Tensor]:
-    """Cut `x` along its samples, on the network's device; neurons forget their state before each batch."""
-    axis = sample_axis(x)
+def batches(model: nn.Module, x: Tensor, batch_size: int | None, axis: int) -> Iterator[Tensor]:
+    """Cut `x` along its axis of samples, on the network's device; neurons forget their state before each batch."""
     for part in x.split(batch_size or x.shape[axis], axis):
         reset(model)
         yield part.to(device_of(model))
-
-
-def rows(layer: nn.Module, value: Tensor) -> Tensor:
-    """An input or output of a layer with all leading axes as one: `[R, C, H, W]` or `[R, F]`."""
-    size = layer.weight.dim() - 1  # type: ignore[operator]
-    return value.reshape(-1, *value.shape[-size:])
-
-
-def live_synapses(layer: nn.Module) -> Tensor:
-    """1 for every nonzero weight of a layer and 0 for the others, float64 of the weight's shape.
-
-    Weights are taken as the layer sees them now, parametrised ones included.
-    """
-    return (layer.weight.detach() != 0).double()  # type: ignore[operator]
-
-
-def in_degree(layer: nn.Module, live: Tensor, synapses: Tensor) -> Tensor:
-    """Number of synapses into every output of a layer from live neurons, float64 `[K, H', W']` or `[F']`.
-
-    live: 1 for every live input of the layer and 0 for the others, `[C, H, W]` or `[F]`. synapses: the same for the
-    layer's weights, of the weight's shape.
-    """
-    batch = live.double()[None]
-    if isinstance(layer, nn.Linear):
-        return F.linear(batch, synapses)[0]
-    return layer._conv_forward(batch, synapses, None)[0]  # type: ignore[operator]
-
-
-def fan_out(layer: nn.Module, shape: torch.Size, synapses: Tensor, post: Tensor | None) -> Tensor:
-    """Number of synapses from every input of a layer into live neurons, float64 of the shape `shape`.
-
-    shape: of one input, `[C, H, W]` or `[F]`. synapses: 1 for every live weight and 0 for the others, of the weight's
-    shape. post: which outputs of the layer have a live neuron behind them, bool of the output's shape; None = all.
-    This is the derivative of the summed in-degree by the input: the layer transposed, whatever its geometry.
-    """
-    with torch.enable_grad():
-        ones = torch.ones(shape, dtype=torch.float64, device=synapses.device, requires_grad=True)
-        degree = in_degree(layer, ones, synapses)
-        seed = torch.ones_like(degree) if post is None else post.double()
-        return torch.autograd.grad(degree, ones, seed)[0]
 
 
 def has_neuron_masks(model: nn.Module) -> bool:
@@ -93,13 +110,16 @@ def has_neuron_masks(model: nn.Module) -> bool:
 
 @dataclass
 class Use:
-    """One run of a layer in a liveness pass; every tensor has the shape of one output, `[C, H, W]` or `[F]`.
+    """One product in a liveness pass.
 
-    name: of the layer. degree: number of synapses from live neurons, float64. live: 1 where `degree` is positive, else
-    0. reaches, reaches_live: whether a neuron, or a neuron that is not masked, is behind the output.
+    Tensors have the shape of one output, `[K, H, W]` or `[K]`, or `[L, K]` for L positions of a sample.
+    name: of the layer. part: which part of the weight it uses. degree: number of synapses from live neurons, float64.
+    live: 1 where `degree` is positive, else 0. reaches, reaches_live: whether a neuron, or a neuron that is not masked,
+    is behind the output.
     """
 
     name: str
+    part: tuple[Any, ...]
     degree: Tensor
     live: Tensor
     reaches: Tensor
@@ -115,71 +135,184 @@ class Use:
 class Liveness:
     """What a liveness pass saw.
 
-    uses: the runs of layers in their order. neurons: name of a `LIF` → (neurons that are not masked, neurons).
+    uses: the products with weights in their order. neurons: name of a `LIF` → (neurons that are not masked, neurons).
     """
 
-    uses: list[Use]
-    neurons: dict[str, tuple[int, int]]
+    uses: list[Use] = field(default_factory=list)
+    neurons: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def liveness(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] = (), dense: bool = False) -> Liveness:
     """Send a map of live neurons through the network instead of values.
 
-    x: a batch of one sample, `[T, 1, *]` or `[1, *]`. A layer gives 1 where a live neuron still has a synapse into its
-    output; normalisation and dropout pass the map on; neurons give 1 times their mask where the map is positive;
-    poolings and additions are what they are. dense: take all weights and neurons for alive. Which neurons stand behind
-    which layer is read off the autograd graph, so that shortcuts and poolings in between need no special case.
+    x: a batch of one sample, `[T, 1, *]` or `[1, *]`. A product with weights gives 1 where a live neuron still has a
+    synapse into its output; normalisation, dropout, scales, biases and rectifiers pass the map on; neurons give 1 times
+    their mask where the map is positive; poolings and additions are what they are. dense: take all weights and neurons
+    for alive. Which neurons stand behind which layer is read off the autograd graph, so that shortcuts and poolings in
+    between need no special case.
+    Raises UserError for what cannot be followed: neurons that are written in the forward pass of a module with weights,
+    and masked neurons behind weights that are in no layer of torch.
     """
-    name_of = {m: name for name, m in model.named_modules()}
-    masked = has_neuron_masks(model) and not dense
-    one = torch.ones((), dtype=torch.bool, device=x.device)
-    seen = Liveness([], {})
+    following = _Following(model, identity, dense)
+    with following.watching(), torch.set_grad_enabled(following.masked), hooked(following.hooks(identity)):
+        following.run(x)
+    return following.result()
 
-    def layer_hook(layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        synapses = torch.ones_like(live_synapses(layer)) if dense else live_synapses(layer)
-        degree = in_degree(layer, rows(layer, args[0].detach())[0], synapses)
-        live = (degree > 0).to(output.dtype).requires_grad_()
+
+# What a rectifier, a gate or a softmax does to a map of live neurons: nothing, since zero stays dead.
+_RECTIFIERS = {
+    *("relu", "gelu", "silu", "mish", "elu", "celu", "selu", "leaky_relu", "softplus", "tanh", "sigmoid", "erf", "exp"),
+    *("hardtanh", "hardsigmoid", "hardswish", "clamp", "clamp_min", "clamp_max", "pow", "square", "sqrt", "rsqrt"),
+    *("_softmax", "_safe_softmax", "_log_softmax", "log_sigmoid_forward", "abs", "neg", "sin", "cos", "log1p"),
+}
+_COMPARISONS = {"lt", "le", "gt", "ge", "sign", "heaviside", "round", "floor", "ceil"}
+_NORMALISATIONS = {
+    "native_batch_norm",
+    "native_layer_norm",
+    "native_group_norm",
+    "_native_batch_norm_legit_no_training",
+}
+
+
+class _Following(Products):
+    """A liveness pass."""
+
+    def __init__(self, model: nn.Module, identity: tuple[type[nn.Module], ...], dense: bool):
+        super().__init__(model, identity)
+        self.dense, self.masked = dense, has_neuron_masks(model) and not dense
+        self.seen = Liveness()
+        self.steps = 0  # of time, as the first neurons show them
+
+    def result(self) -> Liveness:
+        """The uses, all of one time step."""
+        for use in self.seen.uses:
+            if use.degree.dim() == 2:  # rows of a matrix product: steps, and positions behind them
+                rows = len(use.degree)
+                kept = rows // self.steps if self.steps and rows % self.steps == 0 else rows
+                for name in ("degree", "live", "reaches", "reaches_live"):
+                    value = getattr(use, name)[:kept]
+                    setattr(use, name, value[0] if kept == 1 else value)
+        return self.seen
+
+    def product(self, p: Product) -> Tensor | None:
+        if self.inside_neuron() and not any(isinstance(m, LAYERS) for m in self.stack):
+            return None
+        if not p.weights:
+            return None  # the product of two maps is positive where both are
+        layer = next((m for m in reversed(self.stack) if isinstance(m, LAYERS)), None)
+        if self.masked and layer is None:
+            raise self.refusal(f"multiplies by {p.layer}, which is in no layer of torch, and neurons are masked")
+        factor = torch.ones_like(p.factor) if self.dense else p.factor.detach() != 0
+        data = p.data.detach().double()
+        if any(isinstance(m, RECURRENT) for m in self.stack):
+            data = data.clamp(max=1)  # a state that is the sum of what came before is one value
+        if p.positional:
+            degree = p.degree(data, factor.double())
+            out = p.output((degree > 0).to(p.data.dtype))
+        else:
+            degree = p.degree(data[:1], factor.double())[0]
+            out = (degree > 0).to(p.data.dtype).expand(len(p.data), *degree.shape).clone()
         nowhere = torch.zeros_like(degree, dtype=torch.bool)
-        seen.uses.append(Use(name_of[layer], degree, live, nowhere, nowhere.clone()))
-        return live.expand_as(output).clone()
+        live = (degree > 0).to(p.data.dtype)
+        self.seen.uses.append(Use(p.layer, p.part, degree, live, nowhere, nowhere.clone()))
+        return out
 
-    def neuron_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        spikes = output[0] if isinstance(output, tuple) else output
-        x = args[0]
-        if not isinstance(spikes, Tensor) or spikes.shape != x.shape:
-            return output
-        mask = one if dense or (mine := mask_of(m)) is None else mine
-        if masked and x.requires_grad:
-            leaves = [use.live for use in seen.uses]
-            ways = torch.autograd.grad(x.sum(), leaves, allow_unused=True, retain_graph=True)
-            live_ways = torch.autograd.grad((x * mask).sum(), leaves, allow_unused=True, retain_graph=True)
-            for use, way, live_way in zip(seen.uses, ways, live_ways, strict=True):
-                if way is not None and live_way is not None:
-                    use.reaches |= way > 0
-                    use.reaches_live |= live_way > 0
-        if isinstance(m, LIF):
-            shape = x.shape[2:]
-            seen.neurons[name_of[m]] = (int(mask.expand(shape).sum()), shape.numel())
-        spikes = (x.detach() > 0) * mask.to(x.dtype)
-        return (spikes, *output[1:]) if isinstance(output, tuple) else spikes
+    def other(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], mixed: bool) -> Any:
+        kind = name.rstrip("_")
+        if self.inside_neuron():
+            return func(*args, **kwargs)
+        if kind in _NORMALISATIONS:
+            return args[0].clone(), *func(*args, **kwargs)[1:]
+        if kind in _RECTIFIERS and args[0].is_floating_point():
+            return self._map(name, args[0], args[0] > 0)
+        if kind in _COMPARISONS and args[0].is_floating_point():
+            raise self.refusal(
+                f"has neurons in its forward pass ({func}) that cannot be followed: put them in a module of their own, "
+                "without weights, or name its class in identity=(...)"
+            )
+        if kind in ("add", "sub", "rsub", "mul", "div") and isinstance(args[0], Tensor):
+            return self._combined(name, func, args, kwargs)
+        return func(*args, **kwargs)
 
-    def scale_hook(m: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        return args[0].clone()
+    def _map(self, name: str, target: Tensor, alive: Tensor) -> Tensor:
+        return target.copy_(alive) if name.endswith("_") else alive.to(target.dtype)
 
-    def max_pool_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+    def _combined(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """Two maps added or multiplied; a map alone where it is scaled, or something is added that does not pass."""
+        left, right = args[:2]
+        passing = [isinstance(t, Tensor) and self.passes_through(t) for t in (left, right)]
+        if all(passing):
+            added = {"sub": aten.add.Tensor, "sub_": aten.add_.Tensor, "rsub": aten.add.Tensor}.get(name)
+            return added(left, right) if added else func(*args, **kwargs)
+        shape = torch.broadcast_shapes(*(t.shape for t in (left, right) if isinstance(t, Tensor)))
+        here, scale = (left, right) if passing[0] else (right, left)
+        alive = here.expand(shape).clone()
+        if name.startswith("mul") and not self.dense:
+            alive = alive * (scale != 0)
+        return left.copy_(alive) if name.endswith("_") else alive
+
+    def hooks(self, identity: tuple[type[nn.Module], ...]) -> dict[nn.Module, Hook]:
+        """What modules do to a map."""
+        model = self.model
+        hooks: dict[nn.Module, Hook] = {}
+        if self.masked:
+            hooks |= dict.fromkeys(named(model, LAYERS).values(), self._layer)
+            hooks |= dict.fromkeys(named(model, MAX_POOLS).values(), self._max_pool)
+        hooks |= dict.fromkeys(named(model, SCALES).values(), self._scale)
+        hooks |= dict.fromkeys(named(model, RECURRENT).values(), self._recurrent)
+        hooks |= dict.fromkeys(neurons(model, identity), self._neuron)
+        return hooks
+
+    def _recurrent(self, m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        with self.pausing():
+            if isinstance(output, Tensor):
+                return (output > 0).to(output.dtype)
+            return tuple(self._recurrent(m, args, value) for value in output)
+
+    def _layer(self, m: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
+        """The map behind a layer, as a leaf of the graph from which neurons find their way back."""
+        use = self.seen.uses[-1]
+        with self.pausing():
+            use.live = use.live.detach().requires_grad_()
+            matrix = isinstance(m, nn.Linear)
+            return (use.live.reshape(output.shape) if matrix else use.live.expand_as(output)).clone()
+
+    def _scale(self, m: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        with self.pausing():
+            return args[0].clone()
+
+    def _max_pool(self, m: Any, args: tuple[Any, ...], output: Any) -> Any:
         # The gradient of a maximum names one input of the window; all of them reach the neuron behind it.
         d = next(d for d, kind in enumerate(MAX_POOLS, 1) if isinstance(m, kind))
         if not isinstance(output, Tensor) or m.dilation not in (1, (1,) * d):
             return output
         average: Any = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[d - 1]
-        x = args[0].reshape(-1, *args[0].shape[-d - 1 :])
-        mean = average(x, m.kernel_size, m.stride, m.padding, m.ceil_mode).reshape(output.shape)
-        return output.detach() + mean - mean.detach()
+        with self.pausing():
+            x = args[0].reshape(-1, *args[0].shape[-d - 1 :])
+            mean = average(x, m.kernel_size, m.stride, m.padding, m.ceil_mode).reshape(output.shape)
+            return output.detach() + mean - mean.detach()
 
-    hooks: dict[nn.Module, Hook] = {m: layer_hook for m in layers(model).values()}
-    hooks |= {m: scale_hook for m in model.modules() if isinstance(m, SCALES)}
-    hooks |= {m: max_pool_hook for m in model.modules() if isinstance(m, MAX_POOLS) and masked}
-    hooks |= {m: neuron_hook for m in neurons(model, identity)}
-    with measuring(model, hooks), torch.enable_grad():
-        model(x)
-    return seen
+    def _neuron(self, m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        spikes, x = output[0] if isinstance(output, tuple) else output, args[0]
+        if not isinstance(spikes, Tensor) or spikes.shape != x.shape:
+            return output
+        with self.pausing():
+            self.steps = self.steps or len(x)
+            one = torch.ones((), dtype=torch.bool, device=x.device)
+            mask = one if self.dense or (mine := mask_of(m)) is None else mine
+            if self.masked and x.requires_grad:
+                self._reach(x, mask)
+            if isinstance(m, LIF):
+                shape = x.shape[2:]
+                self.seen.neurons[self.name_of[m]] = (int(mask.expand(shape).sum()), shape.numel())
+            spikes = (x.detach() > 0) * mask.to(x.dtype)
+        return (spikes, *output[1:]) if isinstance(output, tuple) else spikes
+
+    def _reach(self, x: Tensor, mask: Tensor) -> None:
+        leaves = [use.live for use in self.seen.uses]
+        ways = torch.autograd.grad(x.sum(), leaves, allow_unused=True, retain_graph=True)
+        live_ways = torch.autograd.grad((x * mask).sum(), leaves, allow_unused=True, retain_graph=True)
+        for use, way, live_way in zip(self.seen.uses, ways, live_ways, strict=True):
+            if way is not None and live_way is not None:
+                use.reaches |= way > 0
+                use.reaches_live |= live_way > 0

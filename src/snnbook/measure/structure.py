@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import nn
 
 from snnbook.errors import UserError
 from snnbook.measure import passes
+from snnbook.tracing import layer_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,10 @@ class Connections:
 
 
 def connections(
-    model: nn.Module, sample_shape: Sequence[int], identity: tuple[type[nn.Module], ...] = ()
+    model: nn.Module,
+    sample_shape: Sequence[int],
+    identity: tuple[type[nn.Module], ...] = (),
+    layout: str | None = None,
 ) -> Connections:
     """Connections of a network for a sample `[C, H, W]` or `[F]`, or an input `[T, N, *]` or `[N, *]`.
 
@@ -61,20 +66,32 @@ def connections(
     is not masked. A neuron is alive if it is not masked and at least one live connection enters it (its
     bias alone does not count); inputs are alive. An average pooling passes on fractions, an addition of two
     branches counts both, as in paper B's code. A layer that runs several times, in a loop over time, counts
-    once.
+    once. Products of two things that pass, such as queries and keys, have no weights and no connections.
 
     identity: classes to take for neurons. Without it these are `LIF` and every module of unknown type that
-    returns its input's shape and has no weights of two or more axes.
-    Raises UserError if the network does not take such a sample or holds weights that this cannot count.
+    returns its input's shape and has no weights of two or more axes. layout: see `passes.sample_axis`; without it
+    a shape is tried as a sample and as an input.
+    Raises UserError if the network does not take such a sample or multiplies in a way that cannot be followed.
     """
-    shape, seen = _fitting_pass(model, tuple(sample_shape), identity)
-    alive: dict[str, float] = {}
-    total: dict[str, float] = {}
-    for use in seen.uses:
-        alive[use.name] = max(alive.get(use.name, 0.0), float((use.degree * use.post).sum()))
-    for use in passes.liveness(model, _ones(model, shape), identity, dense=True).uses:
-        total[use.name] = max(total.get(use.name, 0.0), float(use.degree.sum()))
+    model = passes.plain(model)
+    shape, seen = _fitting_pass(model, tuple(sample_shape), identity, layout)
+    dense = passes.liveness(model, _ones(model, shape), identity, dense=True)
+    alive, total = _per_layer(seen, live=True), _per_layer(dense, live=False)
+    if not total:
+        raise UserError("nothing is multiplied by a weight: there are no connections")
     return Connections({name: (alive[name], total[name]) for name in total}, seen.neurons)
+
+
+def _per_layer(seen: passes.Liveness, live: bool) -> dict[str, float]:
+    """Layer → its connections: the most that a part of its weights has in one run, summed over the parts."""
+    parts: dict[tuple[str, Any], float] = {}
+    for use in seen.uses:
+        counted = float((use.degree * use.post if live else use.degree).sum())
+        parts[use.name, use.part] = max(parts.get((use.name, use.part), 0.0), counted)
+    per_layer: dict[str, float] = {}
+    for (name, _), counted in parts.items():
+        per_layer[name] = per_layer.get(name, 0.0) + counted
+    return per_layer
 
 
 def _ones(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
@@ -83,36 +100,44 @@ def _ones(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def _fitting_pass(
-    model: nn.Module, s: tuple[int, ...], identity: tuple[type[nn.Module], ...]
+    model: nn.Module, s: tuple[int, ...], identity: tuple[type[nn.Module], ...], layout: str | None
 ) -> tuple[tuple[int, ...], passes.Liveness]:
     """The liveness pass for the first of the possible readings of `s` that the network takes."""
-    first = next(iter(passes.layers(model).values()), None)
-    if first is None:
-        raise UserError("the network has no convolution or linear layer")
-    if not 1 <= len(s) <= 5:
-        raise UserError(f"sample_shape must have 1 to 5 axes, got {s}")
-    passes.neurons(model, identity)
-    flat = isinstance(first, nn.Linear) and first.in_features == s[-1]
-    if len(s) == 1 or (len(s) == 3 and not flat):
-        shapes = [(1, 1, *s), (1, *s)]
-    else:
-        shapes = [(s[0], 1, *s[2:]) if len(s) % 2 else (1, *s[1:])]
     errors = []
-    for shape in shapes:
+    for shape in _readings(model, s, layout):
         try:
             return shape, passes.liveness(model, _ones(model, shape), identity)
+        except UserError:
+            raise
         except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as e:
             errors.append(f"{list(shape)}: {str(e).splitlines()[0] if str(e) else type(e).__name__}")
     raise UserError(f"the network does not take a sample of shape {s}; tried " + "; ".join(errors))
 
 
+def _readings(model: nn.Module, s: tuple[int, ...], layout: str | None) -> list[tuple[int, ...]]:
+    """Inputs of one sample that a shape may stand for: itself, an input `[T, N, *]`, an input `[N, *]`."""
+    if not 1 <= len(s) <= 6:
+        raise UserError(f"sample_shape must have 1 to 6 axes, got {s}")
+    if layout is not None:
+        axis = passes.sample_axis(model, torch.empty(s, device="meta"), layout)
+        return [(*s[:axis], 1, *s[axis + 1 :])]
+    first = next(iter(passes.layers(model).values()), None)
+    sample = [(1, 1, *s), (1, *s)]
+    if isinstance(first, nn.Linear) or first is None:
+        whole = len(s) == 1 or (len(s) == 3 and not (first is not None and first.in_features == s[-1]))
+        return sample if whole else [(s[0], 1, *s[2:]) if len(s) % 2 else (1, *s[1:])]
+    axes = first.weight.dim() - 1  # type: ignore[operator]  # of one sample
+    return {0: sample, 1: [(1, *s[1:])], 2: [(s[0], 1, *s[2:])]}.get(len(s) - axes, sample)
+
+
 @dataclass(frozen=True)
 class Weights:
-    """Live (nonzero) weights of convolutions and linear layers: how many there are and how large.
+    """Live (nonzero) weights, as `tracing.weights` lists them: how many there are and how large.
 
-    per_layer: layer → (live weights, weights). parameters_total: number of all parameters, biases and normalisation
-    included. mean_abs, median_abs: mean and median magnitude of the live weights. top_abs_mean: mean magnitude of the k
-    largest weights, None without k. All three are NaN if no weight is alive.
+    per_layer: layer, or name of a weight that is in none → (live weights, weights); a shared weight counts once.
+    parameters_total: number of all parameters, biases and normalisation included. mean_abs, median_abs: mean and median
+    magnitude of the live weights. top_abs_mean: mean magnitude of the k largest weights, None without k. All three are
+    NaN if no weight is alive.
     """
 
     per_layer: dict[str, tuple[int, int]]
@@ -154,16 +179,16 @@ def magnitudes(model: nn.Module) -> np.ndarray:
     """How many live weights lie between one of `MAGNITUDES` and the next, in absolute value: int64 `[142]`.
 
     20 steps a decade from 1e-6 to 10; the first and the last take what lies beyond. Ref: paper A Fig. 7-8.
-    Raises UserError for a network without layers.
+    Raises UserError as `weights` does.
     """
     return np.histogram(_alive(model), MAGNITUDES)[0]
 
 
 def _alive(model: nn.Module) -> np.ndarray:
-    tensors = [m.weight.detach() for m in passes.layers(model).values()]  # type: ignore[operator]
+    tensors = [w.detach() for w in passes.weights(passes.plain(model)).values()]
     if not tensors:
-        raise UserError("the network has no convolution or linear layer")
-    return torch.cat([w[w != 0].abs().flatten() for w in tensors]).double().cpu().numpy()
+        raise UserError("the network has no weights: no convolution, no linear layer and nothing else that multiplies")
+    return torch.cat([w[w != 0].abs().flatten().double().cpu() for w in tensors]).numpy()
 
 
 def weights(model: nn.Module, k: int | None = None) -> Weights:
@@ -171,12 +196,13 @@ def weights(model: nn.Module, k: int | None = None) -> Weights:
 
     The mean over as many weights as another network has left tells a pruned network's larger weights from a
     mere selection of the large ones (paper A Fig. 7-8). With fewer than k alive, the mean is over those.
-    Raises UserError for k < 1 or a network without layers.
+    Raises UserError for k < 1, a network without weights, and as `tracing.weights` does.
     """
     if k is not None and k < 1:
         raise UserError(f"k must be at least 1 weight, got {k}")
     alive = _alive(model)
-    tensors = {name: m.weight.detach() for name, m in passes.layers(model).items()}  # type: ignore[operator]
+    model = passes.plain(model)
+    tensors = {layer_of(name): w.detach() for name, w in passes.weights(model).items()}
     largest = alive if k is None or k >= alive.size else np.partition(alive, alive.size - k)[-k:]
     return Weights(
         per_layer={name: (int((w != 0).sum()), w.numel()) for name, w in tensors.items()},

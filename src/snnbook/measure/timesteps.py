@@ -80,16 +80,17 @@ def decision_timestep(kl: Tensor | np.ndarray | Sequence[float], lam: float) -> 
     return int(below[0]) + 1 if len(below) and curve.max() > curve.min() else len(curve)
 
 
-def fisher_trace(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def fisher_trace(model: nn.Module, x: Tensor, y: Tensor, layout: str | None = None) -> Tensor:
     """Trace of the empirical Fisher information after each step: float64 `[T]`. Ref: paper A Eq. 16.
 
     The mean over samples of the squared norm of grad log p(y | x_1:t), over all trainable parameters, at
     the labels `[N]`, one sample at a time and in evaluation mode, so that normalisation mixes no samples.
-    x: events `[T, N, *]` or static input `[N, *]`. One forward and T backward passes a sample; gradients
-    stored in the network stay as they are. Raises UserError for inputs and labels that do not fit and
-    outputs other than `[T, N, K]`.
+    x: events `[T, N, *]` or static input `[N, *]`; layout says which, see `passes.sample_axis`. One forward and T
+    backward passes a sample; gradients stored in the network stay as they are. Raises UserError for inputs and labels
+    that do not fit and outputs other than `[T, N, K]`.
     """
-    axis = passes.sample_axis(x)
+    model = passes.plain(model)
+    axis = passes.sample_axis(model, x, layout)
     y = torch.as_tensor(y)
     if y.shape != (x.shape[axis],):
         raise UserError(f"labels must be [{x.shape[axis]}] for this input, got {tuple(y.shape)}")
@@ -98,7 +99,7 @@ def fisher_trace(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         raise UserError("the network has no trainable parameter")
     traces = []
     with passes.measuring(model), torch.enable_grad():
-        for sample, label in zip(passes.batches(model, x, 1), y.tolist(), strict=True):
+        for sample, label in zip(passes.batches(model, x, 1, axis), y.tolist(), strict=True):
             logits = model(sample)
             checked(logits, torch.tensor([label]))
             log_p = F.log_softmax(running_mean(logits), -1)[:, 0, label]

@@ -1,0 +1,379 @@
+"""Where a forward pass multiplies: products are read off the operations of torch, and not off a list of modules.
+
+A *product* is an operation that sums up what passes through a network times weights (the synapses of a layer), or times
+something else that passes (queries times keys). A dispatch mode sees every operation below modules and functions: what
+is written with `F.linear`, `einsum` or `@`, what attention and recurrent modules do inside, and weights that are
+computed. It knows weights by the memory that they lie in and hands their names on to what is computed from them alone.
+What it cannot read, it refuses by the path of the module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from snnbook.errors import UserError
+from snnbook.neurons import LIF
+from snnbook.tracing import LAYERS, SCALES, layer_of, measuring, neurons
+
+aten = torch.ops.aten
+
+# Operations that multiply matrices → the positions of the two factors among their arguments.
+MATRIX_PRODUCTS = {
+    "mm": (0, 1),
+    "bmm": (0, 1),
+    "mv": (0, 1),
+    "dot": (0, 1),
+    "vdot": (0, 1),
+    "addmm": (1, 2),
+    "addmv": (1, 2),
+    "baddbmm": (1, 2),
+}
+# Operations that take an input and parameters of two or more axes and do not sum up products of them.
+NO_PRODUCTS = {
+    *("add", "sub", "rsub", "mul", "div", "pow", "where", "lerp", "addcmul", "addcdiv", "maximum", "minimum", "clamp"),
+    *("eq", "ne", "lt", "le", "gt", "ge", "masked_fill", "_prelu_kernel", "copy", "cat", "stack", "expand_as"),
+    *("embedding", "index", "index_select", "index_put", "gather", "scatter", "select_scatter", "slice_scatter"),
+    *("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training", "native_layer_norm"),
+    *("native_group_norm", "_fused_rms_norm", "atan2", "remainder", "fmod", "logical_and", "logical_or"),
+}
+# Products in a form that cannot be taken apart.
+CLOSED = (
+    *("addbmm", "linalg", "fft", "cdist", "euclidean", "embedding_bag"),
+    *("mkldnn", "onednn", "fbgemm", "quantized", "int_mm", "scaled_mm", "packed", "_attention", "_rnn"),
+)
+
+
+@dataclass
+class Product:
+    """One product in a forward pass.
+
+    layer: what it is listed under, the layer that it runs in, or else the weight, or else the module. weights: the
+    names of the parameters and buffers that the second factor is made of; none if it passes through the network, too.
+    own: whether the second factor is a parameter itself and not computed from one. data: what passes, all leading axes
+    as one. factor: the second factor.
+    """
+
+    layer: str
+    weights: frozenset[str]
+    own: bool
+    data: Tensor
+    factor: Tensor
+    positional: ClassVar[bool] = False  # whether rows may be positions of a sample, such as tokens
+
+    @property
+    def part(self) -> tuple[Any, ...]:
+        """Which part of its parameter the factor is."""
+        return self.factor.storage_offset(), tuple(self.factor.shape), self.factor.stride()
+
+    @property
+    def size(self) -> torch.Size:
+        """The shape of one row of `data`: `[C, H, W]` or `[F]`."""
+        return self.data.shape[1:]
+
+    def degree(self, data: Tensor, factor: Tensor) -> Tensor:
+        """The product of other factors, of the same shapes: rows of outputs `[R, K, H', W']` or `[R, K]`."""
+        raise NotImplementedError
+
+    def fan_out(self, factor: Tensor, post: Tensor | None) -> Tensor:
+        """The sum of an input's factors into the outputs `post`, None = all: `size`, or `[L, *size]`."""
+        raise NotImplementedError
+
+    def dense(self) -> float:
+        """Number of multiplications for one row."""
+        raise NotImplementedError
+
+    def output(self, degree: Tensor) -> Tensor:
+        """Rows of outputs in the form that the operation puts them out."""
+        return degree
+
+    def pairs(self) -> tuple[float, float]:
+        """Number of products of two values that pass and are not zero; of those in which neither is a spike, 1."""
+        pairs, graded = (
+            float(self.degree(kind(self.data).double(), kind(self.factor).double()).sum())
+            for kind in (lambda t: t != 0, lambda t: (t != 0) & (t != 1))
+        )
+        return pairs, graded
+
+
+@dataclass
+class MatrixProduct(Product):
+    """data `[R, F]` times factor `[F, K]`; B of them for B factors `[B, F, K]`, R being rows of all, B slowest.
+
+    turned: whether the operation has the data on the right, and puts out `[K, R]`. form: the shape that it puts out.
+    """
+
+    turned: bool
+    form: torch.Size
+    positional: ClassVar[bool] = True
+
+    def degree(self, data: Tensor, factor: Tensor) -> Tensor:
+        if factor.dim() == 2:
+            return data @ factor
+        return (data.unflatten(0, (len(factor), -1)) @ factor).flatten(0, 1)
+
+    def fan_out(self, factor: Tensor, post: Tensor | None) -> Tensor:
+        if post is None:
+            return factor.sum(-1)
+        return post @ factor.T
+
+    def dense(self) -> float:
+        return float(self.factor.shape[-2] * self.factor.shape[-1])
+
+    def output(self, degree: Tensor) -> Tensor:
+        if self.factor.dim() == 3:
+            degree = degree.unflatten(0, (len(self.factor), -1))
+        elif len(self.form) == 3:
+            degree = degree.unflatten(0, (self.form[0], -1))
+        return (degree.mT if self.turned else degree).reshape(self.form)
+
+
+@dataclass
+class Convolution(Product):
+    """A convolution of data `[R, C, H, W]` with a factor `[K, C, h, w]`, or transposed `[C, K, h, w]`; 1, 2 or 3 axes.
+
+    geometry: what `aten.convolution` takes after the bias.
+    """
+
+    geometry: tuple[Any, ...]
+
+    def degree(self, data: Tensor, factor: Tensor) -> Tensor:
+        return aten.convolution(data, factor, None, *self.geometry)
+
+    def fan_out(self, factor: Tensor, post: Tensor | None) -> Tensor:
+        ones = torch.ones((1, *self.size), dtype=factor.dtype, device=factor.device)
+        grad = torch.ones_like(self.degree(ones, factor)) if post is None else post.to(factor.dtype)[None]
+        return aten.convolution_backward(grad, ones, factor, None, *self.geometry, [True, False, False])[0][0]
+
+    def dense(self) -> float:
+        # One channel to one, times their number: all channels of a group have the same connections.
+        *place, groups = self.geometry
+        outputs = self.factor.shape[1] * groups if place[3] else len(self.factor)
+        one = torch.ones((1, 1, *self.size[1:]), dtype=torch.float64, device=self.data.device)
+        kernel = torch.ones((1, 1, *self.factor.shape[2:]), dtype=torch.float64, device=self.data.device)
+        pairs = outputs * self.size[0] // groups
+        return float(aten.convolution(one, kernel, None, *place, 1).sum()) * pairs
+
+
+@dataclass
+class BilinearProduct(Product):
+    """Two inputs that pass, `[R, F]` and `[R, G]`, with a weight `[K, F, G]` between them: `torch.nn.Bilinear`.
+
+    other: the second input. geometry: what `aten._trilinear` takes after the factors.
+    """
+
+    other: Tensor
+    geometry: tuple[Any, ...]
+    positional: ClassVar[bool] = True
+
+    def degree(self, data: Tensor, factor: Tensor) -> Tensor:
+        return self._joint(data, factor, self.other != 0)
+
+    def dense(self) -> float:
+        return float(self.factor.numel())
+
+    def pairs(self) -> tuple[float, float]:
+        live = (self.factor != 0).double()
+        pairs = float(self._joint((self.data != 0).double(), live, self.other != 0).sum())
+        return pairs, pairs - float(self._joint((self.data == 1).double(), live, self.other == 1).sum())
+
+    def _joint(self, data: Tensor, factor: Tensor, other: Tensor) -> Tensor:
+        return aten._trilinear(data, factor, other.to(data.dtype), *self.geometry)
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)
+
+
+def _key(t: Tensor) -> int:
+    return t.untyped_storage()._cdata if t.layout == torch.strided else id(t)
+
+
+class Products(TorchDispatchMode):
+    """While a network runs under it, `product` is called for every product, before it is made.
+
+    Subclasses say what is done with a product and may put other values in its place. identity: types of modules that
+    are neurons, as in `tracing.neurons`; what these and `LIF` compute inside is no product.
+    """
+
+    def __init__(self, model: nn.Module, identity: tuple[type[nn.Module], ...] = ()):
+        super().__init__()
+        self.model = model
+        self.name_of = {m: name for name, m in model.named_modules()}
+        self.neurons = set(neurons(model, identity))
+        self.silent: tuple[type[nn.Module], ...] = (LIF, *identity)
+        self.stack: list[nn.Module] = []
+        # Memory → the names of the parameters and buffers that it was computed from, none for constants. The memory
+        # is kept, so that its address is not given to something else meanwhile. What is not listed passes.
+        self.origin: dict[int, tuple[Any, frozenset[str]]] = {}
+        self.parameters = dict(model.named_parameters())
+        self.fixed: dict[str, Tensor] = self.parameters | dict(model.named_buffers())
+        self.own = {_key(p) for p in self.fixed.values()}
+        self.paused = False
+
+    def product(self, p: Product) -> Tensor | None:
+        """What a product is replaced by; None = nothing."""
+        raise NotImplementedError
+
+    def other(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], mixed: bool) -> Any:
+        """The result of an operation that is no product and takes what passes; mixed: parameters, too."""
+        return func(*args, **kwargs)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """The network can be run, and is measured as `tracing.measuring` says."""
+        fast = torch.backends.mha.get_fastpath_enabled()
+        with ExitStack() as stack:
+            stack.enter_context(measuring(self.model))
+            for m in self.name_of:
+                stack.callback(m.register_forward_pre_hook(self._enter, prepend=True).remove)
+                stack.callback(m.register_forward_hook(self._leave).remove)
+            # Fused attention and recurrent layers would hide their products in one operation.
+            torch.backends.mha.set_fastpath_enabled(False)
+            stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            if any(isinstance(m, nn.RNNBase) for m in self.name_of):
+                stack.callback(torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled())
+                torch._C._set_mkldnn_enabled(False)
+            yield
+
+    @contextmanager
+    def pausing(self) -> Iterator[None]:
+        """Operations meanwhile are not the network's."""
+        self.paused = True
+        try:
+            yield
+        finally:
+            self.paused = False
+
+    def passes_through(self, t: Tensor) -> bool:
+        """Whether a tensor depends on the network's input; parameters and constants do not."""
+        return _key(t) not in self.origin
+
+    def run(self, x: Tensor) -> None:
+        """One forward pass."""
+        self.stack.clear()
+        self.origin = {_key(p): (p, frozenset({name})) for name, p in self.fixed.items()}
+        try:
+            with self:
+                self.model(x)
+        finally:
+            self.origin.clear()
+
+    def path(self) -> str:
+        """The path of the module that is running."""
+        return self.name_of.get(self.stack[-1], "") if self.stack else ""
+
+    def _enter(self, m: nn.Module, args: Any) -> None:
+        self.stack.append(m)
+
+    def _leave(self, m: nn.Module, args: Any, output: Any) -> None:
+        while self.stack and self.stack.pop() is not m:
+            pass
+        if m in self.neurons:  # compiled ones write into memory unseen
+            for t in _tensors(output if isinstance(output, list | tuple) else (output,)):
+                self.origin.pop(_key(t), None)
+
+    def inside_neuron(self) -> bool:
+        """Whether neurons are running."""
+        return any(m in self.neurons for m in self.stack)
+
+    def inside_scale(self) -> bool:
+        """Whether a norm is running."""
+        return any(isinstance(m, SCALES) for m in self.stack)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if self.paused:
+            return func(*args, **kwargs)
+        name = func.overloadpacket.__name__  # of aten.add_.Tensor: add_
+        given = [*_tensors(args), *_tensors(kwargs.values())]
+        origins = [self.origin.get(_key(t)) for t in given]
+        passing = any(o is None for o in origins)
+        names = frozenset[str]().union(*(o[1] for o in origins if o is not None))
+        p = self._product(name, args) if name in MATRIX_PRODUCTS or name in ("convolution", "_trilinear") else None
+        if p is None and not passing:
+            return self._computed(name, func(*args, **kwargs), names)
+        if p is not None:
+            out = self.product(p)
+            out = func(*args, **kwargs) if out is None else out
+        else:
+            self._check(func, name, given, origins)
+            out = self.other(name, func, args, kwargs, bool(names))
+        for t in _tensors(out if isinstance(out, list | tuple) else (out,)):
+            self.origin.pop(_key(t), None)
+        return out
+
+    def _computed(self, name: str, out: Any, names: frozenset[str]) -> Any:
+        """Note what was made of parameters and constants alone; memory for a state, empty or zero yet, is not."""
+        for t in _tensors(out if isinstance(out, list | tuple) else (out,)):
+            if name.removeprefix("new_").startswith(("empty", "zeros")):
+                self.origin.pop(_key(t), None)
+            elif _key(t) not in self.origin:
+                self.origin[_key(t)] = t.untyped_storage(), names
+            elif not names <= self.origin[_key(t)][1]:
+                self.origin[_key(t)] = t.untyped_storage(), names | self.origin[_key(t)][1]
+        return out
+
+    def _product(self, name: str, args: tuple[Any, ...]) -> Product | None:
+        """The product that an operation makes; None if it makes a weight out of weights, or a neuron makes it."""
+        layers = [m for m in self.stack if isinstance(m, LAYERS)]
+        if not layers and any(isinstance(m, self.silent) for m in self.stack):
+            return None
+        at, by = MATRIX_PRODUCTS.get(name, (0, 1))
+        data, factor, turned = args[at], args[by], False
+        origin, others = self.origin.get(_key(data)), self.origin.get(_key(factor))
+        if origin is not None and others is None:
+            data, factor, origin, others, turned = factor, data, others, origin, True
+        if origin is not None:
+            return None  # a weight made of weights
+        if turned and name not in MATRIX_PRODUCTS:
+            raise self.refusal("applies what passes through the network to a weight")
+        weights = frozenset[str]() if others is None else others[1]
+        own = _key(factor) in self.own
+        layer = self.name_of[layers[-1]] if layers else ""
+        if not layers:
+            listed = [w for w in weights if w in self.parameters] or list(weights)
+            layer = layer_of(listed[0]) if len(listed) == 1 else self.path()
+        if name == "convolution":
+            return Convolution(layer, weights, own, data, factor, tuple(args[3:]))
+        if name == "_trilinear":
+            return BilinearProduct(layer, weights, own, data, factor, args[2], tuple(args[3:]))
+        left, right = (factor, data) if turned else (data, factor)
+        form = left.shape[:-1] + right.shape[-1:] if right.dim() > 1 else left.shape[:-1]
+        data, factor = (t if t.dim() > 1 else t[None] if t is left else t[:, None] for t in (data, factor))
+        if turned:
+            data, factor = data.mT, factor.mT
+        if factor.dim() == 3 and (len(factor) == 1 or factor.stride(0) == 0):
+            factor = factor[0]
+        return MatrixProduct(layer, weights, own, data.reshape(-1, data.shape[-1]), factor, turned, form)
+
+    def _check(self, func: Any, name: str, given: list[Tensor], origins: list[Any]) -> None:
+        """Refuse what may be a product that is not known here."""
+        if func.namespace not in ("aten", "prim", "prims") and not self.inside_neuron():
+            self._refuse(f"runs {func}, which cannot be looked into")
+        if any(t.layout != torch.strided for t in given):
+            self._refuse("computes with tensors that are not dense")
+        hidden = any(part in name for part in CLOSED)
+        wide = any(o is not None and o[1] and t.dim() > 1 for t, o in zip(given, origins, strict=True))
+        if hidden or (wide and name.rstrip("_") not in NO_PRODUCTS and not self.inside_neuron()):
+            self._refuse(f"runs {func}, whose multiplications cannot be counted")
+
+    def refusal(self, what: str) -> UserError:
+        """The error for a module that does something that cannot be read."""
+        m = self.stack[-1] if self.stack else self.model
+        return UserError(f"cannot count the synapses of {self.path()!r} ({type(m).__name__}): it {what}")
+
+    def _refuse(self, what: str) -> Any:
+        raise self.refusal(what)
