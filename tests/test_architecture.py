@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "snnbook"
 
 # From the ground up. A module imports from its own floor and from the floors below it, never from above.
 FLOORS = (
-    ("snnbook", "snnbook.errors", "snnbook.files", "snnbook.headers", "snnbook.paths"),
+    ("snnbook", "snnbook.errors", "snnbook.files", "snnbook.headers", "snnbook.parameters", "snnbook.paths"),
     ("snnbook.surrogates",),
     ("snnbook.native",),
     ("snnbook.neurons", "snnbook.states"),
@@ -47,6 +47,7 @@ REPORT_MAY_USE = (
     "snnbook",
     "snnbook.errors",
     "snnbook.headers",
+    "snnbook.parameters",
     "snnbook.paths",
     "snnbook.report",
     "snnbook.experiments.key",

@@ -1,5 +1,6 @@
 """The command line: each command does its work, and a mistake is one line and a code that is not 0."""
 
+import errno
 import json
 import shutil
 
@@ -110,6 +111,32 @@ def test_doctor_prints_every_check(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["run", "lamp", *SMOKE, "-p", "epochs=1"],
+        ["bench", "lif", "--quick"],
+        ["book", "--profile", "smoke", "--only", "ideas/lif"],
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line_and_the_way_out(args, monkeypatch):
+    monkeypatch.setenv("SNNBOOK_BUILD", "/dev/null/build")
+    done = call(*args)
+    assert done.exit_code == 1
+    (line,) = (line for line in done.output.splitlines() if line.startswith("Error"))
+    assert line.startswith("Error: cannot write /dev/null/build/")
+    assert "set SNNBOOK_BUILD" in line
+
+
+def test_an_error_of_the_system_has_no_traceback(monkeypatch):
+    def denied(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", "/a/file")
+
+    monkeypatch.setattr(headers, "artefacts", denied)
+    done = call("run", "A.table2")
+    assert (done.exit_code, done.output) == (1, "Error: /a/file: Permission denied\n")
+
+
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_has_help(command):
     done = call(command, "--help")
@@ -147,6 +174,11 @@ def test_every_command_has_help(command):
         (["book", "--only", "ideas/lif", "--profile", "smok"], "did you mean smoke"),
         (["bench", "lifs"], "lifs"),
         (["bench", "lif", "--rounds", "0"], "rounds"),
+        (["list", "--results", __file__], "is a file"),
+        (["book", "--seeds", "1-0"], "seeds are"),
+        (["book", "--options", "sparsity"], "key=value"),
+        (["claims", "--paper", "D", "--write", "/dev/null/x.csv"], "cannot write /dev/null/x.csv: Not a directory"),
+        (["bench", "lif", "--output", "/dev/null/x"], "cannot write /dev/null/x: Not a directory"),
     ],
 )
 def test_mistakes_are_one_line_and_an_exit_code(args, message):

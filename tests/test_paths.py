@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
-from snnbook import experiments, paths
+from snnbook import book, experiments, paths
+from snnbook.book.runs import results_folder
 from snnbook.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +28,61 @@ def test_the_folders_of_the_repository():
         paths.build() / "smoke-results",
         paths.build() / "bench",
     }
-    assert paths.results("laptop", "elsewhere") == Path("elsewhere")
+
+
+def test_a_relative_folder_is_one_in_the_working_folder_for_every_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "my"
+    assert paths.results("laptop", "my") == experiments.open_store("smoke", "my").path == mine
+    assert results_folder({"profile": "smoke", "results": "my"}) == mine
+    assert paths.from_repository(str(mine)) == str(mine)
+    assert paths.from_repository(str(ROOT / "data" / "results")) == "data/results"
+    mine.touch()
+    with pytest.raises(UserError, match=rf"{mine} is a file"):
+        experiments.open_store("smoke", "my")
+    with pytest.raises(UserError, match="no name of a folder"):
+        paths.results("laptop", "~no-such-user/my")
+
+
+def test_what_can_be_made_again_moves_with_one_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNBOOK_BUILD", str(tmp_path))
+    assert (paths.results("smoke"), paths.bench(quick=True)) == (tmp_path / "smoke-results", tmp_path / "bench")
+    assert book.folder("laptop") == tmp_path / "book" / "laptop"
+
+
+NO_HOME = """
+import os, pwd, warnings
+def nameless(uid): raise KeyError(uid)
+pwd.getpwuid = nameless
+import snnbook
+from snnbook import datasets
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for _ in range(2):
+        assert len(datasets.load("digits-clutter", "test"))
+assert [str(w.message).count("set SNNBOOK_CACHE") for w in caught] == [1], [str(w.message) for w in caught]
+from snnbook.cli import main
+main(["doctor"])
+"""
+
+
+def test_a_home_that_the_system_does_not_know_is_no_folder_with_a_tilde(monkeypatch):
+    monkeypatch.delenv("SNNBOOK_CACHE", raising=False)
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: "~/.cache/snnbook")
+    assert paths.cache() is None
+
+
+@pytest.mark.parametrize("home", [None, "/dev/null/home"])
+def test_a_user_without_a_home_gets_data_sets_and_one_warning(home, tmp_path):
+    """No variable and no name for the user's number, and a home that cannot be made."""
+    env = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME", "SNNBOOK_CACHE")}
+    env |= {"PYTHONPATH": str(ROOT / "src")} | ({"HOME": home} if home else {})
+    done = subprocess.run(
+        [sys.executable, "-c", NO_HOME], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert any(line.split()[:3] == ["missing", "data", "cache"] for line in done.stdout.splitlines()), done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_all_data_move_together(tmp_path, monkeypatch):

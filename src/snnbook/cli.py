@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import snnbook
 from snnbook.errors import DamagedRecord, UserError, unknown
+from snnbook.files import check_writable, writing
 
 if TYPE_CHECKING:
     from snnbook.experiments import Store, Study
@@ -34,6 +37,10 @@ class _Group(click.Group):
                 return super().invoke(ctx)
         except UserError as err:
             raise click.ClickException(str(err)) from err
+        except OSError as err:
+            if err.errno == errno.EPIPE:  # whoever read the output has gone
+                raise
+            raise click.ClickException(f"{err.filename}: {err.strerror}" if err.filename else str(err)) from err
         except KeyboardInterrupt:
             click.echo("\ninterrupted: finished trials are kept, the same command goes on from there", err=True)
             sys.exit(130)
@@ -88,11 +95,11 @@ def _studies(name: str) -> list[str]:
 
 def _chosen(names: Sequence[str], profile: str, seeds: str, options: str, store: Store) -> list[Study]:
     """The studies of these names; of several, each takes those of the options that apply to it."""
+    from snnbook import parameters
     from snnbook.experiments import study
-    from snnbook.experiments import trials as t
     from snnbook.experiments.studies import applicable
 
-    given, wanted = t.options(options), t.seeds(seeds) if seeds else ()
+    given, wanted = parameters.options(options), parameters.seeds(seeds)
     return [
         study(name, profile, wanted, store, **(given if len(names) == 1 else applicable(name, given, profile, store)))
         for name in names
@@ -297,7 +304,9 @@ def claims(paper: str, file: str | None, results: str, profile: str) -> None:
     for line in c.lines(board):
         click.echo(line)
     if file:
-        c.table(board).to_csv(file, index=False, lineterminator="\n")
+        with writing(Path(file)):
+            text = c.table(board).to_csv(index=False, lineterminator="\n")
+            Path(file).write_text(text, encoding="utf-8", newline="\n")
     waiting = sum(verdict.outcome == c.NOT_TESTABLE for verdict in board)
     click.echo(f"{waiting} of {len(board)} claims are not testable here")
 
@@ -339,14 +348,13 @@ def bench(name: str, rounds: int, quick: bool, large: bool, output: str) -> None
     trained times trained networks of every method, compiled; it trains those that data/compiled lacks, about an hour
     for all. `make bench` makes an environment with the peers and runs everything.
     """
-    from pathlib import Path
-
     from snnbook import bench as b
     from snnbook import paths
 
     if not b.installed():
         click.echo(b.HOW, err=True)
-    folder = Path(output) if output else paths.bench(quick)
+    folder = paths.absolute(output) if output else paths.bench(quick)
+    check_writable(folder)
     for chosen in b.BENCHES if name == "all" else (name,):
         result = b.run(chosen, rounds, quick, **({"large": True} if large and chosen == "lamp" else {}))
         click.secho(chosen, bold=True)

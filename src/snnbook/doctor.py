@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ import torch
 
 import snnbook
 from snnbook import datasets, native, paths
-from snnbook.datasets import cache
 from snnbook.errors import UserError
 from snnbook.experiments.measurements import processor
 
@@ -37,7 +37,7 @@ def checks() -> list[Check]:
         _gpu(),
         _npm(),
         _printed_numbers(),
-        Check("data cache", True, str(cache.folder())),
+        _cache(),
         Check("data sets", True, ", ".join(datasets.available())),
     ]
 
@@ -55,6 +55,16 @@ def _gpu() -> Check:
 def _npm() -> Check:
     good = shutil.which("npm") is not None
     return Check("npm", good, f"formulas {'are stored with the book' if good else 'in the book need the internet'}")
+
+
+def _cache() -> Check:
+    folder, remedy = paths.cache(), "set SNNBOOK_CACHE to a folder that can be written"
+    if folder is None:
+        return Check("data cache", False, f"no home folder, data sets are generated each time; {remedy}")
+    there = next(place for place in (folder, *folder.parents) if os.path.exists(place))
+    good = os.path.isdir(there) and os.access(there, os.W_OK)
+    why = f"{folder} cannot be written, data sets are generated each time; {remedy}"
+    return Check("data cache", good, str(folder) if good else why)
 
 
 def _printed_numbers() -> Check:

@@ -19,6 +19,10 @@ class DamagedRecord(UserWarning):
     """A stored record is not used: it failed its check and was set aside, or an older snnbook wrote it."""
 
 
+class NotKept(UserWarning):
+    """Data that were generated or unpacked are not kept for the next time: there is no folder that can be written."""
+
+
 def unknown(kind: str, name: object, valid: Iterable[str]) -> UserError:
     """The error for a name that is not known, with the nearest ones that are."""
     names = sorted(valid)

@@ -5,13 +5,10 @@ import json
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from snnbook import datasets, networks
 from snnbook.errors import UserError
 from snnbook.experiments import Trial
-from snnbook.experiments.trials import options, seeds
 from snnbook.pruning import available, scores, settings
 from snnbook.training import Recipe
 
@@ -144,35 +141,3 @@ def test_settings_are_a_mapping_in_any_order_and_form():
 def test_mistakes_are_named(change, message):
     with pytest.raises(UserError, match=message):
         replace(BASE, **change)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"), [("0-4", (0, 1, 2, 3, 4)), ("0,2", (0, 2)), ("7", (7,)), ("0-1,5", (0, 1, 5))]
-)
-def test_seeds(text, expected):
-    assert seeds(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "4-1", "a", "1,,2", "0-", "1,1", "-3", "0-4-8"])
-def test_seeds_that_do_not_parse(text):
-    with pytest.raises(UserError, match="seeds are"):
-        seeds(text)
-
-
-@given(st.text(max_size=12))
-def test_seeds_never_fail_otherwise(text):
-    try:
-        parsed = seeds(text)
-    except UserError:
-        return
-    assert all(isinstance(s, int) and s >= 0 for s in parsed)
-
-
-def test_options():
-    assert options("lam=0.1 temporal=false kl=reverse T=8") == {"lam": 0.1, "temporal": False, "kl": "reverse", "T": 8}
-    assert options("root='a folder' device=cuda") == {"root": "a folder", "device": "cuda"}
-    for wrong in ("lam", "root='a"):
-        with pytest.raises(UserError, match="key=value"):
-            options(wrong)
-    with pytest.raises(UserError, match="profile is not an option of a study"):
-        options("lam=0.1 profile=smoke")

@@ -164,11 +164,8 @@ class Result:
     def save(self, folder: Path) -> Path:
         """Write `<bench>.json`, one line for each entry of a list. Raises UserError where that cannot be written."""
         path = folder / f"{self.bench}.json"
-        try:
-            with atomic_write(path) as aside:
-                aside.write_text(_text(asdict(self)), encoding="utf-8")
-        except OSError as err:
-            raise UserError(f"cannot write {path}: {err}") from err
+        with atomic_write(path) as aside:
+            aside.write_text(_text(asdict(self)), encoding="utf-8")
         return path
 
 

@@ -23,6 +23,7 @@ from snnbook.experiments import Key, Trial, study
 from snnbook.experiments.record import Record
 from snnbook.experiments.run import network, trained
 from snnbook.experiments.store import Store
+from snnbook.files import check_writable
 from snnbook.report import benchmarks
 from snnbook.sparse import graph
 from snnbook.training import fetch, to_network
@@ -144,6 +145,8 @@ def bench(rounds: int = 5, quick: bool = False) -> Result:
     if not quick:
         store = Store(paths.build() / "trained")
         left = missing()
+        if left:
+            check_writable(paths.compiled())
         with progress(len(left)) as bar:
             for trial in left:
                 bar.set_description_str(trial.id, refresh=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snnbook import paths
+from snnbook import files, parameters, paths
 from snnbook.book.execute import ExecutedPage, NotebookError, execute, execute_all
 from snnbook.book.notebooks import Notebook, notebooks, select
 from snnbook.book.render import render, vendor_mathjax
@@ -56,40 +56,36 @@ def build(
 
     fresh: start from an empty results folder below `build/`, so that stored records are neither read nor overwritten;
     a fresh build that was cut off goes on where it stopped. only: names of notebooks; the others are not run, and have
-    a page only if an earlier build left one. The rest are the notebooks' parameters; a relative `results` is taken from
-    the current folder. Raises UserError.
+    a page only if an earlier build left one. The rest are the notebooks' parameters (see `snnbook.parameters`).
+    Raises UserError, at once where another build of the profile is at work, or where `build/` cannot be written.
     """
+    from snnbook.experiments.profiles import check_profile
+
     if fresh and results:
         raise UserError("a fresh build has its own folder of results; leave out one of the two")
+    given = parameters.as_text(
+        {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
+    )
+    check_profile(given["profile"])
     every = notebooks()
     wanted = select(every, only)
     check_toc(table_of_contents(), every)
-    work = folder(profile, fresh)
-    unfinished = work / "unfinished"
-    if fresh:
-        empty_unless(work / "results", unfinished, code_of_runs())
-        results = str(work / "results")
-    parameters = {
-        "profile": profile, "seeds": seeds, "results": _from_root(results), "jobs": jobs, "options": options,
-    }  # fmt: skip
-    vendor_mathjax()
-    runs = run_studies((name for notebook in wanted for name in notebook.reads), parameters)
-    pages = execute_all(wanted, every, parameters, work / "executed")
-    complete = all((work / "executed" / f"{notebook.name}.ipynb").is_file() for notebook in every)
-    html = render(work, strict=complete)
-    unfinished.unlink(missing_ok=True)
+    work = folder(given["profile"], fresh)
+    files.check_writable(work)
+    with files.writing(paths.build()), files.held(work):
+        unfinished = work / "unfinished"
+        if fresh:
+            given["results"] = str(work / "results")
+            empty_unless(work / "results", unfinished, code_of_runs())
+        vendor_mathjax()
+        runs = run_studies((name for notebook in wanted for name in notebook.reads), given)
+        pages = execute_all(wanted, every, given, work / "executed")
+        complete = all((work / "executed" / f"{notebook.name}.ipynb").is_file() for notebook in every)
+        html = render(work, strict=complete)
+        unfinished.unlink(missing_ok=True)
     summary = Summary(html, runs.ran, runs.reused, pages, _verdicts(runs.results))
     _report(summary)
     return summary
-
-
-def _from_root(results: str) -> str:
-    """A folder as notebooks take it, which run in the repository's root: relative to it where it lies below."""
-    if not results:
-        return ""
-    path = Path(results).expanduser().resolve()
-    root = paths.repository()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _verdicts(results: Mapping[str, Any]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from snnbook.book.runs import Parameters
 from snnbook.book.stamp import Inputs
 from snnbook.errors import UserError, unknown
 from snnbook.files import atomic_write
+from snnbook.parameters import jobs
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def execute(notebook: Notebook, parameters: Parameters, out: Path, inputs: Input
         if name not in defaults:
             raise UserError(f"{notebook.name}: {unknown('parameter', name, defaults)}")
     stamp = (inputs or Inputs(parameters)).stamp(notebook)
+    if "results" in parameters:
+        parameters = {**parameters, "results": paths.from_repository(parameters["results"])}
     page = out / f"{notebook.name}.ipynb"
     page.parent.mkdir(parents=True, exist_ok=True)
     if stamp_of(page) == stamp:
@@ -119,7 +122,7 @@ def execute_all(
     for name in dict.fromkeys(name for notebook in wanted for name in notebook.reads):
         inputs.of_study(name)  # read once, before the threads would all do it together
     use_this_interpreter()
-    pool = ThreadPoolExecutor(max(1, int(parameters.get("jobs", 1))))
+    pool = ThreadPoolExecutor(jobs(parameters.get("jobs", 1)))
     waiting = {pool.submit(execute, notebook, parameters, out, inputs): notebook for notebook in wanted}
     try:
         for i, future in enumerate(as_completed(waiting), 1):

@@ -8,6 +8,7 @@ otherwise it starts from scratch as well. So every page of a book that is there 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from snnbook import paths
 from snnbook.book.stamp import versions
 from snnbook.book.toc import STATUS, present, status_page, table_of_contents
 from snnbook.errors import UserError
+from snnbook.files import held
 
 MATHJAX = "3.2.2"
 PASSED = "passed.json"
@@ -150,9 +152,19 @@ def vendor_mathjax(book: Path | None = None) -> bool:
 
     Below `_static` it would be added to every page, script by script; `_vendor` is copied as it is.
     """
-    script = mathjax(book or paths.book())
-    if script.exists():
-        return True
+    book = book or paths.book()
+    with held(book, wait=True):  # builds of several profiles share it
+        why_not = "" if mathjax(book).exists() else _fetch_mathjax(book)
+    if why_not:
+        print(f"MathJax is not stored with the book ({why_not}): formulas will need the internet.", flush=True)
+    return not why_not
+
+
+def _fetch_mathjax(book: Path) -> str:
+    """Why MathJax cannot be stored with a book; empty where it is stored now."""
+    if not os.access(book, os.W_OK):
+        return f"{book} cannot be written"
+    script = mathjax(book)
     keep = ("es5/tex-mml-chtml.js", "es5/output/chtml/fonts/woff-v2/", "es5/input/tex/extensions/")
     command = ["npm", "pack", f"mathjax@{MATHJAX}", "--silent", "--fetch-retries=0", "--no-update-notifier"]
     with tempfile.TemporaryDirectory() as scratch:
@@ -165,7 +177,5 @@ def vendor_mathjax(book: Path | None = None) -> bool:
             shutil.rmtree(script.parent, ignore_errors=True)
             shutil.move(Path(scratch) / "package" / "es5", script.parent)
         except (OSError, subprocess.SubprocessError, tarfile.TarError):
-            why = "npm could not fetch it" if shutil.which("npm") else "there is no npm"
-            print(f"MathJax is not stored with the book ({why}): formulas will need the internet.", flush=True)
-            return False
-    return True
+            return "npm could not fetch it" if shutil.which("npm") else "there is no npm"
+    return ""

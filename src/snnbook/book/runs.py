@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snnbook import parameters as p
 from snnbook import paths
 from snnbook.book import imports
+from snnbook.files import atomic_write, held
 
 if TYPE_CHECKING:
     from snnbook.experiments import Results, Study
 
 Parameters = Mapping[str, Any]
-"""What every notebook of the book takes: profile, seeds, results, jobs, options."""
+"""What every notebook of the book takes (see `snnbook.parameters`)."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Runs:
 
 
 def results_folder(parameters: Parameters) -> Path:
-    """The folder of records that a notebook with these parameters reads; it runs in the repository's root."""
-    return paths.repository() / paths.results(parameters.get("profile", "laptop"), parameters.get("results", ""))
+    """The folder of records that a notebook with these parameters reads."""
+    return paths.results(p.profile(parameters.get("profile")), p.results(parameters.get("results")))
 
 
 def study_of(name: str, parameters: Parameters) -> Study:
@@ -38,9 +40,9 @@ def study_of(name: str, parameters: Parameters) -> Study:
     from snnbook.experiments import open_store
     from snnbook.experiments.results import study_for_page
 
-    profile = parameters.get("profile", "laptop")
-    store = open_store(profile, str(results_folder(parameters)))
-    return study_for_page(name, profile, parameters.get("seeds", ""), parameters.get("options", ""), store)
+    profile = parameters.get("profile")
+    store = open_store(profile, results_folder(parameters))
+    return study_for_page(name, profile, parameters.get("seeds"), parameters.get("options"), store)
 
 
 def run_studies(names: Iterable[str], parameters: Parameters) -> Runs:
@@ -55,7 +57,7 @@ def run_studies(names: Iterable[str], parameters: Parameters) -> Runs:
     folder = results_folder(parameters)
     if parameters["profile"] == "smoke" and not parameters["results"]:
         empty_unless(folder, folder / ".code", code_of_runs())
-    store = open_store(parameters["profile"], str(folder))
+    store = open_store(parameters["profile"], folder)
     given = (parameters[key] for key in ("profile", "seeds", "options", "jobs"))
     results = results_of(names, store, *given)
     return Runs(results, sum(r.ran for r in results.values()), sum(r.reused for r in results.values()))
@@ -70,9 +72,18 @@ def code_of_runs() -> str:
 
 
 def empty_unless(folder: Path, marker: Path, content: str) -> None:
-    """Empty a folder unless `marker`, a file, has this content; afterwards the folder is there and the file has it."""
-    if not marker.exists() or marker.read_text(encoding="utf-8") != content:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Empty a folder unless `marker`, a file, has this content; afterwards the folder is there and the file has it.
+
+    Raises UserError where trials that another process runs write to it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.write_text(content, encoding="utf-8")
+    if marker.exists() and marker.read_text(encoding="utf-8") == content:
+        return
+    with held(folder):
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        with atomic_write(marker) as aside:
+            aside.write_text(content, encoding="utf-8")

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
+from snnbook import paths
+from snnbook.errors import NotKept, UserError
 from snnbook.files import atomic_write
 
 Arrays = dict[str, np.ndarray]
 
 
-def folder() -> Path:
-    """Where arrays are kept: the environment variable SNNBOOK_CACHE, else the user's cache folder."""
-    return Path(os.environ.get("SNNBOOK_CACHE") or platformdirs.user_cache_dir("snnbook", appauthor=False))
-
-
 def cached(key: str, make: Callable[[], Arrays], compress: bool = False) -> Arrays:
     """The arrays stored under `key` (a relative path), or those of `make()`, stored for the next time.
 
-    A file that is damaged is made again. A folder that cannot be written costs one warning and nothing else.
+    A file that is damaged is made again. A folder that cannot be written, or no folder, costs one warning (NotKept)
+    and nothing else.
     """
-    path = folder() / f"{key}.npz"
+    folder = paths.cache()
+    if folder is None:
+        _warn_once("there is no home folder; set SNNBOOK_CACHE to a folder that can be written")
+        return make()
+    path = folder / f"{key}.npz"
     arrays = _read(path)
     if arrays is None:
         arrays = make()
         try:
             _write(path, arrays, compress)
-        except OSError as err:
+        except UserError as err:
             _warn_once(str(err))
     return arrays
 
@@ -70,4 +70,5 @@ def _warn_once(reason: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(f"data sets are generated anew each time, the cache cannot be written: {reason}", stacklevel=3)
+        text = f"data sets are generated anew each time, the cache cannot be written: {reason}"
+        warnings.warn(text, NotKept, stacklevel=3)

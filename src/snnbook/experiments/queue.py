@@ -9,6 +9,7 @@ import importlib
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from snnbook.errors import UserError
+from snnbook import files, parameters
+from snnbook.errors import NotKept, UserError
 from snnbook.experiments.run import _run, check_device, load_sets
 from snnbook.experiments.store import Store
 from snnbook.experiments.trials import Trial
@@ -84,8 +86,8 @@ def run_many(
     must see the store's folder. progress: whether a bar is shown on stderr, besides the line that says what is trained.
     All that can run is run before an error of one of them is raised; a trial whose start failed is not run.
 
-    Raises UserError with the reasons where trials failed, for a store that cannot be written, a device that is not
-    there, and a scheduler that does not answer.
+    Raises UserError with the reasons where trials failed, for fewer than one job, a store that cannot be written, a
+    device that is not there, and a scheduler that does not answer.
     """
     planned = plan(wanted, store)
     run_planned(planned, store, profile, jobs, cluster, progress)
@@ -96,9 +98,10 @@ def run_planned(
     planned: Plan, store: Store, profile: str = "", jobs: int = 2, cluster: str = "", progress: bool = True
 ) -> None:
     """Run the jobs of a plan; parameters and errors are those of `run_many`."""
+    jobs = parameters.jobs(jobs)
     if not planned.jobs:
         return
-    store.check_writable()
+    files.check_writable(store.path)
     for device in {trial.device for trial, _ in planned.jobs if not cluster}:
         check_device(device)
     print(planned, file=sys.stderr, flush=True)
@@ -112,7 +115,7 @@ def run_planned(
         file=sys.stderr,
         mininterval=0.1 if sys.stderr.isatty() else 15,
     )
-    with bar:
+    with bar, files.held(store.path, alone=False, wait=True):  # nobody empties it meanwhile
         if (jobs == 1 and not cluster) or "__main__" in _modules(planned.jobs):  # no worker knows a notebook's method
             failed = _serial(planned.jobs, store, profile, bar)
         else:
@@ -217,6 +220,7 @@ def _work(trial: Trial, seed: int, path: str, profile: str, modules: set[str], s
     with _ONE_AT_A_TIME:
         for module in modules:
             importlib.import_module(module)
+        warnings.simplefilter("ignore", NotKept)  # who handed out the trial has warned
         return _outcome(trial, seed, Store(path), profile, lambda samples: None)
 
 
@@ -231,7 +235,7 @@ def _dask(jobs: Sequence[Job], store: Store, profile: str, workers: int, address
     try:
         if not address:
             local = LocalCluster(
-                n_workers=workers,
+                n_workers=min(workers, len(jobs)),
                 threads_per_worker=1,
                 host="127.0.0.1",
                 dashboard_address=":0",

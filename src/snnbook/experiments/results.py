@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snnbook import paths
+from snnbook import parameters, paths
 from snnbook.errors import UserError, unknown
 from snnbook.experiments.key import ByKey, Key
 from snnbook.experiments.profiles import check_profile
@@ -17,8 +17,6 @@ from snnbook.experiments.record import Record
 from snnbook.experiments.store import Store
 from snnbook.experiments.studies import Study, applicable, run_before, study
 from snnbook.experiments.trials import Trial
-from snnbook.experiments.trials import options as parse_options
-from snnbook.experiments.trials import seeds as parse_seeds
 
 
 @dataclass
@@ -114,29 +112,30 @@ def run_studies(
     return results
 
 
-def study_for_page(name: str, profile: str, seeds: str, options: str, store: Store | None = None) -> Study:
-    """A study from a page's parameters, which are text; options that only other studies take are left out.
+def study_for_page(name: str, profile: Any, seeds: Any, options: Any, store: Store | None = None) -> Study:
+    """A study from a page's parameters (see `snnbook.parameters`); options that only other studies take are left out.
 
     Raises UserError for what does not parse, for an unknown study, profile or option.
     """
-    text = str(seeds)  # papermill hands over a lone number as one
-    chosen = applicable(name, parse_options(options), profile, store)
-    return study(name, profile, parse_seeds(text) if text else (), store, **chosen)
+    profile = parameters.profile(profile)
+    chosen = applicable(name, parameters.options(options), profile, store)
+    return study(name, profile, parameters.seeds(seeds), store, **chosen)
 
 
-def open_store(profile: str, folder: str = "") -> Store:
-    """The records under `folder` ("" = where the profile keeps them).
+def open_store(profile: Any, folder: Any = "") -> Store:
+    """The records under `folder` ("" = where the profile keeps them); both as a notebook is given them.
 
-    Raises UserError for an unknown profile, and for "" outside a clone of the repository.
+    Raises UserError for an unknown profile, for a file, and for "" outside a clone of the repository.
     """
+    profile = parameters.profile(profile)
     check_profile(profile)
-    return Store(folder or paths.results(profile))
+    return Store(paths.results(profile, parameters.results(folder)))
 
 
 def results(
-    name: str, profile: str = "laptop", seeds: str = "", results: str = "", jobs: int = 2, options: str = ""
+    name: str, profile: Any = "laptop", seeds: Any = "", results: Any = "", jobs: Any = 2, options: Any = ""
 ) -> Results:
-    """What a notebook calls: the records of a study, given the notebook's own parameters as text.
+    """What a notebook calls: the records of a study, given the notebook's own parameters (see `snnbook.parameters`).
 
     `results` is the folder of records ("" = the profile's); trials that it lacks are run first, with a line that says
     how many and how long, those of the studies that this one is chosen by as well. Options that only other studies take
@@ -146,9 +145,9 @@ def results(
 
 
 def results_of(
-    names: Iterable[str], store: Store, profile: str, seeds: str = "", options: str = "", jobs: int = 2
+    names: Iterable[str], store: Store, profile: Any, seeds: Any = "", options: Any = "", jobs: Any = 2
 ) -> dict[str, Results]:
-    """The results of several studies by name, given a notebook's parameters as text; see `results`."""
-    names = list(dict.fromkeys(names))
+    """The results of several studies by name, given a notebook's parameters; see `results`."""
+    names, profile, jobs = list(dict.fromkeys(names)), parameters.profile(profile), parameters.jobs(jobs)
     run_studies(run_before(names, profile), store, jobs)
     return run_studies([study_for_page(name, profile, seeds, options, store) for name in names], store, jobs)

@@ -186,26 +186,12 @@ class Store:
         """
         text, arrays = packed(record)
         path = self.file(record.id, record.seed)
-        try:
-            with atomic_write(path) as aside:
-                _write(aside, text)
-                if arrays:
-                    with atomic_write(path.with_suffix(".npz")) as arrays_aside:
-                        _write(arrays_aside, arrays)
-            _flush_folder(path.parent)
-        except OSError as err:
-            raise UserError(f"cannot write {path}: {err.strerror or err}") from err
-
-    def check_writable(self) -> None:
-        """Raise UserError now rather than after an hour of training."""
-        probe = self.path / ".probe"
-        try:
-            with atomic_write(probe) as aside:
-                _write(aside, b"")
-        except OSError as err:
-            raise UserError(f"cannot write {probe}: {err.strerror or err}") from err
-        with contextlib.suppress(OSError):
-            probe.unlink()
+        with atomic_write(path) as aside:
+            _write(aside, text)
+            if arrays:
+                with atomic_write(path.with_suffix(".npz")) as arrays_aside:
+                    _write(arrays_aside, arrays)
+        _flush_folder(path.parent)
 
     def records(self) -> list[Record]:
         """All records, ordered by id and seed, without the damaged ones. Raises UserError as `get` does."""
@@ -251,7 +237,7 @@ class Store:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        with contextlib.suppress(OSError, SafetensorError), atomic_write(self._checkpoint(id, seed)) as aside:
+        with contextlib.suppress(UserError, SafetensorError), atomic_write(self._checkpoint(id, seed)) as aside:
             save_file({k: v.contiguous() for k, v in state.items()}, aside)
 
     def load_weights(self, id: str, seed: int) -> dict[str, torch.Tensor] | None:

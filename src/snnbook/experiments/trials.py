@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
@@ -182,40 +181,3 @@ def _numbers(value: Any) -> Any:
 
 def _named(value: Any) -> str:
     raise UserError(f"a trial holds numbers, words and lists of them, got {value!r}: hand in the name of it instead")
-
-
-def options(text: str) -> dict[str, Any]:
-    """`"key=value key=value"` → dict; values are numbers, true/false or words, quoted where they hold a blank.
-
-    Raises UserError for anything else.
-    """
-    try:
-        words = shlex.split(text)
-    except ValueError as err:
-        raise UserError(f"options are key=value pairs, got {text!r}: {err}") from err
-    chosen: dict[str, Any] = {}
-    for word in words:
-        key, eq, value = word.partition("=")
-        if not (key and eq and value):
-            raise UserError(f"options are key=value pairs, got {word!r}")
-        if key in ("name", "profile", "seeds"):
-            raise UserError(f"{key} is not an option of a study: give it by itself, such as --{key}")
-        try:
-            chosen[key] = json.loads(value)
-        except json.JSONDecodeError:
-            chosen[key] = value
-    return chosen
-
-
-def seeds(text: str) -> tuple[int, ...]:
-    """`"0-4"` or `"0,2,5"` → seeds in order. Raises UserError if the text does not parse."""
-    try:
-        listed: list[int] = []
-        for part in text.split(","):
-            first, dash, last = part.partition("-")
-            listed += range(int(first), int(last) + 1) if dash else [int(first)]
-    except ValueError:
-        listed = []
-    if not listed or len(set(listed)) != len(listed):
-        raise UserError(f"seeds are ranges or lists such as 0-4 or 0,2,5 without repeats, got {text!r}")
-    return tuple(listed)

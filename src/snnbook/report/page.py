@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from snnbook import headers
+from snnbook import headers, paths
 from snnbook.errors import UserError, unknown
+from snnbook.parameters import DEFAULTS, as_text
 from snnbook.report import claims, papers, tables
 from snnbook.report.blocks import Fragment, definitions, details, escape, required
 from snnbook.report.claims import Verdict
@@ -20,7 +21,6 @@ from snnbook.report.tables import Table, duration
 if TYPE_CHECKING:
     from snnbook.experiments.results import Results
 
-PARAMETERS = ("profile", "seeds", "results", "jobs", "options")
 PACKAGES = ("snnbook", "torch", "numpy", "scipy", "tonic")
 ENVIRONMENT = {
     "machine": "Machine",
@@ -37,17 +37,18 @@ STYLE = "border:1px solid var(--pst-color-border,currentColor);border-radius:.25
 class Page:
     """One page: `page = Page("stp/table2", globals())` in the notebook of that name.
 
-    It takes the five parameters that papermill sets, and from the notebook's header what the page reproduces, reads and
-    how long it takes. What it shows of records goes through `results`, so that the box at its foot names all of it.
-    Raises UserError for a notebook that is not there and for a parameter that is missing.
+    It takes the five parameters that papermill sets (see `snnbook.parameters`), and from the notebook's header what
+    the page reproduces, reads and how long it takes. What it shows of records goes through `results`, so that the box
+    at its foot names all of it.
+    Raises UserError for a notebook that is not there and for a parameter that is missing or not of its kind.
     """
 
     def __init__(self, name: str, parameters: Mapping[str, Any]):
         self.header = headers.header(name)
-        for parameter in PARAMETERS:
+        for parameter in DEFAULTS:
             if parameter not in parameters:
                 raise UserError(f"{name}: the parameter {parameter} is not set")
-        self.parameters = {parameter: parameters[parameter] for parameter in PARAMETERS}
+        self.parameters = as_text(parameters)
         self._results: dict[str, Results] = {}
 
     @property
@@ -132,6 +133,8 @@ def seed_range(seeds: Iterable[int]) -> str:
 def commands(notebook: str, parameters: Mapping[str, Any]) -> list[str]:
     """What to type to make this page again: the book's command, and papermill alone."""
     given = {k: str(v) for k, v in parameters.items() if str(v)}
+    if "results" in given:
+        given["results"] = paths.from_repository(given["results"])
     book = f"snnbook book --only {notebook}"
     for name in ("profile", "seeds", "results", "jobs", "options"):
         if name in given and (name != "jobs" or given[name] != "2"):
