@@ -25,7 +25,7 @@ def refuse(code, path):
 
 def test_a_folder_that_cannot_be_written_is_noticed_first(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=rf"^cannot write {tmp_path}/file/results: Not a directory; name a folder"):
+    with pytest.raises(UserError, match=rf"^cannot write {tmp_path}/file/results: Not a directory; name another place"):
         check_writable(tmp_path / "file" / "results")
     check_writable(tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
@@ -64,7 +64,8 @@ def test_each_folder_of_ours_can_be_moved_as_the_error_says(tmp_path, monkeypatc
         (paths.bench(), "--output"),
         (paths.compiled(), "SNNBOOK_DATA"),
         (tmp_path / "cache" / "a", "SNNBOOK_CACHE"),
-        (tmp_path / "mine", "name a folder that can be written"),
+        (paths.data() / "verdicts.csv", "name another place"),
+        (tmp_path / "mine", "name another place"),
     ):
         assert way_out in paths.elsewhere(folder)
 

@@ -26,7 +26,7 @@ def writing(path: Path) -> Iterator[None]:
         file = Path(os.fsdecode(err.filename)) if isinstance(err.filename, str | bytes) else path
         if not (file.is_relative_to(path) or path.is_relative_to(file)):
             raise
-        raise _refused(file, err) from err
+        raise _refused(file if file.is_relative_to(path) else path, err) from err
 
 
 def _refused(path: Path, err: OSError) -> UserError:
@@ -58,10 +58,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 def check_writable(folder: Path) -> None:
     """Raise UserError now, rather than after an hour of work, for a folder in which no file can be written."""
-    with writing(folder):
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"\0")
+    except OSError as err:
+        raise _refused(folder, err) from err
 
 
 @contextlib.contextmanager

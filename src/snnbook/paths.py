@@ -131,14 +131,14 @@ def elsewhere(path: Path) -> str:
         (build, "set SNNBOOK_BUILD to a folder that can be written"),
         (lambda: data() / "results", "name another folder with --results"),
         (bench, "name another folder with --output"),
-        (data, "set SNNBOOK_DATA to a copy of data/ that can be written"),
+        (compiled, "set SNNBOOK_DATA to a copy of data/ that can be written"),
         (cache, "set SNNBOOK_CACHE to a folder that can be written"),
     )
     for folder, remedy in folders:
         with contextlib.suppress(UserError):
             if (moved := folder()) is not None and path.absolute().is_relative_to(moved):
                 return remedy
-    return "name a folder that can be written"
+    return "name another place"
 
 
 _REMEDY = "clone it and install with 'pip install -e .'"

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import Tensor, nn
 
 from snnbook import native
@@ -94,7 +94,10 @@ class Compiled:
         return out
 
     def save(self, path: Path | str) -> None:
-        """Write the network to a file: live weights alone, in the safetensors format. See `load`."""
+        """Write the network to a file: live weights alone, in the safetensors format. See `load`.
+
+        Raises UserError where it cannot be written.
+        """
         arrays: dict[str, NDArray[Any]] = {}
         nodes = [_described(i, node, arrays) for i, node in enumerate(self.graph.nodes)]
         g = self.graph
@@ -106,7 +109,7 @@ class Compiled:
         text = json.dumps(description)
         metadata = {"format": FORMAT, "version": str(VERSION), "graph": text, "digest": _digest(text, arrays)}
         with atomic_write(Path(path)) as file:
-            save_file(arrays, file, metadata)
+            file.write_bytes(save(arrays, metadata))
 
 
 def compile(model: nn.Module, sample: Tensor, paths: dict[str, str] | None = None, bits: int = 0) -> Compiled:
