@@ -25,5 +25,12 @@ def test_results_by_key_metric_and_curve(done):
         read.playing("CIFAR10")
 
 
-def test_seeds_may_come_as_a_number_as_papermill_gives_them(done):
-    assert results("A.ablation", "smoke", 0, str(done[1].path), 1).seeds == (0,)  # type: ignore[arg-type]
+def test_parameters_may_come_as_papermill_gives_them(done):
+    folder = done[1].path
+    by_text = results("A.ablation", "smoke", "0", str(folder), 1, "")
+    for seeds, jobs, options in ((0, "1", None), ([0], None, {}), ("0", 1, {"batch_size": 16})):
+        again = results("A.ablation", "smoke", seeds, folder, jobs, options)
+        assert (again.seeds, again.ran, again.trials) == ((0,), 0, by_text.trials)
+    for jobs in (0, -1, True):
+        with pytest.raises(UserError, match="jobs must be a whole number of at least 1"):
+            results("A.ablation", "smoke", 0, folder, jobs)
