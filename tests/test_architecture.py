@@ -30,6 +30,7 @@ FLOORS = (
         "snnbook.pruning.registry",
         "snnbook.pruning.schedules",
         "snnbook.pruning.scores",
+        "snnbook.pruning.weights",
     ),
     ("snnbook.pruning.parts",),
     ("snnbook.pruning", "snnbook.pruning.methods"),

@@ -4,6 +4,7 @@ import multiprocessing
 
 import pytest
 import torch
+from torch import nn
 
 from snnbook import datasets, networks
 from snnbook.datasets import FileSet, MemorySet, base
@@ -248,3 +249,149 @@ def test_processes_that_read_for_a_training_end_without_an_error(data, monkeypat
 
     _train(FileSet(data.info, "train", data.y, "", data._augmentation, data.x.__getitem__), Watching())
     assert [reader.exitcode for reader in seen - before] == [0] * 4, "two in each of two epochs"
+
+
+class Pairs(torch.utils.data.Dataset):
+    """A data set of a reader's own: samples and labels as they are."""
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, i):
+        return self.x[i], self.y[i]
+
+
+def _events(n=7, T=2, dtype=torch.float32):
+    return (torch.rand(n, T, 2, 4, 4, generator=torch.Generator().manual_seed(0)) * 3).to(dtype)
+
+
+class Steps(nn.Module):
+    """One linear layer with a batch norm; `shape` makes what it puts out of logits [T, N, K]."""
+
+    def __init__(self, shape=lambda logits: logits):
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc, self.norm, self.out, self.shape = nn.Linear(32, 8), nn.BatchNorm1d(8), nn.Linear(8, 5), shape
+
+    def forward(self, x):
+        x = self.norm(self.fc(x.flatten(2)).flatten(0, 1))
+        return self.shape(self.out(x).unflatten(0, (-1, 1) if len(x) == 1 else (self.T, -1)))
+
+    T = 1
+
+
+def _own(x, y=None, model=None, batch_size=3, T=1, epochs=1, method=None):
+    y = [i % 5 for i in range(len(x))] if y is None else y
+    pruner = method or create("magnitude", sparsity=0.5)
+    recipe = Recipe(epochs=epochs, batch_size=batch_size, lr=0.01)
+    return train(model or Steps(), Pairs(x, y), recipe, pruner, torch.Generator().manual_seed(0), T)
+
+
+class Sizes(Pruner):
+    """Remembers the number of samples of every batch."""
+
+    def start(self, c):
+        self.seen = []
+
+    def before_step(self, c):
+        self.seen.append(len(c.batch[1]))
+
+
+def test_a_last_sample_that_a_batch_norm_cannot_take_alone_joins_the_batch_before_it():
+    sizes = Sizes()
+    with pytest.warns(UserWarning, match="the last sample joins the batch before it"):
+        c = _own(_events(7), epochs=2, method=sizes)
+    assert sizes.seen == [3, 4, 3, 4]
+    assert (c.steps_per_epoch, c.steps) == (2, 4)
+    assert [len(b) for b in batches(7, 3, least=2)] == [3, 4]
+    assert [len(b) for b in batches(1, 3, least=2)] == [1]
+
+
+@pytest.mark.parametrize(("T", "n"), [(2, 7), (1, 8)])
+def test_a_last_batch_that_all_norms_take_stays_as_it_is(T, n):
+    sizes, model = Sizes(), Steps()
+    model.T = T
+    _own(_events(n, T), model=model, T=T, method=sizes)
+    assert sizes.seen == [3, 3, n - 6]
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(1, 3), (4, 1)])
+def test_batches_of_one_sample_are_refused_where_a_batch_norm_needs_more(n, batch_size):
+    model = Steps()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(UserError, match="a batch of one sample is too small for this network"):
+        _own(_events(n), model=model, batch_size=batch_size)
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in before.items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.uint8, torch.int64, torch.bfloat16, torch.bool])
+def test_frames_of_any_type_train_as_float32(dtype):
+    x = _events(6).to(dtype)
+    one, other = (_own(data, epochs=2).model.state_dict() for data in (x, x.float()))
+    assert all(torch.equal(value, other[key]) for key, value in one.items())
+    sparse = x.movedim(2, -1).contiguous().movedim(-1, 2)  # the same samples, not contiguous
+    assert all(torch.equal(value, other[key]) for key, value in _own(sparse, epochs=2).model.state_dict().items())
+    assert outputs(Steps(), Pairs(x.numpy() if dtype != torch.bfloat16 else x, [0] * 6), T=1)[0].shape == (1, 6, 5)
+
+
+@pytest.mark.parametrize(
+    ("message", "broken"),
+    [
+        (r"T must be at least 1 time step, got 0", {"T": 0}),
+        (r"T must be at least 1 time step, got -1", {"T": -1}),
+        (r"T must be at least 1 time step, got 2\.0", {"T": 2.0}),
+        (r"the data set is empty", {"x": _events(0)}),
+        (r"label 5 is none of the network's 5 classes, 0 to 4", {"y": [5] * 7}),
+        (r"label -1 is none", {"y": [-1] * 7}),
+        (r"the label of sample 0 must be a whole number.* got 0\.5", {"y": [0.5] * 7}),
+        (r"the label of sample 0 must be", {"y": torch.eye(7)}),
+        (
+            r"a sample is \[C, H, W\] or \[T, C, H, W\], and these have the shape \(2, 4\)",
+            {"x": _events(7)[:, 0, 0, :2]},
+        ),
+        (r"shape \(1, 2, 2, 3, 4\) .* in fc \(Linear\): .* \(2x24 and 32x8\)", {"x": _events(7)[..., :3, :]}),
+        (r"logits \[T, N, K\].* for 2 samples this one puts out a tensor \(2, 5\)", {"model": Steps(lambda z: z[0])}),
+        (r"logits \[T, N, K\].* a tensor \(2, 1, 5\)", {"model": Steps(lambda z: z.transpose(0, 1))}),
+        (r"logits \[T, N, K\].* a tuple of 2 \(choose one of them", {"model": Steps(lambda z: (z, z))}),
+        (r"logits \[T, N, K\].* a list", {"model": Steps(list)}),
+        (r"logits \[T, N, K\].* of type torch.int64", {"model": Steps(lambda z: z.long())}),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_anything_is_changed(message, broken):
+    model = broken.setdefault("model", Steps())
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(UserError, match=message):
+        _own(**{"x": _events(7)} | broken)
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in before.items())
+
+
+def test_samples_of_two_shapes_and_labels_beyond_the_classes_are_named_where_they_are_read():
+    with pytest.raises(UserError, match=r"sample \d has the shape \(2, 2, 4, .\), and sample \d \(2, 2, 4, .\)"):
+        _own([*_events(5), _events(1)[0, ..., :3]])
+    with pytest.raises(UserError, match="label 9 is none of the network's 5 classes"):
+        _own(_events(6), [0, 1, 2, 3, 4, 9])
+
+
+def test_frozen_weights_are_named_once_and_stay_as_they_are():
+    model = Steps()
+    before = model.fc.weight.requires_grad_(False).clone()
+    with pytest.warns(UserWarning, match=r"frozen weights are left alone .*: fc\.weight$") as seen:
+        c = _own(_events(6), model=model, epochs=3)
+    assert len([w for w in seen if "frozen" in str(w.message)]) == 1
+    assert torch.equal(model.fc.weight, before)
+    assert list(c.masks) == ["out.weight"]
+
+
+def test_kernels_lie_channels_last_where_there_is_one_channel_too():
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 5), nn.Unflatten(1, (1, 5)))
+    model.append(Transposed())
+    _own(_events(6)[:, 0, :1], model=model)
+    assert model[0].weight.stride() == (9, 1, 3, 1), "on which the order of sums depends"
+
+
+class Transposed(nn.Module):
+    def forward(self, x):
+        return x.transpose(0, 1)

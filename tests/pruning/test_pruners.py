@@ -21,21 +21,6 @@ def _net():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 4, 5))
 
 
-def test_prunable_are_the_weights_of_convolutions_and_linear_layers():
-    assert list(prunable(_net())) == ["0.weight", "3.weight"]
-
-
-def test_nothing_to_prune_shared_and_lazy_weights_are_refused():
-    with pytest.raises(UserError, match="nothing to prune"):
-        prunable(nn.ReLU())
-    a, b = nn.Linear(3, 3), nn.Linear(3, 3)
-    b.weight = a.weight
-    with pytest.raises(UserError, match="share one weight"):
-        prunable(nn.Sequential(a, b))
-    with pytest.raises(UserError, match="lazy"):
-        prunable(nn.Sequential(nn.LazyLinear(3)))
-
-
 def test_dead_weights_stay_zero_through_momentum_and_decay_and_revived_ones_restart():
     model = _net()
     c = _context(model)

@@ -8,9 +8,10 @@ from pkgutil import iter_modules
 from snnbook.pruning import methods, scores
 from snnbook.pruning.budgets import global_masks
 from snnbook.pruning.parts.cut import cut
-from snnbook.pruning.pruner import Context, Masks, Pruner, prunable
+from snnbook.pruning.pruner import Context, Masks, Pruner
 from snnbook.pruning.registry import METHODS, ComparisonPlan, available, create, method, settings
 from snnbook.pruning.saving import load, save
+from snnbook.pruning.weights import frozen, prunable
 
 __all__ = [
     "METHODS",
@@ -21,6 +22,7 @@ __all__ = [
     "available",
     "create",
     "cut",
+    "frozen",
     "global_masks",
     "load",
     "method",

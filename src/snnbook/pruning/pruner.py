@@ -17,31 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.errors import UserError, check_types, unknown
-from snnbook.tracing import plain, weight_of
-
-
-def prunable(model: nn.Module) -> dict[str, Tensor]:
-    """The weights that methods prune, by name: those of every convolution and linear layer, first and last included.
-
-    Biases and batch norm are never pruned (papers A, B and C). Raises UserError if there is none, if one is lazy and
-    not yet built, if two layers share one, or if one holds NaN.
-    """
-    weights: dict[str, Tensor] = {}
-    for name, module in plain(model).named_modules():
-        if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
-            if nn.parameter.is_lazy(module.weight):
-                raise UserError(f"{name} is lazy and has no weights yet: run the network once before pruning it")
-            if not module.weight.is_meta and torch.isnan(module.weight).any():
-                raise UserError(f"the weights of {name} hold NaN, so nothing can be ranked")
-            weights[weight_of(name)] = module.weight
-    if not weights:
-        raise UserError("nothing to prune: the network has no convolution and no linear layer")
-    owners: dict[int, str] = {}
-    for name, p in weights.items():
-        if id(p) in owners:
-            raise UserError(f"{owners[id(p)]} and {name} share one weight, which can have only one mask")
-        owners[id(p)] = name
-    return weights
+from snnbook.pruning.weights import prunable
 
 
 class Masks(dict[str, Tensor]):

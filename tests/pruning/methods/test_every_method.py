@@ -165,11 +165,6 @@ def test_networks_that_cannot_be_pruned_are_refused(name, data):
         run(name, data, broken)
     with pytest.raises(UserError, match="nothing to prune"):
         run(name, data, nn.Sequential(nn.Flatten(), nn.BatchNorm1d(144)))
-    shared = Plain()
-    shared.twin = nn.Linear(6 * 25, 10)
-    shared.twin.weight = shared.classifier.weight
-    with pytest.raises(UserError, match="share one weight"):
-        run(name, data, shared)
     lazy = Plain()
     lazy.classifier = nn.LazyLinear(10)
     with pytest.raises(UserError, match="lazy"):

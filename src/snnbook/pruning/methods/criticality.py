@@ -25,13 +25,12 @@ from typing import Annotated, Any
 
 from snnbook.errors import OneOf, UserError
 from snnbook.pruning.fields import Count, Share, Span
-from snnbook.pruning.parts.criticality_score import AGGREGATES, Criticality, Released, best, of_weights
+from snnbook.pruning.parts.criticality_score import AGGREGATES, Criticality, Released, best, neurons_after
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.parts.drop_and_grow import growth_score
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, grid, method
 from snnbook.pruning.schedules import cosine, cubic, update_number
-from snnbook.tracing import check_potentials, trace_layers, weight_of
 
 COLLECTED = {"criticality": None, "released": Released()}  # of potentials; None: Eq. 13
 CRITERIA = (*COLLECTED, "gradient", "granet", "random")
@@ -62,12 +61,11 @@ class CriticalityPruning(Pruner):
     probe: Criticality | None = field(default=None, init=False, repr=False)
 
     def start(self, c: Context) -> None:
-        after = {weight_of(t.layer): t.neuron for t in trace_layers(c.model, c.samples(1)[0]).values()}
-        self.neuron = {name: neuron for name, neuron in after.items() if neuron and name in c.weights}
+        self.neuron = neurons_after(c.model, c.samples(1)[0])
         if not self.neuron:
             raise UserError("no layer has neurons after it, so no weight can be regenerated")
         if self.criterion in COLLECTED:
-            check_potentials(c.model)
+            Criticality(c.model, self.aggregate).try_on(c.samples(1)[0], self.neuron)
 
     def during_forward(self, c: Context) -> AbstractContextManager[Any]:
         if self.criterion not in COLLECTED or not self._done(c):
@@ -82,7 +80,7 @@ class CriticalityPruning(Pruner):
         masks = cut("magnitude", c.weights, c.generator, gone, c.masks)
         weights, alive = ({name: tensors[name] for name in self.neuron} for tensors in (c.weights, masks))
         if self.probe is not None:
-            scores, self.probe = of_weights(self.probe.scores(), self.neuron, weights), None
+            scores, self.probe = self.probe.of_weights(self.neuron, weights), None
         else:
             growth = "random" if self.criterion == "random" else "gradient"
             scores = {name: growth_score(c, w, growth) for name, w in weights.items()}

@@ -91,7 +91,7 @@ class GReg(Pruner):
         self.score, _ = self.removable.mean(self.removable.rows, sizes)
         self.chosen = torch.zeros_like(self.removable.alive)
         left = torch.ones_like(self.chosen)
-        first = "" if len(sizes) < 3 else next(iter(sizes))  # of one hidden layer it is all there is
+        first = "" if self.removable.within(next(iter(sizes))).all() else next(iter(sizes))  # unless it is all there is
         for name in sizes:
             mine = self.removable.within(name) & left
             left &= ~mine

@@ -31,6 +31,7 @@ from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, grid, method
 from snnbook.pruning.schedules import reached, update_number
 from snnbook.pruning.scores import Tensors, lamp
+from snnbook.pruning.weights import check_layers
 
 FORMS = ("log", "product")
 
@@ -52,6 +53,9 @@ class SLAMP(Pruner):
     schedule: ScheduleSetting = "cubic"
     form: Annotated[str, OneOf("form", FORMS)] = "log"
     samples: Count = 256
+
+    def start(self, c: Context) -> None:
+        check_layers(c.model, "how a layer's input adds up")
 
     def after_step(self, c: Context) -> None:
         if number := update_number(c.step + 1, c.steps, self.updates, self.span):

@@ -79,7 +79,7 @@ class Unstructured(Pruner):
     def after_backward(self, c: Context) -> None:
         if self.masks.beta:
             for n, w in self.hidden.items():
-                self.masks.split_gradient(n, w, c.weights[n].grad)  # type: ignore[arg-type]
+                self.masks.split_gradient(n, w, c.weights[n].grad)
             c.set_weights(self.hidden)
             self.masks.step(c.lr / c.optimizer.defaults["lr"])  # type: ignore[union-attr]
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.neurons import LIF
-from snnbook.tracing import layers, measuring, spiking, trace_layers, weight_of
+from snnbook.pruning.weights import multiply
+from snnbook.tracing import TRANSPOSED, layers, measuring, spiking, trace_layers, weight_of
 
 
 @torch.no_grad()
@@ -58,5 +59,5 @@ def _energy(m: Any, v: Tensor) -> float:
     """|v|^2 over all patches that a layer sees."""
     if isinstance(m, nn.Linear):
         return float(v.double().square().sum())
-    once = torch.ones_like(m.weight[: m.groups], dtype=torch.float64)  # each input as often as a patch holds it
-    return float(m._conv_forward(v.double().square(), once, None).sum())
+    one_each = m.weight[:, :1] if isinstance(m, TRANSPOSED) else m.weight[: m.groups]  # an output for each group
+    return float(multiply(m, v.double().square(), torch.ones_like(one_each, dtype=torch.float64)).sum())

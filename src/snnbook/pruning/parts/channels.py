@@ -18,6 +18,7 @@ out of memory.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import deepcopy
@@ -33,10 +34,12 @@ from snnbook.errors import UserError
 from snnbook.neurons import LIF
 from snnbook.pruning.budgets import keep_top
 from snnbook.pruning.pruner import Context
+from snnbook.pruning.weights import prunable
 from snnbook.tracing import (
     CONTAINERS,
     LAYERS,
     NORMS,
+    TRANSPOSED,
     hooked,
     layers,
     measuring,
@@ -71,11 +74,13 @@ class Channels:
     def mean(self, ids: Ids, values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Mean of some values over the entries of each channel, float64 `[n]`, and which channels have any, bool `[n]`.
 
-        ids: one of the dicts of this class. values: module name → one value for each entry of its ids. A channel
-        without values has 0.
+        ids: one of the dicts of this class. values: module name → one value for each entry of its ids; modules without
+        channels do not count. A channel without values has 0.
         """
         total, count = torch.zeros(2, len(self.alive), dtype=torch.float64, device=self.alive.device)
         for name, value in values.items():
+            if name not in ids:
+                continue
             mine = ids[name] >= 0
             total.index_add_(0, ids[name][mine], value.detach()[mine].double())
             count.index_add_(0, ids[name][mine], torch.ones_like(value, dtype=torch.float64)[mine])
@@ -274,8 +279,15 @@ class _Probe:
     def __init__(self, model: nn.Module, x: Tensor):
         self.model, self.x = model, x
         self.name_of = {m: name for name, m in model.named_modules()}
-        self.layers: dict[str, Any] = {n: m for n, m in layers(model).items() if getattr(m, "groups", 1) == 1}
-        self.norms, self.lifs = named(model, NORMS), named(model, (LIF,))
+        places, trained = Counter(id(p) for _, p in model.named_parameters(remove_duplicate=False)), prunable(model)
+
+        def narrowable(m: Any) -> bool:  # its parameters are used here alone, and are computed from no others
+            return all(places[id(p)] == 1 for p in (m.weight, m.bias) if p is not None)
+
+        known: dict[str, Any] = {n: m for n, m in layers(model).items() if _has_rows(m) and weight_of(n) in trained}
+        self.layers = {name: m for name, m in known.items() if narrowable(m)}
+        self.norms = {name: m for name, m in named(model, NORMS).items() if narrowable(m)}
+        self.lifs = named(model, (LIF,))
         self.fixed = {name: m for name, m in model.named_modules() if self._is_fixed(m)}
         self.outputs: dict[str, list[Tensor]] = {}  # of the layers, call by call, in order of execution
         self.maps: dict[str, tuple[int, ...]] = {}
@@ -290,7 +302,7 @@ class _Probe:
             self.reached()
 
     def _is_fixed(self, m: nn.Module) -> bool:
-        """Whether it has values of its own for some channels, as grouped convolutions and learnt time constants.
+        """Whether it has values for some channels that stay: grouped, frozen, shared layers, learnt time constants.
 
         A buffer of zeros is none: snnTorch's and sinabs' neurons keep their potentials so, once they have run.
         """
@@ -354,6 +366,11 @@ class _Probe:
             reset(self.model)
             see("fixed", torch.tensor([_nan(self.model(torch.full_like(self.x, torch.nan) if poison else self.x))]))
         return {name: hit.cpu() for name, hit in hits.items()}
+
+
+def _has_rows(m: Any) -> bool:
+    """Whether the rows of a layer's weight are its outputs and the columns its inputs."""
+    return not isinstance(m, TRANSPOSED) and getattr(m, "groups", 1) == 1
 
 
 def _number(probe: _Probe, streams: bool) -> Channels:
@@ -433,13 +450,17 @@ def _try(model: nn.Module, x: Tensor, channels: Channels) -> None:
             alive[ids] = True
     trial = Channels(channels.rows, channels.columns, channels.norms, channels.lifs, channels.maps, alive)
     try:
-        full, x = _dead(deepcopy(model).double(), trial), x.double()
-        expected = _outputs(full, x)
-    except RuntimeError:  # some networks know one precision only
-        full, x = _dead(deepcopy(model), trial), x.float()
-        expected = _outputs(full, x)
+        copy = deepcopy(model)
+    except (RuntimeError, TypeError) as err:
+        raise UserError(f"the network cannot be made narrower, for it cannot be copied: {err}") from err
     try:
-        got = _outputs(trial.without_dead_channels(full), x)
+        full, given = _dead(copy.double(), trial), x.double()
+        expected = _outputs(full, given)
+    except RuntimeError:  # some networks know one precision only
+        full, given = _dead(deepcopy(model), trial), x
+        expected = _outputs(full, given)
+    try:
+        got = _outputs(trial.without_dead_channels(full), given)
     except (RuntimeError, ValueError, IndexError) as err:
         raise UserError(f"the network cannot be made narrower: with fewer channels it fails with: {err}") from err
     if not all(torch.allclose(a, b, atol=1e-5) for a, b in zip(got, expected, strict=True)):

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from snnbook.errors import UserError, unknown
 from snnbook.neurons import LIF
 from snnbook.pruning.scores import Tensors
+from snnbook.pruning.weights import prunable
 from snnbook.surrogates import ATan, Surrogate, Tanh
-from snnbook.tracing import potentials
+from snnbook.tracing import TRANSPOSED, check_potentials, measuring, named, potentials, trace_layers, weight_of
 
 AGGREGATES = ("max", "mean")
 
@@ -76,6 +77,18 @@ class Criticality:
         self.begin()
         return {name: (total / self._samples[name]).float() for name, total in self._sums.items()}
 
+    def of_weights(self, neurons: Mapping[str, str], weights: Tensors) -> dict[str, Tensor]:
+        """`of_weights` of the scores of all samples seen."""
+        groups = {weight_of(name): m.groups for name, m in named(self.model, TRANSPOSED).items()}
+        return of_weights(self.scores(), neurons, weights, groups)  # type: ignore[arg-type]
+
+    def try_on(self, x: Tensor, neurons: Mapping[str, str]) -> None:
+        """Raise UserError if weights with these neurons after them cannot be scored; `x` is a batch to try it on."""
+        check_potentials(self.model)
+        with torch.no_grad(), measuring(self.model), self:
+            self.model(x)
+        self.of_weights(neurons, prunable(self.model))
+
     @torch.no_grad()
     def _see(self, name: str, u: Tensor) -> None:
         near = self.surrogate.derivative(u)
@@ -97,25 +110,41 @@ class Criticality:
         self._samples[name] = self._samples.get(name, 0) + len(mean)
 
 
-def of_weights(scores: Tensors, neurons: Mapping[str, str], weights: Tensors) -> dict[str, Tensor]:
+def neurons_after(model: nn.Module, x: Tensor) -> dict[str, str]:
+    """Weight name → the neurons after its layer, where there are any; of a shared weight, those after the first layer.
+
+    x: a batch as the network takes it. Frozen weights are left out.
+    """
+    after, weights = {weight_of(t.layer): t.neuron for t in trace_layers(model, x).values()}, prunable(model)
+    return {name: neuron for name, neuron in after.items() if neuron and name in weights}
+
+
+def of_weights(
+    scores: Tensors, neurons: Mapping[str, str], weights: Tensors, transposed: Mapping[str, int] | None = None
+) -> dict[str, Tensor]:
     """Weight name → the score of the neuron that each weight leads to, of the weight's shape.
 
     scores: name of the neurons → a number for each of their channels, `[C]`. neurons: weight name → name of the neurons
-    after its layer. Raises UserError where there are not as many neurons as the layer has outputs.
+    after its layer. transposed: weight name → number of groups of a transposed convolution, which has its outputs along
+    axis 1 of the weight. Raises UserError where there are not as many neurons as the layer has outputs.
     """
     of_weight = {}
     for name, neuron in neurons.items():
-        weight, score = weights[name], scores[neuron]
-        if len(score) != len(weight):
-            raise UserError(f"{neuron} shows {len(score)} channels, and the layer of {name} has {len(weight)}")
-        of_weight[name] = score.to(weight.device).view(-1, *[1] * (weight.dim() - 1)).expand_as(weight)
+        weight, groups = weights[name], (transposed or {}).get(name)
+        outputs = len(weight) if groups is None else groups * weight.shape[1]
+        score = scores[neuron].to(weight.device)
+        if len(score) != outputs:
+            raise UserError(f"{neuron} shows {len(score)} channels, and the layer of {name} has {outputs}")
+        if groups is not None:
+            score = score.view(groups, -1).repeat_interleave(len(weight) // groups, 0)
+        of_weight[name] = score.view(*score.shape, *[1] * (weight.dim() - score.dim())).expand_as(weight)
     return of_weight
 
 
 def best(scores: Tensors, weights: Tensors, among: Tensors, n: int) -> dict[str, Tensor]:
     """Weight name → bool mask of the `n` weights with the highest scores, of those `among` (bool) in all layers.
 
-    All tensors of one name have one shape.     Of equal scores the largest weights come first, then the first in order
+    All tensors of one name have one shape. Of equal scores the largest weights come first, then the first in order
     of layer and position.
     """
     score, size = (torch.cat([x[name][m] for name, m in among.items()]) for x in (scores, weights))

@@ -33,12 +33,14 @@ class SoftMasks(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self.alpha)
 
-    def split_gradient(self, name: str, weight: Tensor, grad: Tensor) -> None:
+    def split_gradient(self, name: str, weight: Tensor, grad: Tensor | None) -> None:
         """The chain rule of sigma(beta alpha) w: from `grad`, that of the product, to the gradients of w and alpha.
 
         weight: w. All tensors have the shape of the mask. `grad` is changed in place, and alpha must have a gradient
-        already, as from a penalty, to which its own is added.
+        already, as from a penalty, to which its own is added. None is no gradient: the loss does not depend on w.
         """
+        if grad is None:
+            return
         mask, alpha = self[name].detach(), self.alpha[name]
         alpha.grad += self.beta * mask * (1 - mask) * weight * grad  # type: ignore[operator]
         grad *= mask

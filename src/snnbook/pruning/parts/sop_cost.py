@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from snnbook.pruning.parts.neuron_masks import with_spikes
 from snnbook.pruning.scores import Tensors
-from snnbook.tracing import Hook, LayerTrace, layers, measuring, spikes_of, spiking, trace_layers, weight_of
+from snnbook.pruning.weights import check_layers, multiply, prunable, weight_names
+from snnbook.tracing import TRANSPOSED, Hook, LayerTrace, layers, measuring, spikes_of, spiking, trace_layers
 
 COSTS = ("geometry", "spikes")
 
@@ -26,16 +27,24 @@ def geometry(model: nn.Module, x: Tensor) -> tuple[dict[str, Tensor], dict[str, 
     x: a batch as the network takes it. e_w, a number, is the positions of a layer's input over its stride, and 1 for
     linear layers. e_n, one value for all neurons of a module and of their shape `[C, H, W]` or `[F]`, is the sum over
     the layers that they feed, straight or through poolings and additions, of the synapses of one input: C_out k^2 /
-    (groups stride^2). Borders and poolings are ignored, as in paper B's code. Neurons that come after no layer or feed
-    none are left out.
+    (groups stride^2). In a transposed convolution each input meets the whole kernel, whatever the stride. Borders and
+    poolings are ignored, as in paper B's code. A weight that several layers share costs their sum; weights that are
+    frozen or do not run, and neurons that come after no layer or feed none, are left out.
+    Raises UserError for prunable weights of modules that are no layers.
     """
-    named, plan = layers(model), trace_layers(model, x)
-    e_w, fan_out = {}, {}
+    check_layers(model, "the cost in synaptic operations")
+    named, names, plan, trained = layers(model), weight_names(model), trace_layers(model, x), prunable(model)
+    e_w: dict[str, Tensor] = {}
+    fan_out = {}
     for name, trace in plan.items():
         layer: Any = named[name]
-        stride = prod(getattr(layer, "stride", ()))
-        e_w[weight_of(name)] = torch.tensor(prod(trace.entering[1:]) / stride, device=x.device)
-        fan_out[name] = prod(layer.weight.shape[:1] + layer.weight.shape[2:]) / getattr(layer, "groups", 1) / stride
+        shape, transposed = layer.weight.shape, isinstance(layer, TRANSPOSED)
+        stride = 1 if transposed else prod(getattr(layer, "stride", ()))
+        if (weight := names[name]) in trained:
+            e = torch.tensor(prod(trace.entering[1:]) / stride, device=x.device)
+            e_w[weight] = e_w[weight] + e if weight in e_w else e
+        outputs = shape[1] if transposed else shape[0] / getattr(layer, "groups", 1)
+        fan_out[name] = outputs * prod(shape[2:]) / stride
     feeds, shapes = _feeds(model, x)
     e_n = {}
     for trace in plan.values():
@@ -84,13 +93,13 @@ def spikes(model: nn.Module, x: Tensor, n: int, masks: Tensors) -> tuple[dict[st
     plan = trace_layers(model, x)
     e = _counted(model, x, plan, masks)
     free = _counted(model, x, plan, {name: torch.ones_like(m, dtype=torch.float32) for name, m in masks.items()})
-    kept = {weight_of(name) for name in layers(model)}
+    kept = weight_names(model).values()
     return {name: v / n for name, v in e.items()}, sum(float(v.sum()) for k, v in free.items() if k in kept) / n
 
 
 def _counted(model: nn.Module, x: Tensor, plan: dict[str, LayerTrace], masks: Tensors) -> dict[str, Tensor]:
     encoder = next(iter(plan))
-    name_of = {m: name for name, m in model.named_modules()}
+    name_of, names = {m: name for name, m in model.named_modules()}, weight_names(model)
     leaves = {k: v.detach().float().requires_grad_() for k, v in masks.items()}
     total: list[Tensor] = []
 
@@ -99,10 +108,11 @@ def _counted(model: nn.Module, x: Tensor, plan: dict[str, LayerTrace], masks: Te
         return with_spikes(output, s * leaves.get(name_of[m], 1))
 
     def layer_hook(m: Any, args: tuple[Any, ...], output: Tensor) -> None:
-        trace, synapses = plan[name_of[m]], leaves[weight_of(name_of[m])]
+        trace, synapses = plan[name_of[m]], leaves.get(names[name_of[m]])
+        if synapses is None:  # of a frozen layer
+            synapses = (m.weight != 0).float()
         entering = torch.ones_like(args[0]) if trace.layer == encoder else args[0].abs()
-        linear = isinstance(m, nn.Linear)
-        degree = nn.functional.linear(entering, synapses) if linear else m._conv_forward(entering, synapses, None)
+        degree = multiply(m, entering.float(), synapses)
         after = masks.get(trace.neuron)
         total.append((degree if after is None or after.shape != trace.leaving else degree * after.detach()).sum())
 
