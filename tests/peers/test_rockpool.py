@@ -9,6 +9,7 @@ import torch
 from alike import EVENTS, BatchFirst, currents, measured, ours, pruned, run
 from torch import nn
 
+from snnbook import measure
 from snnbook.errors import UserError
 from snnbook.pruning import prunable
 
@@ -89,3 +90,9 @@ def test_a_network_of_theirs_alone_is_refused_until_it_answers_as_torch_does():
     net = Sequential(modules.LinearTorch((128, 16)), _lif(16), modules.LinearTorch((16, 3)))
     with pytest.raises(UserError, match=r"^TorchSequential answers as Rockpool's modules do: call its to_torch\(\)"):
         prunable(net)
+
+
+def test_a_neuron_with_recurrent_weights_is_refused():
+    model = nn.Sequential(nn.Flatten(2), nn.Linear(128, 16), BatchFirst(modules.LIFTorch(16, has_rec=True)))
+    with pytest.raises(UserError, match="LIFTorch"):
+        measure.connections(model, EVENTS.shape)
