@@ -227,3 +227,24 @@ def test_errors_name_what_is_wrong(network, events):
         sops(network, events[:, :0])
     with pytest.raises(UserError, match="no synapses"):
         sops(nn.Sequential(LIF()), torch.ones(2, 2, 3))
+
+
+def test_steps_are_told_apart_whichever_axis_is_folded_first():
+    torch.manual_seed(0)
+    first, second = nn.Linear(6, 8), prune_(nn.Linear(8, 5), 0.3)
+    ours = nn.Sequential(first, LIF(v_threshold=0.3), second)
+
+    class SamplesFirst(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.neurons, self.second, self.mark = first, LIF(v_threshold=0.3), second, PlainNeuron()
+
+        def forward(self, x):
+            T, N = x.shape[:2]
+            z = self.first(x.transpose(0, 1).reshape(N * T, -1))
+            z = self.neurons(z.unflatten(0, (N, T)).transpose(0, 1))
+            return self.second(z.transpose(0, 1).flatten(0, 1)).unflatten(0, (N, T)).transpose(0, 1)
+
+    x = torch.rand(4, 7, 6) * 2
+    for size in (1, 3, 64):
+        torch.testing.assert_close(sops(SamplesFirst(), x, size).per_step["second"], sops(ours, x).per_step["2"])

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from snnbook.errors import UserError
 from snnbook.measure import passes
 from snnbook.measure.products import BilinearProduct, Product, Products
+from snnbook.states import foreign
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def sops(
     steps, mean over samples. Values count as they are: what average pooling puts out counts by its
     fraction, a sum of two spikes counts as two (as in paper B's code), a negative value by its size; two
     values that pass, such as queries and keys, count as one if neither is zero. No operation is counted for a
-    bias. A layer that runs twice counts twice. Time is the slowest axis where it is folded into the batch.
+    bias. A layer that runs twice counts twice.
     identity: further classes to take for neurons, see `connections`. layout: see `passes.sample_axis`.
     Raises UserError for an input of another form or without samples, if nothing is multiplied, and for
     multiplications that cannot be counted, with the path of their module.
@@ -100,6 +101,8 @@ def sops(
     model = passes.plain(model)
     axis = passes.sample_axis(model, x, layout)
     counting = _Counting(model, identity)
+    if axis == 1 and foreign(model):
+        counting.samples_first = _samples_first(model, x, identity)
     if passes.has_neuron_masks(model):
         one = torch.ones_like(x.narrow(axis, 0, 1), device=passes.device_of(model))
         counting.take(passes.liveness(model, one, identity))
@@ -107,6 +110,31 @@ def sops(
         for batch in passes.batches(model, x, batch_size, axis):
             counting.count(batch, axis)
     return counting.result(x.shape[axis], events=axis == 1)
+
+
+def _samples_first(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...]) -> bool:
+    """Whether a network that folds time into the batch has the samples on the slow axis; ours have the steps there."""
+    pair = torch.stack([torch.ones_like(x[:, 0]), torch.zeros_like(x[:, 0])], 1)
+    order = _Order(model, identity, len(x))
+    with order.watching():
+        order.run(pair.to(passes.device_of(model)))
+    return order.samples_first
+
+
+class _Order(Products):
+    """Looks at the first product that two samples, one of ones and one of zeros, go into with all their steps."""
+
+    def __init__(self, model: nn.Module, identity: tuple[type[nn.Module], ...], steps: int):
+        super().__init__(model, identity)
+        self.steps, self.samples_first, self.seen = steps, False, False
+
+    def product(self, p: Product) -> None:
+        if self.seen or len(p.data) != 2 * self.steps:
+            return
+        ones, zeros = p.data.flatten(1).sum(1).view(2, self.steps)
+        self.seen = True
+        self.samples_first = self.steps > 1 and bool((ones == ones[0]).all() and (zeros == zeros[0]).all())
+        self.samples_first &= bool(ones[0] != zeros[0])
 
 
 class _Counting(Products):
@@ -123,6 +151,7 @@ class _Counting(Products):
         self.multiplies: dict[str, float] = defaultdict(float)
         self.elementwise: dict[str, float] = defaultdict(float)
         self.used: Counter[str] = Counter()
+        self.samples_first = False
         self.samples, self.steps = 1, 0  # no steps: how many the network makes of a static input is not known
 
     def take(self, live: passes.Liveness) -> None:
@@ -160,7 +189,9 @@ class _Counting(Products):
         s = self._synapses(p, use)
         positions = self._positions(p, s.post)
         runs = rows // (n * positions)
-        values = p.data.reshape(rows // positions, -1).unflatten(0, (runs, n))
+        values = p.data.reshape(rows // positions, -1)
+        folded = self.samples_first and runs > 1
+        values = values.unflatten(0, (n, runs)).transpose(0, 1) if folded else values.unflatten(0, (runs, n))
         fan = s.fan_out.flatten()
         fan = fan.repeat(values.shape[2] // len(fan))
         low, high = values.aminmax()
