@@ -150,12 +150,16 @@ def plain(model: nn.Module) -> nn.Module:
     `parameters()` in Rockpool's own form.
     """
     while True:
-        if isinstance(inner := model._modules.get("_orig_mod"), nn.Module):
+        if isinstance(inner := dict(model.named_children()).get("_orig_mod"), nn.Module):
             model = inner
         elif isinstance(model, PARALLEL):
             model = model.module
         else:
             break
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UserError(
+            f"{model.original_name} is scripted, which hides its modules: take the network before torch.jit"
+        )
     for path, m in model.named_modules():
         if isinstance(m, PARALLEL) and len(m.device_ids or ()) > 1:
             raise UserError(f"{path} ({type(m).__name__}) runs in copies on several devices: put its .module there")

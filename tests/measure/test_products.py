@@ -56,6 +56,7 @@ WAYS = {
     ),
     "a bias that is added apart": lambda m, x: x @ m.w.T + torch.full((OUT,), -0.5),
     "halves": halves,
+    "single values that are added up": lambda m, x: (x[..., None, :] * m.w).sum(-1),
     "in lower precision": lambda m, x: F.linear(x.bfloat16(), m.w.bfloat16()).float(),
     "a weight that is scaled": lambda m, x: F.linear(x, m.w / m.w.norm()),
 }
@@ -371,6 +372,7 @@ def test_what_cannot_be_counted_is_refused_by_its_path():
     refused(lambda m, s: torch.cdist(s, m.w), r"'block' \(Net\).*_cdist_forward.*cannot be counted")
     refused(lambda m, s: torch.fft.rfft(s).real[..., :1] + s, r"'block' \(Net\).*fft")
     refused(lambda m, s: F.conv1d(m.w[None], s[0, :1, None, :1].expand(6, 6, 1))[..., :6] + s, "applies what passes")
+    refused(lambda m, s: torch.sparse.mm(m.w.to_sparse(), s[0].T).T + s, "not dense")
     refused(lambda m, s: (s @ m.w > 1).float(), "neurons in its forward pass", connections)
 
 
@@ -440,3 +442,19 @@ def test_fixed_kernels_are_counted_too():
     with torch.no_grad():
         s = net[1](net[0](x))
     assert sops(net, x).per_layer == {"2.1.0.kernel": pytest.approx(float((s[..., :-2] + s[..., 2:]).sum()) / N)}
+
+
+def test_modules_that_hide_their_products_are_refused():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantised = torch.ao.nn.quantized.dynamic.Linear(6, 5)
+        scripted = torch.jit.script(nn.Linear(6, 5))
+    with pytest.raises(UserError, match=r"'1' \(Linear\).*quantized.linear_dynamic"):
+        sops(nn.Sequential(nn.Linear(8, 6), quantised), torch.rand(T, N, 8))
+    for count in (
+        lambda: sops(scripted, torch.rand(N, 6)),
+        lambda: connections(scripted, (6,)),
+        lambda: weights(scripted),
+    ):
+        with pytest.raises(UserError, match="Linear is scripted"):
+            count()

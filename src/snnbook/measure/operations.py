@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.measure import passes
-from snnbook.measure.products import BilinearProduct, Product, Products
+from snnbook.measure.products import BilinearProduct, ElementProduct, Product, Products
 from snnbook.states import foreign
 
 
@@ -213,11 +213,11 @@ class _Counting(Products):
         return len(p.data) // (self.samples * self.steps) if known else 1
 
     def _joint(self, p: Product) -> bool:
-        """Whether two things that pass are multiplied."""
-        return not p.weights or isinstance(p, BilinearProduct)
+        """Whether products are counted one by one: those of two things that pass, and of single values."""
+        return not p.weights or isinstance(p, BilinearProduct | ElementProduct)
 
     def _pairs(self, p: Product) -> tuple[Tensor, float, float]:
-        """Number of products of two values that pass, neither of which is zero: float64 `[1]`; of all products."""
+        """Number of products of two values, neither of which is zero: float64 `[1]`; number of all, twice."""
         pairs, graded = p.pairs()
         dense = p.dense() * len(p.data)
         self.accumulates[p.layer] += pairs - graded

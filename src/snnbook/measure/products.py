@@ -95,7 +95,7 @@ class Product:
         return degree
 
     def pairs(self) -> tuple[float, float]:
-        """Number of products of two values that pass and are not zero; of those in which neither is a spike, 1."""
+        """Number of products of two values that are not zero; of those in which neither is a spike, 1."""
         pairs, graded = (
             float(self.degree(kind(self.data).double(), kind(self.factor).double()).sum())
             for kind in (lambda t: t != 0, lambda t: (t != 0) & (t != 1))
@@ -163,6 +163,28 @@ class Convolution(Product):
 
 
 @dataclass
+class ElementProduct(Product):
+    """Single values times weights, `[*, K]`, which are added up elsewhere; form: the shape that both broadcast to."""
+
+    form: torch.Size
+    positional: ClassVar[bool] = True
+
+    def degree(self, data: Tensor, factor: Tensor) -> Tensor:
+        return (data * factor).flatten(0, -2)
+
+    def dense(self) -> float:
+        return self.form.numel() / len(self.data)
+
+    def pairs(self) -> tuple[float, float]:
+        live = (self.factor != 0).double()
+        pairs = float(self.degree((self.data != 0).double(), live).sum())
+        return pairs, pairs - float(self.degree((self.data == 1).double(), live).sum())
+
+    def output(self, degree: Tensor) -> Tensor:
+        return degree.reshape(self.form)
+
+
+@dataclass
 class BilinearProduct(Product):
     """Two inputs that pass, `[R, F]` and `[R, G]`, with a weight `[K, F, G]` between them: `torch.nn.Bilinear`.
 
@@ -212,6 +234,7 @@ class Products(TorchDispatchMode):
         self.model = model
         self.name_of = {m: name for name, m in model.named_modules()}
         self.neurons = set(neurons(model, identity))
+        self.unread = {m for m in self.neurons if not type(m).__module__.startswith("torch.")}
         self.silent: tuple[type[nn.Module], ...] = (LIF, *identity)
         self.stack: list[nn.Module] = []
         # Memory → the names of the parameters and buffers that it was computed from, none for constants. The memory
@@ -220,6 +243,9 @@ class Products(TorchDispatchMode):
         self.parameters = dict(model.named_parameters())
         self.fixed: dict[str, Tensor] = self.parameters | dict(model.named_buffers())
         self.own = {_key(p) for p in self.fixed.values()}
+        # Parameters of modules that say that they multiply: a product of single values with these is a synapse.
+        declared = [(m, name) for m in self.name_of for name in getattr(m, "multiplies", None) or ()]
+        self.declared = {_key(getattr(m, name)) for m, name in declared}
         self.paused = False
 
     def product(self, p: Product) -> Tensor | None:
@@ -286,8 +312,8 @@ class Products(TorchDispatchMode):
                 self.origin.pop(_key(t), None)
 
     def inside_neuron(self) -> bool:
-        """Whether neurons are running."""
-        return any(m in self.neurons for m in self.stack)
+        """Whether spiking neurons are running, whose dynamics are their own."""
+        return any(m in self.unread for m in self.stack)
 
     def inside_scale(self) -> bool:
         """Whether a norm is running."""
@@ -302,7 +328,12 @@ class Products(TorchDispatchMode):
         origins = [self.origin.get(_key(t)) for t in given]
         passing = any(o is None for o in origins)
         names = frozenset[str]().union(*(o[1] for o in origins if o is not None))
-        p = self._product(name, args) if name in MATRIX_PRODUCTS or name in ("convolution", "_trilinear") else None
+        if passing and any(t.layout != torch.strided for t in given):
+            self._refuse("computes with tensors that are not dense")
+        multiplying = name in MATRIX_PRODUCTS or name in ("convolution", "_trilinear")
+        if name == "mul" and len(given) == 2 and passing:
+            multiplying = any(_key(t) in self.declared for t in given)
+        p = self._product(name, args) if multiplying else None
         if p is None and not passing:
             return self._computed(name, func(*args, **kwargs), names)
         if p is not None:
@@ -321,9 +352,9 @@ class Products(TorchDispatchMode):
             if name.removeprefix("new_").startswith(("empty", "zeros")):
                 self.origin.pop(_key(t), None)
             elif _key(t) not in self.origin:
-                self.origin[_key(t)] = t.untyped_storage(), names
+                self.origin[_key(t)] = t, names
             elif not names <= self.origin[_key(t)][1]:
-                self.origin[_key(t)] = t.untyped_storage(), names | self.origin[_key(t)][1]
+                self.origin[_key(t)] = t, names | self.origin[_key(t)][1]
         return out
 
     def _product(self, name: str, args: tuple[Any, ...]) -> Product | None:
@@ -338,7 +369,7 @@ class Products(TorchDispatchMode):
             data, factor, origin, others, turned = factor, data, others, origin, True
         if origin is not None:
             return None  # a weight made of weights
-        if turned and name not in MATRIX_PRODUCTS:
+        if turned and name in ("convolution", "_trilinear"):
             raise self.refusal("applies what passes through the network to a weight")
         weights = frozenset[str]() if others is None else others[1]
         own = _key(factor) in self.own
@@ -346,6 +377,8 @@ class Products(TorchDispatchMode):
         if not layers:
             listed = [w for w in weights if w in self.parameters] or list(weights)
             layer = layer_of(listed[0]) if len(listed) == 1 else self.path()
+        if name == "mul":
+            return ElementProduct(layer, weights, own, data, factor, torch.broadcast_shapes(data.shape, factor.shape))
         if name == "convolution":
             return Convolution(layer, weights, own, data, factor, tuple(args[3:]))
         if name == "_trilinear":
@@ -363,8 +396,6 @@ class Products(TorchDispatchMode):
         """Refuse what may be a product that is not known here."""
         if func.namespace not in ("aten", "prim", "prims") and not self.inside_neuron():
             self._refuse(f"runs {func}, which cannot be looked into")
-        if any(t.layout != torch.strided for t in given):
-            self._refuse("computes with tensors that are not dense")
         hidden = any(part in name for part in CLOSED)
         wide = any(o is not None and o[1] and t.dim() > 1 for t, o in zip(given, origins, strict=True))
         if hidden or (wide and name.rstrip("_") not in NO_PRODUCTS and not self.inside_neuron()):
