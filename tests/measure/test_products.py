@@ -124,7 +124,7 @@ class Folded(nn.Module):
 @pytest.mark.parametrize(
     "layer",
     [
-        nn.Conv1d(2, 4, 3, stride=2, padding=1, groups=2),
+        nn.Conv1d(2, 6, 3, stride=2, padding=1, groups=2),  # as many channels as would make up whole steps
         nn.Conv2d(2, 3, 3, padding="same", padding_mode="circular"),
         nn.Conv3d(2, 3, 2, dilation=(1, 2, 1)),
         nn.ConvTranspose1d(2, 4, 3, stride=2, output_padding=1, groups=2),

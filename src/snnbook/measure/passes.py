@@ -113,13 +113,15 @@ class Use:
     """One product in a liveness pass.
 
     Tensors have the shape of one output, `[K, H, W]` or `[K]`, or `[L, K]` for L positions of a sample.
-    name: of the layer. part: which part of the weight it uses. degree: number of synapses from live neurons, float64.
+    name: of the layer. part: which part of the weight it uses. rows: whether there are rows of outputs, `[R, K]`, for
+    all steps and positions, until `Liveness` keeps those of one step. degree: number of synapses from live neurons, float64.
     live: 1 where `degree` is positive, else 0. reaches, reaches_live: whether a neuron, or a neuron that is not masked,
     is behind the output.
     """
 
     name: str
     part: tuple[Any, ...]
+    rows: bool
     degree: Tensor
     live: Tensor
     reaches: Tensor
@@ -186,7 +188,7 @@ class _Following(Products):
     def result(self) -> Liveness:
         """The uses, all of one time step."""
         for use in self.seen.uses:
-            if use.degree.dim() == 2:  # rows of a matrix product: steps, and positions behind them
+            if use.rows:  # steps, and positions behind them
                 rows = len(use.degree)
                 kept = rows // self.steps if self.steps and rows % self.steps == 0 else rows
                 for name in ("degree", "live", "reaches", "reaches_live"):
@@ -214,7 +216,7 @@ class _Following(Products):
             out = (degree > 0).to(p.data.dtype).expand(len(p.data), *degree.shape).clone()
         nowhere = torch.zeros_like(degree, dtype=torch.bool)
         live = (degree > 0).to(p.data.dtype)
-        self.seen.uses.append(Use(p.layer, p.part, degree, live, nowhere, nowhere.clone()))
+        self.seen.uses.append(Use(p.layer, p.part, p.positional, degree, live, nowhere, nowhere.clone()))
         return out
 
     def other(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], mixed: bool) -> Any:
