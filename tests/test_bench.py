@@ -13,7 +13,7 @@ import torch
 from click.testing import CliRunner
 
 from snnbook import bench, native, networks
-from snnbook.bench import dense, lamp, lif, peers, sparse, timing, train, trained
+from snnbook.bench import count, dense, lamp, lif, peers, sparse, timing, train, trained
 from snnbook.cli import main
 from snnbook.errors import UserError
 from snnbook.neurons import LIF, LIFParameters, lif_reference
@@ -295,6 +295,17 @@ def test_trained_networks_are_compared_with_their_records(no_peers, monkeypatch)
     monkeypatch.setattr(trained, "predictions", lambda *args: (compiled(*args)[0] + 1, compiled(*args)[1]))
     with pytest.raises(bench.WrongResult, match="decides otherwise"):
         trained.bench(rounds=1, quick=True)
+
+
+def test_counting_is_compared_with_a_plain_pass(no_peers, monkeypatch):
+    monkeypatch.setattr(count, "SIZES", ((2, 2),))
+    result = count.bench(rounds=1)
+    assert [(c.variant, c.sizes["samples"]) for c in result.cells] == [("forward pass", 2), ("counted pass", 2)]
+    assert [goal.what for goal in result.goals] == ["a counted pass over a plain one, the most"]
+    assert len(result.checks) == 2
+    monkeypatch.setattr(count.measure, "sops", lambda model, x: model(x) + 1)
+    with pytest.raises(bench.WrongResult, match="logits after a counted pass"):
+        count.bench(rounds=1, quick=True)
 
 
 def test_the_command_and_its_page(no_peers, monkeypatch, tmp_path):

@@ -344,7 +344,8 @@ def verify(id: str, sample: int, seed: int, cheapest: bool, results: str, profil
 def bench(name: str, rounds: int, quick: bool, large: bool, output: str) -> None:
     """Run the benchmark NAME, or all: on one thread, against the peers that are installed.
 
-    lif times the neurons, train a training step, lamp the masks of LAMP, and sparse the inference of pruned networks.
+    lif times the neurons, train a training step, lamp the masks of LAMP, count a pass in which operations are counted,
+    and sparse the inference of pruned networks.
     trained times trained networks of every method, compiled; it trains those that data/compiled lacks, about an hour
     for all. `make bench` makes an environment with the peers and runs everything.
     """

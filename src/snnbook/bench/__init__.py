@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from snnbook.bench import lamp, lif, peers, sparse, train, trained
+from snnbook.bench import count, lamp, lif, peers, sparse, train, trained
 from snnbook.bench.timing import Bounded, Result, WrongResult
 from snnbook.errors import unknown
 
 __all__ = ["BENCHES", "HOW", "Bounded", "Result", "WrongResult", "installed", "report", "run"]
 
-BENCHES = {module.NAME: module.bench for module in (lif, train, lamp, sparse, trained)}
+BENCHES = {module.NAME: module.bench for module in (lif, train, lamp, count, sparse, trained)}
 HOW, installed = peers.HOW, peers.installed
 
 

@@ -22,6 +22,7 @@ PATHS = ("masked", "table", "event")  # a layer's sizes hold the place of the on
 AUTOMATIC, BYTES = "automatic", "table, 8 bits"
 DENSE, DENSE_LAST, DENSE_BF16, DENSE_INT8 = "dense", "dense, channels last", "dense bfloat16", "dense int8"
 CSR, COMPILED = "CSR", "dense, torch.compile"
+PLAIN, COUNTED = "forward pass", "counted pass"
 
 # Kinds of measures.
 IN_ONE_PROCESS = "time over ours, all variants in one process that keeps freed memory"

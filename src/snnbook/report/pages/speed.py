@@ -28,7 +28,7 @@ from snnbook.report.blocks import Fragment, paragraph
 from snnbook.report.records import RecordLike
 from snnbook.report.tables import Table, duration, format_number
 
-NAMES = ("lif", "train", "lamp")
+NAMES = ("lif", "train", "lamp", "count")
 # A peer's time is shown with its usual settings; every setting is in the file.
 SHOWN = (SNNBOOK, NARROW, STEP_BY_STEP, JELLY, "snnTorch", "Norse", "sinabs")
 FACTS = {
