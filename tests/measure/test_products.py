@@ -345,6 +345,13 @@ def test_values_that_are_no_spikes_are_told_apart(name):
     assert counted.accumulates["into"] == 0
 
 
+class Spectrum(nn.Module):
+    """Might be neurons, since it has no weights and is of no known type."""
+
+    def forward(self, x):
+        return torch.fft.fft(x).real
+
+
 def refused(forward, match: str, count=sops) -> None:
     class Net(nn.Module):
         def __init__(self) -> None:
@@ -371,6 +378,7 @@ def refused(forward, match: str, count=sops) -> None:
 def test_what_cannot_be_counted_is_refused_by_its_path():
     refused(lambda m, s: torch.cdist(s, m.w), r"'block' \(Net\).*_cdist_forward.*cannot be counted")
     refused(lambda m, s: torch.fft.rfft(s).real[..., :1] + s, r"'block' \(Net\).*fft")
+    refused(lambda m, s: Spectrum()(s), r"'block' \(Net\).*fft")
     refused(lambda m, s: F.conv1d(m.w[None], s[0, :1, None, :1].expand(6, 6, 1))[..., :6] + s, "applies what passes")
     refused(lambda m, s: torch.sparse.mm(m.w.to_sparse(), s[0].T).T + s, "not dense")
     refused(lambda m, s: (s @ m.w > 1).float(), "neurons in its forward pass", connections)

@@ -114,9 +114,9 @@ class Use:
 
     Tensors have the shape of one output, `[K, H, W]` or `[K]`, or `[L, K]` for L positions of a sample.
     name: of the layer. part: which part of the weight it uses. rows: whether there are rows of outputs, `[R, K]`, for
-    all steps and positions, until `Liveness` keeps those of one step. degree: number of synapses from live neurons, float64.
-    live: 1 where `degree` is positive, else 0. reaches, reaches_live: whether a neuron, or a neuron that is not masked,
-    is behind the output.
+    all steps and positions, until `Liveness` keeps those of one step. degree: number of synapses from live neurons,
+    float64. live: 1 where `degree` is positive, else 0. reaches, reaches_live: whether a neuron, or a neuron that is
+    not masked, is behind the output.
     """
 
     name: str
@@ -316,5 +316,5 @@ class _Following(Products):
         live_ways = torch.autograd.grad((x * mask).sum(), leaves, allow_unused=True, retain_graph=True)
         for use, way, live_way in zip(self.seen.uses, ways, live_ways, strict=True):
             if way is not None and live_way is not None:
-                use.reaches |= way > 0
-                use.reaches_live |= live_way > 0
+                use.reaches |= way != 0
+                use.reaches_live |= live_way != 0

@@ -315,6 +315,10 @@ class Products(TorchDispatchMode):
         """Whether spiking neurons are running, whose dynamics are their own."""
         return any(m in self.unread for m in self.stack)
 
+    def inside_silent(self) -> bool:
+        """Whether neurons are running that are known to be some: `LIF` and those of a type in `identity`."""
+        return any(isinstance(m, self.silent) for m in self.stack)
+
     def inside_scale(self) -> bool:
         """Whether a norm is running."""
         return any(isinstance(m, SCALES) for m in self.stack)
@@ -360,7 +364,7 @@ class Products(TorchDispatchMode):
     def _product(self, name: str, args: tuple[Any, ...]) -> Product | None:
         """The product that an operation makes; None if it makes a weight out of weights, or a neuron makes it."""
         layers = [m for m in self.stack if isinstance(m, LAYERS)]
-        if not layers and any(isinstance(m, self.silent) for m in self.stack):
+        if not layers and self.inside_silent():
             return None
         at, by = MATRIX_PRODUCTS.get(name, (0, 1))
         data, factor, turned = args[at], args[by], False
@@ -396,7 +400,7 @@ class Products(TorchDispatchMode):
         """Refuse what may be a product that is not known here."""
         if func.namespace not in ("aten", "prim", "prims") and not self.inside_neuron():
             self._refuse(f"runs {func}, which cannot be looked into")
-        hidden = any(part in name for part in CLOSED)
+        hidden = any(part in name for part in CLOSED) and name != "linalg_vector_norm" and not self.inside_silent()
         wide = any(o is not None and o[1] and t.dim() > 1 for t, o in zip(given, origins, strict=True))
         if hidden or (wide and name.rstrip("_") not in NO_PRODUCTS and not self.inside_neuron()):
             self._refuse(f"runs {func}, whose multiplications cannot be counted")
