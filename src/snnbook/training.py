@@ -401,8 +401,8 @@ def train(
     c.masks.apply(c.weights)
     schedule = begin(rounds[0] if pruner.restarts else sum(rounds))
     done, saved = 0, time.monotonic()
-    if checkpoint is not None and checkpoint.exists():
-        kept = _read(checkpoint, device)
+    kept = _read(checkpoint, device) if checkpoint is not None else None
+    if checkpoint is not None and kept is not None:
         if kept.get("plan") != [recipe.epochs, len(data), len(plan)]:
             raise UserError(f"{checkpoint.name} belongs to another training; remove it to start anew")
         if pruner.restarts:
@@ -472,9 +472,11 @@ def _decision_step(c: Context, data: FrameSet, lam: float, variant: str) -> int:
     return decision_timestep(kl_curve(*outputs(c.model, data, c.T), variant), lam)
 
 
-def _read(checkpoint: Path, device: torch.device) -> dict[str, Any]:
+def _read(checkpoint: Path, device: torch.device) -> dict[str, Any] | None:
     try:
         return torch.load(checkpoint, map_location=device, weights_only=True)
+    except FileNotFoundError:  # not begun, or a process that ran the same trial has ended
+        return None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as err:
         raise UserError(f"cannot go on from {checkpoint}: {err}; remove it to start anew") from err
 

@@ -11,7 +11,7 @@ from book.tiny import write
 
 from snnbook import paths
 from snnbook.book import ExecutedPage, NotebookError, execute, kernels
-from snnbook.book.execute import check_page, execute_all
+from snnbook.book.execute import check_page, execute_all, use_this_interpreter
 from snnbook.errors import UserError
 
 
@@ -74,3 +74,14 @@ def test_a_page_with_an_error_output_or_without_any_is_refused(outputs, why):
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("f()", outputs=outputs)])
     with pytest.raises(NotebookError, match=why):
         check_page(nb, "page")
+
+
+def test_without_a_home_that_can_be_written_jupyter_gets_one_of_ours(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "prepare", lambda environment: {})
+    monkeypatch.setenv("SNNBOOK_BUILD", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PATH", "")
+    for home, chosen in ((tmp_path, tmp_path), ("/dev/null/home", tmp_path / "jupyter" / "home")):
+        monkeypatch.setenv("HOME", str(home))
+        use_this_interpreter.__wrapped__()
+        assert Path.home() == chosen
+        assert chosen.is_dir()

@@ -47,10 +47,10 @@ def build(
     profile: str = "laptop",
     fresh: bool = False,
     only: Sequence[str] = (),
-    seeds: str = "",
-    results: str = "",
-    jobs: int = 2,
-    options: str = "",
+    seeds: Any = "",
+    results: Any = "",
+    jobs: Any = 2,
+    options: Any = "",
 ) -> Summary:
     """Run what is missing, execute the notebooks, render the book, and say what happened.
 

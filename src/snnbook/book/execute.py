@@ -178,9 +178,16 @@ def _summary_of(notebook: Notebook, err: Any) -> str:
 
 @cache
 def use_this_interpreter() -> None:
-    """Put a kernel `python3` first on Jupyter's path that is this interpreter, with one thread for numerics."""
+    """Put a kernel `python3` first on Jupyter's path that is this interpreter, with one thread for numerics.
+
+    Jupyter keeps files of running kernels in the user's home; where there is none to write to, one below `build/` is.
+    """
     from snnbook.book import kernels
 
+    folder = paths.build() / "jupyter"
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        os.environ["HOME"] = str(folder / "home")
+        (folder / "home").mkdir(parents=True, exist_ok=True)
     environment = {f"{lib}_NUM_THREADS": "1" for lib in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")}
     environment |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     spec = {
@@ -190,7 +197,6 @@ def use_this_interpreter() -> None:
         "env": environment,
         "metadata": kernels.prepare(environment),
     }
-    folder = paths.build() / "jupyter"
     path = folder / "kernels" / "python3" / "kernel.json"
     text = json.dumps(spec, indent=1)
     if not path.exists() or path.read_text(encoding="utf-8") != text:

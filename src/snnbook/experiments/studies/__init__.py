@@ -180,7 +180,10 @@ _SHARED = {"data", "T", "network", "width", "train_size", "root", "device"}
 def _changed(trial: Trial, options: Mapping[str, Any]) -> Trial:
     """`trial` with the options that apply to it."""
     mine = {k: v for k, v in options.items() if k in _FIELDS}
-    of_method, of_data = pruning.settings(trial.method), datasets.settings(mine.get("data", trial.data))
+    data = mine.get("data", trial.data)
+    if not isinstance(data, str):
+        raise UserError(f"data must be the name of a data set, got {data!r}")
+    of_method, of_data = pruning.settings(trial.method), datasets.settings(data)
     settings = {k: v for k, v in options.items() if k in of_method}
     data_settings = {k: v for k, v in options.items() if k in of_data}
     shared = {k: v for k, v in mine.items() if k in _SHARED}
