@@ -340,9 +340,10 @@ def test_frames_of_any_type_train_as_float32(dtype):
 @pytest.mark.parametrize(
     ("message", "broken"),
     [
-        (r"T must be at least 1 time step, got 0", {"T": 0}),
-        (r"T must be at least 1 time step, got -1", {"T": -1}),
-        (r"T must be at least 1 time step, got 2\.0", {"T": 2.0}),
+        (r"T must be a whole number of time steps, at least 1, got 0", {"T": 0}),
+        (r"at least 1, got -1", {"T": -1}),
+        (r"at least 1, got 2\.0", {"T": 2.0}),
+        (r"T is 3 time steps, and samples of the shape \(2, 2, 4, 4\) have 2", {"T": 3}),
         (r"the data set is empty", {"x": _events(0)}),
         (r"label 5 is none of the network's 5 classes, 0 to 4", {"y": [5] * 7}),
         (r"label -1 is none", {"y": [-1] * 7}),
@@ -366,6 +367,14 @@ def test_what_does_not_go_together_is_refused_before_anything_is_changed(message
     with pytest.raises(UserError, match=message):
         _own(**{"x": _events(7)} | broken)
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in before.items())
+
+
+def test_outputs_of_nothing_are_refused():
+    for message, x, T in (("empty", _events(0), 1), ("at least 1, got 0", _events(3), 0), ("have 2", _events(3), 3)):
+        with pytest.raises(UserError, match=message):
+            outputs(Steps(), Pairs(x, [0] * len(x)), T)
+    with pytest.raises(UserError, match="a network must put out logits"):
+        outputs(Steps(lambda z: z[0]), Pairs(_events(3), [0] * 3), 1)
 
 
 def test_samples_of_two_shapes_and_labels_beyond_the_classes_are_named_where_they_are_read():

@@ -8,9 +8,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -206,10 +207,12 @@ def outputs(model: nn.Module, data: FrameSet, T: int, batch_size: int = 100) -> 
     """The outputs of a network for all samples: logits `[T, N, K]` and labels, int64 `[N]`, on the CPU.
 
     T: number of time steps to show. The network runs in evaluation mode, `batch_size` samples at a time, and is left in
-    the mode that it was in. Raises UserError for neurons with a state that cannot be reset.
+    the mode that it was in. Raises UserError for neurons with a state that cannot be reset, for an empty data set, for
+    a T below 1 or above the steps of a sample, and for outputs of another form.
     """
     model = plain(model)
     place = _place(model)
+    _showable(data, T)
     logits, labels = [], []
     with measuring(model):
         for x, y in read(data, batches(len(data), batch_size)):
@@ -224,11 +227,8 @@ def _rehearsed(model: nn.Module, data: FrameSet, recipe: Recipe, T: int) -> tupl
 
     Raises UserError as `train` has it.
     """
-    if not isinstance(T, int) or T < 1:
-        raise UserError(f"T must be at least 1 time step, got {T!r}")
-    if not len(data):
-        raise UserError("the data set is empty, so there is nothing to train on")
     weights = prunable(model)
+    _showable(data, T)
     for name, p in model.named_parameters():
         if p.dtype != torch.float32:
             raise UserError(
@@ -242,7 +242,7 @@ def _rehearsed(model: nn.Module, data: FrameSet, recipe: Recipe, T: int) -> tupl
     if left := frozen(model):
         warnings.warn(f"frozen weights are left alone (requires_grad=False): {', '.join(left)}", stacklevel=3)
     x, y = _samples(data, 2 if T == 1 else 1, T, _place(model))  # as many as there are steps would hide a wrong axis
-    with torch.random.fork_rng(), measuring(model), torch.enable_grad(), _Used(weights) as used:
+    with _own_noise(x), measuring(model), torch.enable_grad(), _Used(weights) as used:
         logits = _logits(_run(model, x), len(y))
     if unused := [name for name in weights if name not in used.names]:
         raise UserError(
@@ -260,6 +260,22 @@ def _rehearsed(model: nn.Module, data: FrameSet, recipe: Recipe, T: int) -> tupl
         warnings.warn("the last sample joins the batch before it: a batch norm cannot take it alone", stacklevel=3)
         return 2, classes
     return 1, classes
+
+
+def _showable(data: FrameSet, T: int) -> None:
+    """Raise UserError for a data set without samples, and for a T that is no number of steps or more than they have."""
+    if not isinstance(T, Integral) or T < 1:
+        raise UserError(f"T must be a whole number of time steps, at least 1, got {T!r}")
+    if not len(data):
+        raise UserError("the data set is empty")
+    shape = tuple(first(data, 1)[0].shape[1:])
+    if len(shape) == 4 and shape[0] < T:
+        raise UserError(f"T is {T} time steps, and samples of the shape {shape} have {shape[0]}")
+
+
+def _own_noise(x: Tensor) -> AbstractContextManager[None]:
+    """While this is open, what a network draws leaves torch's generators as they were."""
+    return torch.random.fork_rng([x.device] if x.is_cuda else [])
 
 
 class _Used(TorchFunctionMode):
@@ -312,7 +328,7 @@ def _alone(model: nn.Module, x: Tensor) -> str | None:
     """Why a norm does not take a batch of one sample in training, None if it does; the network stays as it was."""
     modes, buffers = [(m, m.training) for m in model.modules()], [(b, b.clone()) for b in model.buffers()]
     try:
-        with torch.random.fork_rng(), torch.no_grad(), uncompiled(model):
+        with _own_noise(x), torch.no_grad(), uncompiled(model):
             reset(model)
             model.train()(x)
     except ValueError as err:

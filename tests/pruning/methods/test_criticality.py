@@ -163,6 +163,27 @@ def test_of_equal_scores_the_largest_weight_returns_first():
         of_weights({"lif": torch.ones(2)}, {"w": "lif"}, {"w": torch.zeros(3, 2)})
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_weight_of_a_transposed_convolution_leads_to_the_channel_that_it_changes(groups):
+    layer = nn.ConvTranspose1d(4, 6, 3, groups=groups, bias=False)
+    score = torch.rand(6)
+    found = of_weights({"lif": score}, {"w": "lif"}, {"w": layer.weight}, {"w": groups})["w"]
+    for at in torch.ones_like(layer.weight).nonzero().tolist():
+        layer.weight.data.zero_()[tuple(at)] = 1
+        (changed,) = layer(torch.ones(4, 5)).abs().sum(1).nonzero().flatten().tolist()
+        assert found[tuple(at)] == score[changed]
+    with pytest.raises(UserError, match="6 channels"):
+        of_weights({"lif": score}, {"w": "lif"}, {"w": torch.zeros(4, 5, 3)}, {"w": 1})
+
+
+def test_neurons_that_one_score_cannot_tell_apart_are_refused_at_the_start():
+    fire = LIF()
+    model = nn.Sequential(nn.Linear(4, 6), fire, nn.Linear(6, 3), fire, nn.Linear(3, 2))
+    c = _context(model, torch.rand(2, 1, 4))
+    with pytest.raises(UserError, match="1 is used at places with different numbers of channels"):
+        create("criticality").start(c)
+
+
 @pytest.mark.parametrize("criterion", criticality.CRITERIA)
 def test_without_regeneration_it_is_magnitude_pruning_bit_for_bit(criterion):
     data = datasets.load("digits-clutter", "train").head(30)

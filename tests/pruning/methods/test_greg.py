@@ -65,6 +65,18 @@ def test_the_second_variant_chooses_after_a_penalty_on_all():
     assert _levels(c, method, 1)[3:] == pytest.approx([2] * 9)
 
 
+def test_the_first_layer_goes_where_no_other_can():
+    for frozen, left in (("", [4, 2]), ("2.weight", [2, 4])):  # without its columns the second layer keeps its rows
+        model = nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+        for name, p in model.named_parameters():
+            p.requires_grad_(name != frozen)
+        c = _context(model, steps=1)
+        method = create("greg", channels=0.5, span=1.0)
+        method.start(c)
+        method.after_step(c)
+        assert [int(model[i].weight.any(1).sum()) for i in (0, 1)] == left
+
+
 def test_shares_are_rounded_up_and_a_layer_keeps_a_channel():
     # ceil(0.3 * 4) = 2 of four rows go; of 0.99 of them all but one.
     for channels, left in ((0.3, 2), (0.99, 1)):

@@ -76,6 +76,18 @@ def test_bounds(T, tau, seed):
         assert gamma == 1
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_an_input_of_a_transposed_convolution_counts_as_often_as_it_is_used(groups):
+    # Constant input and a leak of 1/2: every use of it grows alike, and a border cuts uses off without a change.
+    layer = nn.ConvTranspose2d(4, 6, 3, 2, 1, groups=groups)
+    model = nn.Sequential(Folded(layer), LIF(tau=2.0))
+    x = torch.rand(1, 2, 4, 5, 5).expand(2, 2, 4, 5, 5)
+    assert amplification(model, x, 2, 2)["0.layer.weight"] == pytest.approx((1 + 1.5**2) / 2)
+    corner = torch.zeros(2, 1, 4, 5, 5)
+    corner[0, 0, 0, 0, 0] = corner[1, 0, 0, 2, 2] = 1  # 4 uses, of which one is left in the next step, and then 9
+    assert amplification(model, corner, 1, 2)["0.layer.weight"] == pytest.approx((4 + 4 * 0.25 + 9) / (4 + 9))
+
+
 def test_a_loop_over_time_is_as_good_as_a_folded_batch():
     class Stepped(nn.Module):
         def __init__(self, layer):

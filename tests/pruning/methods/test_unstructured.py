@@ -16,6 +16,7 @@ from snnbook.measure import connections, firing_rates, sops
 from snnbook.neurons import LIF
 from snnbook.pruning import Context, Masks, create
 from snnbook.pruning.parts import neuron_masks, sop_cost
+from snnbook.tracing import hooked
 from snnbook.training import Recipe, mean_output, train
 
 
@@ -124,6 +125,66 @@ def test_counted_costs_add_up_to_the_operations():
     assert encoder == pytest.approx(measured.encoding_macs)
     assert sum(float((e[n] * m).sum()) for n, m in live.items()) == pytest.approx(measured.total)
     assert dense > encoder + measured.total
+
+
+def unusual():
+    """A shared convolution, a grouped transposed one and a linear layer, all weights positive."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(nn.Unflatten(0, (1, -1)), Folded(nn.Conv2d(1, 4, 3, padding=1)), LIF(v_threshold=0.3)),
+        *(Folded(nn.Conv2d(4, 4, 3, padding=1)), LIF(v_threshold=0.3), Folded(nn.Conv2d(4, 4, 3, padding=1)), LIF()),
+        *(Folded(nn.ConvTranspose2d(4, 6, 3, 2, groups=2)), LIF(v_threshold=0.1), nn.Flatten(2), nn.Linear(6 * 81, 3)),
+    )
+    model[5][0].weight = model[3][0].weight
+    with torch.no_grad():
+        for p in model.parameters():
+            p.abs_()
+    return model
+
+
+class Folded(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def test_shared_and_transposed_weights_cost_what_they_are_used():
+    # 4x4 places for each use of a 3x3 kernel, twice where two layers share it; from one input of the transposed layer
+    # 6 / 2 * 9 synapses, whatever its stride.
+    e_w, e_n = sop_cost.geometry(unusual(), torch.rand(2, 1, 4, 4))
+    assert {n: float(e) for n, e in e_w.items()} == {
+        "1.0.weight": 16,
+        "3.0.weight": 32,
+        "7.0.weight": 16,
+        "10.weight": 1,
+    }
+    assert numbers(e_n) == [36, 36, 27, 3]
+
+
+@pytest.mark.parametrize("frozen", ["", "7.0.weight"])
+def test_counted_costs_of_shared_transposed_and_frozen_weights(frozen):
+    model, x, g = unusual(), 9 * torch.rand(3, 1, 4, 4), torch.Generator().manual_seed(0)
+    if frozen:
+        model.get_parameter(frozen).requires_grad_(False)
+    masks = {n: torch.rand(m.shape, generator=g) < 0.5 for n, m in Masks.ones(model).items()}
+    Masks(masks).apply({n: p for n, p in model.named_parameters() if n in masks})
+    _, e_n = sop_cost.geometry(model, x)
+    e, _ = sop_cost.spikes(model, x, 3, masks | {n: torch.ones_like(v, dtype=torch.bool) for n, v in e_n.items()})
+    assert frozen not in e
+    by_weight = {n: float((e[n] * m).sum()) for n, m in masks.items() if n != "1.0.weight"}
+    entering, expected = {}, dict.fromkeys(by_weight, 0.0)
+    with hooked({model[i]: lambda m, args, out: entering.update({m: args[0].flatten(0, 1)}) for i in (3, 5, 7)}):
+        model(x)
+    for i in (3, 5, 7) if not frozen else (3, 5):
+        layer = model[i][0]
+        ones = copy.deepcopy(layer)
+        nn.init.zeros_(ones.bias)
+        ones.weight.data = (layer.weight != 0).float()
+        expected["3.0.weight" if i == 5 else f"{i}.0.weight"] += ones(entering[model[i]]).sum().item() / 3
+    expected["10.weight"] = by_weight["10.weight"]
+    assert by_weight == pytest.approx(expected)
+    assert by_weight["3.0.weight"] > 0
+    if not frozen:
+        assert sum(float(e[n].sum()) for n in e_n) == pytest.approx(sum(by_weight.values()))
 
 
 def test_one_step_by_hand():
