@@ -111,7 +111,7 @@ def test_exact_with_every_tie(score, weights, sparsity, seed, masked):
 def test_exact_through_chunks(score, seed, digits, sparsity, layers):
     g = torch.Generator().manual_seed(seed)
     weights = {f"l{i}": (torch.randn(150, generator=g) * 2**digits).round() / 7 for i in range(layers)}
-    exact = by_definition(score, weights, round((1 - sparsity) * 150 * layers), None)
+    exact = by_definition(score, weights, round((1 - sparsity) * (150 * layers)), None)
     for way in WAYS:
         with native.using(way), pytest.MonkeyPatch.context() as patch:
             patch.setattr(cut_passes, "_CHUNK", 5)
