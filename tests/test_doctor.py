@@ -51,3 +51,11 @@ def test_printed_numbers_are_missing_outside_a_clone(monkeypatch):
 
     monkeypatch.setattr(paths, "data", nowhere)
     assert check("printed numbers") == doctor.Check("printed numbers", False, "no repository here")
+
+
+def test_a_cache_that_cannot_be_written_is_missing_and_says_what_to_set(tmp_path, monkeypatch):
+    for folder, good in ((tmp_path / "new" / "cache", True), ("/dev/null/cache", False)):
+        monkeypatch.setenv("SNNBOOK_CACHE", str(folder))
+        cache = check("data cache")
+        assert (cache.good, "set SNNBOOK_CACHE" in cache.text) == (good, not good)
+        assert str(folder) in cache.text

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from snnbook import paths
 from snnbook.datasets.frames import check_steps
 from snnbook.errors import UserError, unknown
 
@@ -83,7 +84,7 @@ def folder(name: str, value: Any) -> Path | None:
         return None
     if not isinstance(value, str | Path):
         raise UserError(f"{name} is the folder that holds the data sets; got {value!r}")
-    return Path(value).expanduser()
+    return paths.absolute(value)
 
 
 ROOT = Option(None, folder, decides=False)
