@@ -277,10 +277,8 @@ class Steps(nn.Module):
         self.fc, self.norm, self.out, self.shape = nn.Linear(32, 8), nn.BatchNorm1d(8), nn.Linear(8, 5), shape
 
     def forward(self, x):
-        x = self.norm(self.fc(x.flatten(2)).flatten(0, 1))
-        return self.shape(self.out(x).unflatten(0, (-1, 1) if len(x) == 1 else (self.T, -1)))
-
-    T = 1
+        rows = self.norm(self.fc(x.flatten(2)).flatten(0, 1))
+        return self.shape(self.out(rows).unflatten(0, x.shape[:2]))
 
 
 def _own(x, y=None, model=None, batch_size=3, T=1, epochs=1, method=None):
@@ -312,10 +310,21 @@ def test_a_last_sample_that_a_batch_norm_cannot_take_alone_joins_the_batch_befor
 
 @pytest.mark.parametrize(("T", "n"), [(2, 7), (1, 8)])
 def test_a_last_batch_that_all_norms_take_stays_as_it_is(T, n):
-    sizes, model = Sizes(), Steps()
-    model.T = T
-    _own(_events(n, T), model=model, T=T, method=sizes)
+    sizes = Sizes()
+    _own(_events(n, T), T=T, method=sizes)
     assert sizes.seen == [3, 3, n - 6]
+
+
+def test_batches_fit_the_steps_that_a_method_leaves():
+    class Shorter(Sizes):
+        def before_step(self, c):
+            super().before_step(c)
+            c.T = 1 if c.step == 5 else c.T
+
+    sizes = Shorter()
+    with pytest.warns(UserWarning, match="the last sample joins"):
+        _own(_events(7), T=2, epochs=3, method=sizes)
+    assert sizes.seen == [3, 3, 1, 3, 3, 1, 3, 4]
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(1, 3), (4, 1)])
@@ -375,6 +384,20 @@ def test_outputs_of_nothing_are_refused():
             outputs(Steps(), Pairs(x, [0] * len(x)), T)
     with pytest.raises(UserError, match="a network must put out logits"):
         outputs(Steps(lambda z: z[0]), Pairs(_events(3), [0] * 3), 1)
+
+
+def test_a_layer_that_knows_no_bfloat16_is_named():
+    class Pair(nn.Linear):
+        def __init__(self):
+            super().__init__(32, 8)
+            self.pair = nn.Bilinear(8, 8, 5)
+
+        def forward(self, x):
+            x = super().forward(x.flatten(2))
+            return self.pair(x, x)
+
+    with pytest.raises(UserError, match=r"in bfloat16, in pair \(Bilinear\): "):
+        train(Pair(), Pairs(_events(6), [0] * 6), Recipe(precision="bfloat16"), create("dense"), torch.Generator(), 1)
 
 
 def test_samples_of_two_shapes_and_labels_beyond_the_classes_are_named_where_they_are_read():

@@ -222,8 +222,8 @@ def outputs(model: nn.Module, data: FrameSet, T: int, batch_size: int = 100) -> 
     return torch.cat(logits, 1), torch.cat(labels)
 
 
-def _rehearsed(model: nn.Module, data: FrameSet, recipe: Recipe, T: int) -> tuple[int, int]:
-    """Try what a training needs, and change nothing: the least number of samples of a batch, and that of classes.
+def _rehearsed(model: nn.Module, data: FrameSet, recipe: Recipe, T: int) -> int:
+    """Try what a training needs, and change nothing; returns the number of classes.
 
     Raises UserError as `train` has it.
     """
@@ -243,23 +243,29 @@ def _rehearsed(model: nn.Module, data: FrameSet, recipe: Recipe, T: int) -> tupl
         warnings.warn(f"frozen weights are left alone (requires_grad=False): {', '.join(left)}", stacklevel=3)
     x, y = _samples(data, 2 if T == 1 else 1, T, _place(model))  # as many as there are steps would hide a wrong axis
     with _own_noise(x), measuring(model), torch.enable_grad(), _Used(weights) as used:
-        logits = _logits(_run(model, x), len(y))
+        logits = _logits(_run(model, x, recipe.precision), len(y))
     if unused := [name for name in weights if name not in used.names]:
         raise UserError(
             f"a forward pass does not use {', '.join(unused)}, and weights that compute nothing would count as pruned: "
             "remove these layers or freeze them with requires_grad_(False)"
         )
-    classes = logits.shape[2]
-    _in_range(data.y if isinstance(data, FrameSet) else y, classes)
-    n, size = len(data), recipe.batch_size
-    if n % size == 1 or size == 1:
-        if (failure := _alone(model, _samples(data, 1, T, _place(model))[0])) is None:
-            return 1, classes
-        if n == 1 or size == 1:
-            raise UserError(f"a batch of one sample is too small for this network, use a larger batch_size: {failure}")
-        warnings.warn("the last sample joins the batch before it: a batch norm cannot take it alone", stacklevel=3)
-        return 2, classes
-    return 1, classes
+    _in_range(data.y if isinstance(data, FrameSet) else y, logits.shape[2])
+    return logits.shape[2]
+
+
+def _least(model: nn.Module, data: FrameSet, size: int, T: int) -> int:
+    """The least number of samples of a batch: 2, with a warning, if the last one has 1 and the network refuses it.
+
+    Raises UserError if all batches have one.
+    """
+    if len(data) % size != 1 and size != 1:
+        return 1
+    if (failure := _alone(model, _samples(data, 1, T, _place(model))[0])) is None:
+        return 1
+    if len(data) == 1 or size == 1:
+        raise UserError(f"a batch of one sample is too small for this network, use a larger batch_size: {failure}")
+    warnings.warn("the last sample joins the batch before it: a batch norm cannot take it alone", stacklevel=3)
+    return 2
 
 
 def _showable(data: FrameSet, T: int) -> None:
@@ -300,7 +306,7 @@ class _Used(TorchFunctionMode):
                 self.names.add(self._name_of[id(value)])
 
 
-def _run(model: nn.Module, x: Tensor) -> Any:
+def _run(model: nn.Module, x: Tensor, precision: str) -> Any:
     """What a network puts out. Raises UserError with the path of the module that does not take what it is given."""
     name_of = {m: name for name, m in model.named_modules()}
     entered: list[nn.Module] = []
@@ -313,13 +319,14 @@ def _run(model: nn.Module, x: Tensor) -> Any:
             stack.callback(m.register_forward_pre_hook(lambda m, args: entered.append(m)).remove)
             stack.callback(m.register_forward_hook(leave).remove)
         try:
-            return model(x)
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+                return model(x)
         except UserError:
             raise
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, AssertionError) as err:
             at = f"{name_of[entered[-1]] or 'its root'} ({type(entered[-1]).__name__})" if entered else "its root"
             raise UserError(
-                f"the network fails on a batch of shape {tuple(x.shape)} and type {x.dtype}, in {at}: "
+                f"the network fails on a batch of shape {tuple(x.shape)} in {precision}, in {at}: "
                 f"{str(err).splitlines()[0] if str(err) else type(err).__name__}"
             ) from err
 
@@ -384,36 +391,45 @@ def train(
             "train its .module in one process"
         )
     model = plain(model)
-    least, classes = _rehearsed(model, data, recipe, T)
+    rounds = pruner.rounds(recipe.epochs)
+    classes = _rehearsed(model, data, recipe, T)
+    fitted = T, _least(model, data, recipe.batch_size, T)
     place = device, dtype = _place(model)
     augment = recipe.augment and hasattr(data, "augment")
     for p in model.parameters():
         if p.dim() == 4:  # those of 3-D convolutions have no such layout
             p.data = p.data.to(p.device, memory_format=torch.channels_last)
-    model.train()
-    steps = sum(1 for _ in batches(len(data), recipe.batch_size, least=least))
-    c = Context(model, Masks.ones(model), generator, T=T, steps_per_epoch=steps)
+    c = Context(model, Masks.ones(model), generator, T=T)
     c.samples = lambda n: _samples(data, n, c.T, place)
     c.decision_step = partial(_decision_step, c, data)
     c.log["loss"] = []
     loss_fn = LOSSES[recipe.loss]
-    rounds = pruner.rounds(recipe.epochs)
     order = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+    def fit() -> None:
+        """Batches of as many samples as the network needs for the current T, which the method may have lowered."""
+        nonlocal fitted
+        if fitted[0] != c.T:
+            fitted = c.T, _least(model, data, recipe.batch_size, c.T)
+        c.steps_per_epoch = sum(1 for _ in batches(len(data), recipe.batch_size, least=fitted[1]))
 
     def prepared(T: int) -> Iterator[tuple[Tensor, Tensor]]:
         # Processes that read are started here, and not by the thread of `ahead`: those forked by an executor's thread
         # end with an error.
-        taken = read(data, batches(len(data), recipe.batch_size, order, least))
+        taken = read(data, batches(len(data), recipe.batch_size, order, fitted[1]))
         changed = ((data.augment(x, order) if augment else x, y) for x, y in taken)
         return ((to_network(x, T, device, dtype), _in_range(y, classes).to(device)) for x, y in changed)
 
     def begin(epochs: int) -> torch.optim.lr_scheduler.LRScheduler:
+        fit()
         c.optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
         c.steps, c.step = epochs * c.steps_per_epoch, 0
         return torch.optim.lr_scheduler.CosineAnnealingLR(c.optimizer, c.steps)
 
     plan = [(number, epoch) for number, epochs in enumerate(rounds) for epoch in range(epochs)]
+    fit()
     pruner.start(c)
+    model.train()  # not before: a method may refuse the network, which is then as it was
     c.masks.apply(c.weights)
     schedule = begin(rounds[0] if pruner.restarts else sum(rounds))
     done, saved = 0, time.monotonic()
@@ -432,6 +448,7 @@ def train(
             c.masks.apply(c.weights)
             if pruner.restarts:
                 schedule = begin(rounds[c.round])
+        fit()
         total = 0.0
         for x, y in ahead(prepared(c.T)):
             c.batch = x, y

@@ -262,6 +262,7 @@ def outcome(name, network):
     inner = plain(model)
     few = {"cuts": 2, "rewind": 1, "samples": 4, "updates": 2, "strength": 1e-3 if name == "unstructured" else None}
     method = create(name, **{key: value for key, value in few.items() if value and settings(name).get(key)})
+    model.eval()
     before = {key: value.clone() for key, value in inner.state_dict().items()}
     still = {key for key, p in inner.named_parameters() if p.dim() > 1 and not p.requires_grad}
     with warnings.catch_warnings():
@@ -276,6 +277,7 @@ def outcome(name, network):
         after = inner.state_dict()
         assert after.keys() == before.keys()
         assert all(torch.equal(value, after[key]) for key, value in before.items())
+        assert not any(m.training for m in inner.modules())
         assert len(refused.splitlines()) == 1
         return f"refused: {refused}"
     parameters = dict(inner.named_parameters())
