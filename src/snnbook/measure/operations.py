@@ -9,6 +9,7 @@ times their fan-out, so that one transposed convolution per layer replaces a sec
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,7 +103,7 @@ def sops(
     axis = passes.sample_axis(model, x, layout)
     counting = _Counting(model, identity)
     if axis == 1 and foreign(model):
-        counting.samples_first = _samples_first(model, x, identity)
+        counting.samples_first = _samples_first(model, x[:, :batch_size], identity)
     if passes.has_neuron_masks(model):
         one = torch.ones_like(x.narrow(axis, 0, 1), device=passes.device_of(model))
         counting.take(passes.liveness(model, one, identity))
@@ -112,29 +113,34 @@ def sops(
     return counting.result(x.shape[axis], events=axis == 1)
 
 
-def _samples_first(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...]) -> bool:
+def _samples_first(model: nn.Module, batch: Tensor, identity: tuple[type[nn.Module], ...]) -> bool:
     """Whether a network that folds time into the batch has the samples on the slow axis; ours have the steps there."""
-    pair = torch.stack([torch.ones_like(x[:, 0]), torch.zeros_like(x[:, 0])], 1)
-    order = _Order(model, identity, len(x))
-    with order.watching():
-        order.run(pair.to(passes.device_of(model)))
+    probe = torch.zeros_like(batch)
+    probe[:, 0] = 1
+    order = _Order(model, identity, *batch.shape[:2])
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices), suppress(_Seen), order.watching():
+        order.run(probe.to(passes.device_of(model)))
     return order.samples_first
 
 
-class _Order(Products):
-    """Looks at the first product that two samples, one of ones and one of zeros, go into with all their steps."""
+class _Seen(Exception):
+    """The rest of a pass is not needed."""
 
-    def __init__(self, model: nn.Module, identity: tuple[type[nn.Module], ...], steps: int):
+
+class _Order(Products):
+    """Looks at the first product that all samples, the first of ones and the others of zeros, go into in all steps."""
+
+    def __init__(self, model: nn.Module, identity: tuple[type[nn.Module], ...], steps: int, samples: int):
         super().__init__(model, identity)
-        self.steps, self.samples_first, self.seen = steps, False, False
+        self.steps, self.samples, self.samples_first = steps, samples, False
 
     def product(self, p: Product) -> None:
-        if self.seen or len(p.data) != 2 * self.steps:
-            return
-        ones, zeros = p.data.flatten(1).sum(1).view(2, self.steps)
-        self.seen = True
-        self.samples_first = self.steps > 1 and bool((ones == ones[0]).all() and (zeros == zeros[0]).all())
-        self.samples_first &= bool(ones[0] != zeros[0])
+        if len(p.data) == self.samples * self.steps:
+            rows = p.data.flatten(1).sum(1).view(self.samples, self.steps)
+            alike = bool((rows == rows[:, :1]).all())
+            self.samples_first = alike and min(self.samples, self.steps) > 1 and bool(rows[0, 0] != rows[1, 0])
+            raise _Seen
 
 
 class _Counting(Products):

@@ -199,8 +199,8 @@ class _Following(Products):
     def product(self, p: Product) -> Tensor | None:
         if self.inside_neuron() and not any(isinstance(m, LAYERS) for m in self.stack):
             return None
-        if not p.weights:
-            return None  # the product of two maps is positive where both are
+        if not p.weights:  # the product of two maps is a map, too
+            return p.output((p.degree(p.data.detach(), p.factor.detach()) > 0).to(p.data.dtype))
         layer = next((m for m in reversed(self.stack) if isinstance(m, LAYERS)), None)
         if self.masked and layer is None:
             raise self.refusal(f"multiplies by {p.layer}, which is in no layer of torch, and neurons are masked")
