@@ -31,6 +31,12 @@ def test_a_folder_that_cannot_be_written_is_noticed_first(tmp_path):
     assert list((tmp_path / "new").iterdir()) == []
 
 
+@pytest.mark.supports(
+    "Places",
+    "a read-only place, a full disk",
+    "refused",
+    says="cannot write …; set SNNBOOK_BUILD to a folder that can be written",
+)
 @pytest.mark.parametrize("code", REFUSALS)
 def test_every_refusal_is_one_line_with_the_file_and_the_way_out(code, tmp_path, monkeypatch):
     monkeypatch.setenv("SNNBOOK_BUILD", str(tmp_path))

@@ -371,6 +371,9 @@ def _masked(*masks):
 ODD, LAST = [True, False, True, False, True], [False, False, True]
 
 
+@pytest.mark.supports(
+    "Files", "load_state_dict of a network with masked LIF neurons, into a fresh one", "restored with its masks"
+)
 @pytest.mark.parametrize("assign", [False, True])
 @pytest.mark.parametrize("before", [(), (ODD[::-1], LAST[::-1]), ([False], [[True] * 3])])
 @pytest.mark.parametrize("after", [(ODD, LAST), (None, LAST), ()])
@@ -415,6 +418,7 @@ def pair():
     return net, x
 
 
+@pytest.mark.supports("Wrappers", "torch.export of a network with LIF neurons", "accepted: the same spikes")
 @pytest.mark.filterwarnings("error:.*side effects")
 @pytest.mark.parametrize(
     ("dtype", "strict"),
@@ -428,6 +432,9 @@ def test_an_exported_network_fires_the_same_spikes(pair, dtype, strict):
     assert torch.equal(torch.export.load(file).module()(x), net(x))
 
 
+@pytest.mark.supports(
+    "Wrappers", "torch.compile of a network with LIF neurons", "accepted: the same spikes and gradients"
+)
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 def test_torch_compile_gives_the_same_spikes_and_gradients(pair, backend):
     net, x = pair

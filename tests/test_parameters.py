@@ -13,6 +13,7 @@ from snnbook.errors import UserError
 from snnbook.parameters import DEFAULTS, as_text, jobs, options, profile, results, seeds
 
 
+@pytest.mark.supports("Places", "`seeds` as a number, text, list or null", "accepted")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -31,6 +32,12 @@ def test_seeds(text, expected):
     assert seeds(yaml.safe_load(text)) == expected
 
 
+@pytest.mark.supports(
+    "Places",
+    "`seeds` that are none, stand twice or run backwards",
+    "refused",
+    says="seeds are numbers, ranges or lists such as 0-4 or 0,2,5 without repeats, got",
+)
 @pytest.mark.parametrize(
     "text",
     ["4-1", "0,4-1", "a", "'1,,2'", "0-", "'1,1'", "-3", "0-4-8", "[]", "[0, 0]", "[[0]]", "[true]", "true", "1.0",
@@ -51,17 +58,22 @@ def test_seeds_never_fail_otherwise(text):
     assert all(isinstance(s, int) and s >= 0 for s in parsed)
 
 
+@pytest.mark.supports("Places", "`jobs` as a number, text or null", "accepted")
 @pytest.mark.parametrize(("text", "expected"), [("3", 3), ("'1'", 1), ("null", 2), ("''", 2)])
 def test_jobs(text, expected):
     assert jobs(yaml.safe_load(text)) == expected
 
 
+@pytest.mark.supports(
+    "Places", "`jobs` below 1, or no whole number", "refused", says="jobs must be a whole number of at least 1, got"
+)
 @pytest.mark.parametrize("text", ["0", "-1", "'0'", "two", "1.5", "2.0", "true", "[1]"])
 def test_jobs_below_one_and_no_numbers_are_refused(text):
     with pytest.raises(UserError, match=r"^jobs must be a whole number of at least 1, got [^\n]*$"):
         jobs(yaml.safe_load(text))
 
 
+@pytest.mark.supports("Places", "`options` as pairs, a mapping or null", "accepted")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -78,6 +90,12 @@ def test_options(text, expected):
     assert options(yaml.safe_load(text)) == expected
 
 
+@pytest.mark.supports("Places", "`options` that are no pairs", "refused", says="options are key=value pairs")
+@pytest.mark.supports("Places", "`options` without names", "refused", says="options have names, got 1")
+@pytest.mark.supports(
+    "Places", "dates and the like in `options`", "refused", says="options hold numbers, words and lists of them"
+)
+@pytest.mark.supports("Places", "`profile` and `seeds` as `options`", "refused", says="… is not an option of a study")
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -110,6 +128,9 @@ def test_options_are_the_same_as_a_mapping_and_as_text(chosen):
     assert options(as_text({"options": chosen})["options"]) == options(chosen) == chosen
 
 
+@pytest.mark.supports(
+    "Places", "relative folders in the parameters of a notebook", "accepted: they are taken from the working folder"
+)
 def test_folders_are_those_of_the_working_folder_wherever_they_are_used(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     taken = as_text({"results": "my", "options": "root=data"})

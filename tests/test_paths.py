@@ -22,14 +22,19 @@ PACKAGE = ROOT / "src" / "snnbook"
 def test_the_folders_of_the_repository():
     assert paths.repository() == ROOT
     assert paths.data() == ROOT / "data"
-    for folder in (paths.notebooks(), paths.book(), paths.bench(), paths.compiled(), paths.results("laptop")):
+    for folder in (paths.notebooks(), paths.book(), paths.bench(), paths.compiled(), paths.tested()):
         assert folder.is_dir()
+    assert paths.results("laptop").is_dir()
     assert {paths.results("smoke"), paths.bench(quick=True)} == {
         paths.build() / "smoke-results",
         paths.build() / "bench",
     }
 
 
+@pytest.mark.supports(
+    "Places", "a relative folder in --results", "accepted: it is one in the working folder, for every command"
+)
+@pytest.mark.supports("Places", "a file in --results", "refused", says="records are kept in a folder, and … is a file")
 def test_a_relative_folder_is_one_in_the_working_folder_for_every_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mine = tmp_path / "my"
@@ -44,6 +49,9 @@ def test_a_relative_folder_is_one_in_the_working_folder_for_every_command(tmp_pa
         paths.results("laptop", "~no-such-user/my")
 
 
+@pytest.mark.supports(
+    "Places", "a clone that cannot be written, with SNNBOOK_BUILD", "accepted: all that is built goes there"
+)
 def test_what_can_be_made_again_moves_with_one_variable(tmp_path, monkeypatch):
     monkeypatch.setenv("SNNBOOK_BUILD", str(tmp_path))
     assert (paths.results("smoke"), paths.bench(quick=True)) == (tmp_path / "smoke-results", tmp_path / "bench")
@@ -72,6 +80,7 @@ def test_a_home_that_the_system_does_not_know_is_no_folder_with_a_tilde(monkeypa
     assert paths.cache() is None
 
 
+@pytest.mark.supports("Places", "a user without a home", "accepted: nothing is cached, and one warning says so")
 def test_a_user_without_a_home_gets_data_sets_and_one_warning(tmp_path):
     """No variable, and no name for the user's number."""
     env = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME", "SNNBOOK_CACHE")}
@@ -84,13 +93,14 @@ def test_a_user_without_a_home_gets_data_sets_and_one_warning(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.supports("Places", "SNNBOOK_DATA", "accepted: printed numbers, records and timings move together")
 def test_all_data_move_together(tmp_path, monkeypatch):
     monkeypatch.setenv("SNNBOOK_DATA", str(tmp_path))
     with pytest.raises(UserError, match=r"SNNBOOK_DATA is .* no folder 'paper'"):
         paths.data()
     (tmp_path / "paper").mkdir()
-    moved = (paths.results("laptop"), paths.results("paper"), paths.bench(), paths.compiled())
-    assert moved == tuple(tmp_path / name for name in ("results", "results", "bench", "compiled"))
+    moved = (paths.results("laptop"), paths.results("paper"), paths.bench(), paths.compiled(), paths.tested())
+    assert moved == tuple(tmp_path / name for name in ("results", "results", "bench", "compiled", "tested"))
     assert experiments.open_store("laptop").path == tmp_path / "results"
 
 

@@ -41,6 +41,11 @@ def clear(self):
     self.v = 0.0
 
 
+@pytest.mark.supports(
+    "State",
+    "neurons with a method reset, reset_state, reset_states, reset_mem, reset_state_variables or n_reset",
+    "accepted: it is called before and after every pass",
+)
 @pytest.mark.parametrize("name", RESETS)
 def test_every_way_to_reset_is_taken(name):
     model = network(Integrator, **{name: clear})
@@ -50,11 +55,23 @@ def test_every_way_to_reset_is_taken(name):
     assert model[1].v == 0.0
 
 
+@pytest.mark.supports(
+    "State",
+    "a state that nobody clears",
+    "refused",
+    says="1 (Own of test_states) keeps a state from one pass to the next … it has none of the methods reset",
+)
 def test_a_state_that_nobody_clears_is_refused_by_name():
     with pytest.raises(UserError, match=r"^1 \(Own of test_states\) keeps a state .* none of the methods reset, "):
         measure.sops(network(Integrator), X, 3)
 
 
+@pytest.mark.supports(
+    "State",
+    "a reset that needs an argument, of neurons",
+    "refused",
+    says="1 (Own of test_states) keeps a state from one pass to the next … its reset(batch) takes arguments",
+)
 def test_a_reset_that_needs_an_argument_is_not_called():
     def with_batch(self, batch):
         raise AssertionError
@@ -74,6 +91,7 @@ def test_a_reset_that_needs_an_argument_is_not_called():
     assert measure.sops(model, X).total == measure.sops(plain, X).total > 0
 
 
+@pytest.mark.supports("State", "two resets, one of which needs an argument", "accepted: the other is called")
 def test_of_two_resets_the_one_without_an_argument_is_called():
     model = network(Integrator, reset=lambda self, batch: None, reset_mem=clear)
     assert measure.sops(model, X, 2).total == pytest.approx(measure.sops(model, X, 9).total)
@@ -84,6 +102,12 @@ def test_a_reset_with_default_values_is_called():
     assert measure.sops(model, X, 2).total == pytest.approx(measure.sops(model, X, 9).total)
 
 
+@pytest.mark.supports(
+    "State",
+    "a reset that clears a part of the state",
+    "refused",
+    says="1 (Own of test_states) keeps a state from one pass to the next … its reset() leaves a part of it",
+)
 def test_a_reset_that_clears_a_part_is_refused():
     def forward(self, x):
         self.seen = getattr(self, "seen", 0) + x.sum()
@@ -93,6 +117,12 @@ def test_a_reset_that_clears_a_part_is_refused():
         measure.sops(network(Integrator, reset=clear, forward=forward), X)
 
 
+@pytest.mark.supports(
+    "State",
+    "a reset that draws weights anew",
+    "refused",
+    says="the network (Own of test_states) has a method reset() that changes weights",
+)
 @pytest.mark.parametrize("replaced", [True, False])
 def test_a_reset_that_draws_weights_is_refused_and_undone(replaced):
     class Own(nn.Sequential):
@@ -127,6 +157,11 @@ class Caching(nn.Module):
         return self.kept["map"][0] * (torch.rand_like(x) < x)
 
 
+@pytest.mark.supports(
+    "State",
+    "modules that cache, count calls or draw at random",
+    "accepted: their outputs do not depend on what ran before",
+)
 def test_a_module_that_merely_caches_passes():
     model = nn.Sequential(nn.Linear(12, 16), Caching(), LIF(), nn.Linear(16, 10))
     state = torch.get_rng_state()

@@ -328,6 +328,12 @@ def test_tracing_keeps_no_activations():
     assert list(trace_layers(nn.Sequential(Squared(3, 4), LIF()), torch.rand(2, 2, 3))) == ["0"]
 
 
+@pytest.mark.supports(
+    "State",
+    "potentials of neurons that do not show them",
+    "refused",
+    says="cannot read the membrane potential of 0 (…)",
+)
 def test_potentials_that_cannot_be_read():
     with pytest.raises(UserError, match=r"potential of 0 \(Odd\)"), potentials(nn.Sequential(Odd()), print):
         pass
@@ -352,6 +358,18 @@ def test_neurons_are_what_has_no_weights_and_is_not_known():
     assert neurons(net, (Recurrent,)) == [lif, odd, recurrent, said]
 
 
+@pytest.mark.supports("Weights", "norms, embeddings, biases, positions", "left alone: they are no weights")
+@pytest.mark.supports(
+    "Weights",
+    "a parameter of two or more axes in a module of another type",
+    'accepted as a weight if the class says multiplies = ("name",)',
+)
+@pytest.mark.supports(
+    "Weights",
+    "a parameter of two or more axes that nothing says this of",
+    "refused",
+    says="cannot tell whether odd.kernel (Module) multiplies what passes or is added to it",
+)
 def test_weights_are_the_parameters_that_multiply():
     class Own(nn.Module):
         multiplies = ("w",)

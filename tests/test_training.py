@@ -298,6 +298,9 @@ class Sizes(Pruner):
         self.seen.append(len(c.batch[1]))
 
 
+@pytest.mark.supports(
+    "Shapes", "a last batch of one sample before a batch norm", "accepted: it joins the batch before it, with a warning"
+)
 def test_a_last_sample_that_a_batch_norm_cannot_take_alone_joins_the_batch_before_it():
     sizes = Sizes()
     with pytest.warns(UserWarning, match="the last sample joins the batch before it"):
@@ -327,6 +330,12 @@ def test_batches_fit_the_steps_that_a_method_leaves():
     assert sizes.seen == [3, 3, 1, 3, 3, 1, 3, 4]
 
 
+@pytest.mark.supports(
+    "Shapes",
+    "batches of one sample before a batch norm",
+    "refused",
+    says="a batch of one sample is too small for this network",
+)
 @pytest.mark.parametrize(("n", "batch_size"), [(1, 3), (4, 1)])
 def test_batches_of_one_sample_are_refused_where_a_batch_norm_needs_more(n, batch_size):
     model = Steps()
@@ -336,6 +345,7 @@ def test_batches_of_one_sample_are_refused_where_a_batch_norm_needs_more(n, batc
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in before.items())
 
 
+@pytest.mark.supports("Shapes", "frames of any type of number", "accepted in a training as float32")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.uint8, torch.int64, torch.bfloat16, torch.bool])
 def test_frames_of_any_type_train_as_float32(dtype):
     x = _events(6).to(dtype)
@@ -407,6 +417,7 @@ def test_samples_of_two_shapes_and_labels_beyond_the_classes_are_named_where_the
         _own(_events(6), [0, 1, 2, 3, 4, 9])
 
 
+@pytest.mark.supports("Weights", "frozen weights (requires_grad=False)", "left alone, and named in a warning")
 def test_frozen_weights_are_named_once_and_stay_as_they_are():
     model = Steps()
     before = model.fc.weight.requires_grad_(False).clone()

@@ -76,6 +76,9 @@ def measured(model):
     )
 
 
+@pytest.mark.supports(
+    "Wrappers", "measures under torch.compile, model.compile and DataParallel", "counted as the network within"
+)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_a_wrapped_network_is_measured_as_it_is_without(wrapper):
     model = network()
@@ -87,6 +90,10 @@ def test_a_wrapped_network_is_measured_as_it_is_without(wrapper):
     assert not model.training
 
 
+@pytest.mark.supports("Wrappers", "measures under DistributedDataParallel", "counted as the network within")
+@pytest.mark.supports(
+    "Wrappers", "training under DistributedDataParallel", "refused", says="a network under DistributedDataParallel"
+)
 def test_distributed(process_group):
     model = network()
     expected = measured(model)
@@ -96,6 +103,7 @@ def test_distributed(process_group):
         train(wrapped, None, Recipe(), create("magnitude"), torch.Generator(), 4)
 
 
+@pytest.mark.supports("Wrappers", "a part of the network under torch.compile", "counted")
 def test_a_part_that_is_compiled_is_counted():
     model = network()
     expected, rates = measure.sops(model, X), measure.firing_rates(model, X)
@@ -109,6 +117,12 @@ def test_a_part_that_is_compiled_is_counted():
     assert seen == [X.shape[0] * X.shape[1]]
 
 
+@pytest.mark.supports(
+    "Wrappers",
+    "a part under DataParallel on several devices",
+    "refused",
+    says="0 (DataParallel) runs in copies on several devices: put its .module there",
+)
 def test_a_part_in_copies_on_several_devices_is_refused():
     model = network()
     model[0] = nn.DataParallel(model[0])
@@ -118,6 +132,7 @@ def test_a_part_in_copies_on_several_devices_is_refused():
         prunable(model)
 
 
+@pytest.mark.supports("Wrappers", "hooks of your own", "left alone: they run, and stay")
 def test_hooks_of_others():
     model = network()
     expected = measured(model)
@@ -132,6 +147,7 @@ def test_hooks_of_others():
     assert [len(m._forward_hooks) for m in model] == [1, 0, 0, 0, 1]
 
 
+@pytest.mark.supports("Wrappers", "a hook that changes an input", "counted with the changed input")
 def test_a_hook_that_changes_an_input_is_counted_as_it_runs():
     model, halved = network(), network()
     halved[4].register_forward_pre_hook(lambda m, args: (args[0] * 0.5,))
@@ -152,6 +168,7 @@ def test_spectral_norm_is_counted_and_left_alone(spectral):
     assert all(torch.equal(v, before[name]) for name, v in model.state_dict().items())
 
 
+@pytest.mark.supports("Wrappers", "channels_last", "counted alike")
 def test_channels_last():
     model = network()
     expected = measured(model)
@@ -161,6 +178,7 @@ def test_channels_last():
     assert measure.sops(last, x).total == measure.sops(model, X).total
 
 
+@pytest.mark.supports("Wrappers", "measures in float16, bfloat16 and float64", "counted alike")
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_types(dtype):
     # Weights are a few eighths, so that sums are exact in every type and the same neurons fire.
@@ -193,6 +211,11 @@ def trained(model, data):
     return train(model, data, Recipe(epochs=1, batch_size=10), pruner, torch.Generator().manual_seed(0), T=2)
 
 
+@pytest.mark.supports(
+    "Wrappers",
+    "training under torch.compile, model.compile and DataParallel",
+    "pruned as the network within, bit for bit",
+)
 @pytest.mark.parametrize("wrapper", ["compile", "compile in place", "DataParallel"])
 def test_a_wrapped_network_is_trained_as_it_is_without(wrapper, data):
     expected = trained(ours(), data)
@@ -210,6 +233,12 @@ def test_a_wrapped_network_is_trained_as_it_is_without(wrapper, data):
     assert torch.equal(outputs(wrapped, data, 2)[0], outputs(expected.model, data, 2)[0])
 
 
+@pytest.mark.supports(
+    "Wrappers",
+    "training of weights that are not float32",
+    "refused",
+    says="encoder…weight is …: training keeps weights in float32",
+)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_training_keeps_weights_in_float32(dtype, data):
     model = ours().to(dtype).eval()
@@ -220,6 +249,12 @@ def test_training_keeps_weights_in_float32(dtype, data):
     assert all(torch.equal(v, before[name]) for name, v in model.state_dict().items())
 
 
+@pytest.mark.supports(
+    "State",
+    "training of a network with a state that nobody clears",
+    "refused",
+    says="2 (Keeping of test_wrappers) keeps a state",
+)
 def test_training_refuses_a_state_that_cannot_be_reset(data):
     class Keeping(nn.Module):
         v = 0.0
@@ -233,6 +268,7 @@ def test_training_refuses_a_state_that_cannot_be_reset(data):
         trained(model, data)
 
 
+@pytest.mark.supports("Wrappers", "sparse.compile of a wrapped network", "accepted: the same logits")
 @pytest.mark.parametrize("wrapper", ["compile", "compile in place", "DataParallel", "within", "float16", "float64"])
 def test_a_wrapped_network_is_compiled_for_inference(wrapper, data):
     model = ours().eval()

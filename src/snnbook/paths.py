@@ -73,6 +73,11 @@ def compiled() -> Path:
     return data() / "compiled"
 
 
+def tested() -> Path:
+    """The folder of what the tests say: what is supported, and which definitions differ from other libraries'."""
+    return data() / "tested"
+
+
 def notebooks() -> Path:
     """The folder of the notebooks, as text."""
     return repository() / "notebooks"

@@ -18,6 +18,9 @@ def build(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.supports(
+    "Places", "two builds of one profile at a time", "refused", says="another snnbook is at work in …: wait"
+)
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks of folders there")
 def test_the_later_of_two_builds_of_a_profile_says_that_another_runs(build):
     work = book.folder("smoke")

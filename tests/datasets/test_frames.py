@@ -33,6 +33,7 @@ def by_the_formulas(events: np.ndarray, T: int) -> torch.Tensor:
     return frames
 
 
+@pytest.mark.supports("Recordings", "frames of equal numbers of events", "counted; the last frame takes the remainder")
 @given(st.integers(0, 10**6), st.integers(0, 40), st.integers(1, 9))
 def test_frames_by_number_are_paper_a_eq_2_to_4(seed, n, T):
     events = stream(seed, n)
@@ -54,6 +55,7 @@ def test_every_event_is_counted_once(seed, n, T):
         assert torch.equal(whole, by_the_formulas(events, 1)[0])
 
 
+@pytest.mark.supports("Recordings", "frames of equal windows of time", "counted")
 def test_frames_by_time_are_equal_windows():
     events = stream(0, 6)
     events["t"] = [100, 109, 110, 119, 120, 129]
@@ -79,6 +81,7 @@ def counts(times, T, dtype=None, by="time", **window) -> list[int]:
 INTEGERS = [np.dtype(f"{order}{kind}{size}") for order in "<>" for kind in "iu" for size in (1, 2, 4, 8)]
 
 
+@pytest.mark.supports("Recordings", "integer times of any width, sign and byte order", "counted exactly")
 @given(st.data(), st.sampled_from(INTEGERS), st.integers(1, 300))
 def test_integer_times_of_any_width_and_span_are_cut_by_the_formula(data, dtype, T):
     limits = np.iinfo(dtype)
@@ -89,11 +92,17 @@ def test_integer_times_of_any_width_and_span_are_cut_by_the_formula(data, dtype,
     assert counts(t, T, dtype) == np.bincount(frame, minlength=T).tolist()
 
 
+@pytest.mark.supports(
+    "Recordings", "times far from zero and far apart, such as nanoseconds since 1970", "counted exactly"
+)
 def test_the_last_of_many_events_may_be_far_from_the_first():
     assert counts([0, *1_700_000_000_000_000_000 + np.arange(99)], 20) == [1] + [0] * 18 + [99]
     assert counts([-(2**63), 2**63 - 1], 3) == [1, 0, 1]
 
 
+@pytest.mark.supports(
+    "Recordings", "a `start` and an `end` that you give", "counted: start ≤ t < end, in the unit of t"
+)
 @given(
     st.lists(st.integers(-(10**6), 10**6), max_size=30),
     st.integers(1, 9),
@@ -116,6 +125,9 @@ def test_a_window_counts_what_is_in_it_wherever_time_begins_and_whatever_its_uni
         assert window == brute
 
 
+@pytest.mark.supports(
+    "Recordings", "seconds, milli-, micro- and nanoseconds, in floats and in integers", "counted alike"
+)
 @given(
     st.lists(st.integers(0, 10**7), min_size=1, max_size=30),
     st.integers(1, 9),
@@ -160,6 +172,7 @@ def test_decimals_begin_the_windows_that_they_name(dtype):
     assert counts(tenths, 5, dtype, start=0.3, end=0.8) == [1] * 5
 
 
+@pytest.mark.supports("Recordings", "events that are all at one time", "counted in the first window")
 def test_events_at_one_time_are_in_the_first_window():
     for dtype in (np.int64, np.float64):
         assert counts([7] * 5, 3, dtype) == [5, 0, 0]
@@ -176,6 +189,13 @@ def test_a_start_or_an_end_alone():
     assert counts([0, 1, 2, 3, 4, 5, 6], 3, by="number", start=1, end=6) == [1, 1, 3]
 
 
+@pytest.mark.supports("Recordings", "datetime64 and timedelta64", "counted")
+@pytest.mark.supports(
+    "Recordings",
+    "a `start` of another type than the times",
+    "refused",
+    says="start must be of type datetime64[ms], as t is; got 5",
+)
 def test_dates_and_durations_are_times():
     t = np.array([0, 1, 2, 9], "m8[ms]")
     day = np.datetime64("2026-01-31", "ms")
@@ -191,6 +211,9 @@ def test_dates_and_durations_are_times():
         counts([0, 1], 2, end=np.timedelta64(1500, "us"))
 
 
+@pytest.mark.supports(
+    "Recordings", "a `start` that is not before the end", "refused", says="start must lie before end; got start="
+)
 @pytest.mark.parametrize("by", ["number", "time"])
 def test_windows_that_are_none_are_refused(by):
     for t in ([0, 1, 2], [0.0, 1.0, 2.0]):
@@ -204,6 +227,12 @@ def test_windows_that_are_none_are_refused(by):
             counts([0, 1, 2], 2, by=by, start=value)
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "windows shorter than the resolution of the times",
+    "refused",
+    says="T=100 windows from 8.0 to 8.5 are shorter than the resolution of t, float16",
+)
 def test_windows_shorter_than_the_resolution_of_floats_are_refused():
     with pytest.raises(
         UserError, match=r"T=100 windows from 8\.0 to 8\.5 are shorter than the resolution of t, float16"
@@ -211,12 +240,20 @@ def test_windows_shorter_than_the_resolution_of_floats_are_refused():
         counts([8, 8.5], 100, np.float16)
 
 
+@pytest.mark.supports("Recordings", "a recording without events", "accepted: frames of zeros")
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, "M8[us]"])
 @pytest.mark.parametrize("by", ["number", "time"])
 def test_no_events_give_empty_frames(dtype, by):
     assert counts([], 3, dtype, by) == [0, 0, 0]
 
 
+@pytest.mark.supports("Recordings", "hot pixels", "counted up to 2^24 events in a frame")
+@pytest.mark.supports(
+    "Recordings",
+    "a pixel with more than 2^24 events in a frame",
+    "refused",
+    says="pixel x=0, y=0 has 5 events in frame 1; float32 counts to 4: use a larger T",
+)
 def test_counts_never_wrap_and_are_never_rounded(monkeypatch):
     n = 70_000
     assert frames.compact(events_to_frames(at(np.arange(n)), 1, (1, 1))).tolist() == [[[[n]], [[0]]]]
@@ -245,12 +282,24 @@ def test_downsample_sums_two_by_two():
         downsample(torch.zeros(2, 3, 4))
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "T that is no whole number of at least 1",
+    "refused",
+    says="T is the number of time steps, a whole number of at least 1; got",
+)
 @pytest.mark.parametrize("T", [0, -1, 2.5, "4", True])
 def test_a_number_of_steps_that_is_none_is_refused(T):
     with pytest.raises(UserError, match="T is the number of time steps"):
         events_to_frames(stream(0, 5), T, (H, W))
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "sensor_size that is no pair of positive whole numbers",
+    "refused",
+    says="sensor_size is (H, W), two positive whole numbers; got",
+)
 @pytest.mark.parametrize("size", [(H, W, 2), (0, 4), (2.5, 4), 4, ("3", "4")])
 def test_a_size_that_is_none_is_refused(size):
     with pytest.raises(UserError, match=r"sensor_size is \(H, W\), two positive whole numbers"):

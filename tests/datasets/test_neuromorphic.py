@@ -117,6 +117,7 @@ def first(gesture: Path, rows, **kw) -> torch.Tensor:
     return datasets.load("dvs128_gesture", "test", root=gesture, **({"T": 2, "cache": False} | kw))[0][0]
 
 
+@pytest.mark.supports("Recordings", "hot pixels in frames that are kept on disk", "counted: 70,000 events stay 70,000")
 def test_a_hot_pixel_keeps_all_its_events_also_in_the_cache(gesture, monkeypatch, tmp_path):
     monkeypatch.setenv("SNNBOOK_CACHE", str(tmp_path / "cache"))
     n = 70_000
@@ -128,6 +129,7 @@ def test_a_hot_pixel_keeps_all_its_events_also_in_the_cache(gesture, monkeypatch
 ROWS = np.array([[1, 2, 0, 0], [3, 4, 1, 5], [5, 6, 1, 9], [7, 8, 0, 100]])
 
 
+@pytest.mark.supports("Recordings", "files with rows in any type and order", "counted alike")
 @pytest.mark.parametrize("by", ["number", "time"])
 def test_recordings_in_any_type_and_order_are_read_alike(gesture, by):
     right = first(gesture, ROWS, by=by)
@@ -139,6 +141,9 @@ def test_recordings_in_any_type_and_order_are_read_alike(gesture, by):
     assert torch.equal(first(gesture, ROWS + np.array([0, 0, 0, 0.25]), by=by), right)
 
 
+@pytest.mark.supports(
+    "Recordings", "a file with a row that is no event", "refused", says="…user24_led/0.npy: … of event 2 is"
+)
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -153,6 +158,9 @@ def test_a_row_that_is_no_event_is_refused_by_file_and_field(gesture, row, reaso
         first(gesture, np.array([*ROWS[:2], row, ROWS[3]]))
 
 
+@pytest.mark.supports(
+    "Recordings", "a file that holds another array", "refused", says="…user24_led/0.npy cannot be read as a recording: "
+)
 @pytest.mark.parametrize("rows", [ROWS[:0], ROWS[:, :3], ROWS.astype(str), ROWS * 10**17, np.array([None])])
 def test_an_array_that_is_no_recording_is_refused_by_its_file(gesture, rows):
     with pytest.raises(UserError, match=r"user24_led/0\.npy cannot be read as a recording: ") as err:
@@ -170,6 +178,12 @@ def cut_short(file: Path, read, *bounds: int) -> None:
         assert "\n" not in str(err.value)
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "a `.npy` that is cut short, wherever, or missing",
+    "refused",
+    says="…3.npy cannot be read as a recording: ",
+)
 def test_gesture_recordings_that_are_cut_short_are_named(tmp_path):
     np.save(tmp_path / "3.npy", ROWS)
     cut_short(tmp_path / "3.npy", neuromorphic.read_recording, 10, 128)
@@ -177,6 +191,12 @@ def test_gesture_recordings_that_are_cut_short_are_named(tmp_path):
         neuromorphic.read_recording(tmp_path / "4.npy")
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "an `.aedat4` that is cut short, also between two packets",
+    "refused",
+    says="…two.aedat4 cannot be read as a recording: ",
+)
 def test_cifar10_dvs_recordings_that_are_cut_short_are_named(tmp_path):
     """Also between two packets: the header says where the events end. Beyond that place, none is missing."""
     pytest.importorskip("aedat")
@@ -191,6 +211,12 @@ def test_cifar10_dvs_recordings_that_are_cut_short_are_named(tmp_path):
     cut_short(file, neuromorphic.read_recording, header, header + 8, end)
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "files that are no recordings of the set",
+    "refused",
+    says="…user24_led/11.npy is no recording of dvs128_gesture: expected userNN_LIGHT",
+)
 def test_stray_files_are_named(gesture, tmp_path):
     folder = gesture / "DVSGesture" / "ibmGestureTest" / "user24_led"
     (folder / "._0.npy").write_bytes(b"a file that macOS leaves beside others")
@@ -205,6 +231,12 @@ def test_stray_files_are_named(gesture, tmp_path):
         datasets.load("cifar10_dvs", "test", root=tmp_path)
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "a folder without recordings",
+    "refused",
+    says="no recordings in …: expected DVSGesture/ibmGestureTest/userNN_LIGHT",
+)
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(UserError, match=r"no recordings in .*: expected DVSGesture/ibmGestureTest/userNN_LIGHT"):
         datasets.load("dvs128_gesture", "test", root=tmp_path)

@@ -27,12 +27,25 @@ def refused(match: str, rows: np.ndarray) -> None:
         assert "\n" not in str(err.value)
 
 
+@pytest.mark.supports("Recordings", "whole coordinates of any type, floats too", "counted")
 @pytest.mark.parametrize("dtype", [f"{order}{kind}" for order in "<>" for kind in ("i1", "u2", "i8", "u8", "f2", "f8")])
 def test_whole_coordinates_of_any_type_are_counted(dtype):
     same = events(x=np.array([0, 1, 2, 3], dtype), y=np.array([2, 0, 1, 0], dtype))
     assert torch.equal(events_to_frames(same, 2, (H, W)), events_to_frames(events(), 2, (H, W)))
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "fractions, NaN and infinity as coordinates",
+    "refused",
+    says="… of event 1 is 1.5, not a whole number",
+)
+@pytest.mark.supports(
+    "Recordings",
+    "coordinates outside the sensor",
+    "refused",
+    says="… of event 3 is -1, outside the sensor: sensor_size=(H, W)=(3, 4) allows 0 to",
+)
 @pytest.mark.parametrize("field", ["x", "y"])
 def test_coordinates_that_are_none_are_refused(field):
     size = {"x": W, "y": H}[field]
@@ -47,6 +60,7 @@ def test_coordinates_that_are_none_are_refused(field):
     refused(f"{field} of event 1 is 18446744073709551615, outside the sensor", events(**{field: large}))
 
 
+@pytest.mark.supports("Recordings", "polarity as false and true, 0 and 1, or -1 and 1", "counted alike")
 @pytest.mark.parametrize(
     "p", [np.array([False, True, True, False]), [-1, 1, 1, -1], np.array([0, 1, 1, 0], ">u2"), [-1.0, 1.0, 1.0, -1.0]]
 )
@@ -54,6 +68,12 @@ def test_codings_of_polarity_give_the_same_frames(p):
     assert torch.equal(events_to_frames(events(p=p), 2, (H, W)), events_to_frames(events(), 2, (H, W)))
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "other polarities, and two codings in one recording",
+    "refused",
+    says="p of event 1 is 2, polarity is coded as 0 and 1, as -1 and 1 or as false and true",
+)
 def test_polarities_that_say_not_what_is_on_are_refused():
     coding = "polarity is coded as 0 and 1, as -1 and 1 or as false and true"
     refused(f"p of event 1 is 2, {coding}", events(p=[1, 2, 2, 1]))
@@ -66,6 +86,18 @@ def test_polarities_that_say_not_what_is_on_are_refused():
     )
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "missing and infinite times",
+    "refused",
+    says="t of event 1 is nan, not a finite number: leave such events out",
+)
+@pytest.mark.supports(
+    "Recordings",
+    "times that run backwards",
+    "refused",
+    says="t of event 2 is 4, earlier than the event before it: sort with",
+)
 def test_times_that_are_missing_or_run_backwards_are_refused():
     refused("t of event 1 is nan, not a finite number", events(t=[0.0, np.nan, 1.0, np.nan]))
     refused("t of event 3 is inf, not a finite number", events(t=[0.0, 1.0, 2.0, np.inf]))
@@ -76,6 +108,12 @@ def test_times_that_are_missing_or_run_backwards_are_refused():
     refused("t of the events must be .* of at most 64 bits", events(t=np.zeros(4, np.longdouble)))
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "values that numpy masks",
+    "refused",
+    says="t of event 2 is --, masked: leave out the events that have no value",
+)
 def test_masked_values_are_refused_and_a_mask_without_any_is_not():
     masked = np.ma.array(events())
     assert torch.equal(events_to_frames(masked, 2, (H, W)), events_to_frames(events(), 2, (H, W)))
@@ -83,6 +121,13 @@ def test_masked_values_are_refused_and_a_mask_without_any_is_not():
     refused("t of event 2 is --, masked: leave out the events that have no value", masked)
 
 
+@pytest.mark.supports("Recordings", "missing fields", "refused", says="events lack the field(s) y, p; they have x, t")
+@pytest.mark.supports(
+    "Recordings",
+    "arrays of another form",
+    "refused",
+    says="events must be a structured array [N] with the fields x, y, t, p",
+)
 def test_what_is_no_stream_of_events_is_refused():
     refused(r"lack the field\(s\) y, p; they have x, t", events()[["x", "t"]])
     refused(

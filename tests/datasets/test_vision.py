@@ -67,6 +67,12 @@ def test_cifar(name, classes, sizes, tmp_path, monkeypatch):
         train[len(train)]
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "damaged files of CIFAR",
+    "refused",
+    says="…data_batch_3 is damaged: 0 bytes that are not the published ones",
+)
 def test_cifar_files_that_are_damaged_are_named(tmp_path, monkeypatch):
     fake_data.trusted(monkeypatch, fake_data.cifar10(tmp_path))
     folder = tmp_path / "cifar-10-batches-py"
@@ -86,6 +92,12 @@ def test_cifar_files_that_are_damaged_are_named(tmp_path, monkeypatch):
     assert len(datasets.load("cifar10", "train", root=tmp_path)) == 30
 
 
+@pytest.mark.supports(
+    "Recordings", "pictures that are cut short", "refused", says="…val_0.JPEG cannot be read as a picture: "
+)
+@pytest.mark.supports(
+    "Recordings", "pictures of another size", "refused", says="…val_0.JPEG has 64x32 px, expected 64x64"
+)
 def test_pictures_that_are_cut_short_or_of_another_size_are_named(tmp_path):
     data = datasets.load("tiny_imagenet", "test", root=fake_data.tiny_imagenet(tmp_path))
     file = tmp_path / "tiny-imagenet-200" / "val" / "images" / "val_0.JPEG"

@@ -17,6 +17,7 @@ from snnbook.neurons import LIF
 LAYERS = {"0.0": 1, "2.0": 3, "5.0": 6, "9.0": 10, "11.0": None}  # layer → index of the neurons behind it
 
 
+@pytest.mark.supports("Synapses", "layers of the package's networks", "counted as a loop over all synapses counts them")
 def test_every_layer_matches_loops(network, events):
     counted = sops(network, events)
     entering = inputs_of(network, events)
@@ -53,6 +54,9 @@ def test_dense_counts_are_rate_times_fan_out():
     assert counted.macs == {"0.0": 6 * 7 * 20, "2.0": 6 * 20 * 5}
 
 
+@pytest.mark.supports(
+    "MACs and ACs", "pixels of a static image in the first layer", "reported apart in `encoding_macs`; they are no SOPs"
+)
 def test_static_images_are_encoded_once():
     torch.manual_seed(0)
 
@@ -82,6 +86,7 @@ def test_counts_are_exact_beyond_single_precision():
     assert sops(net, x).total * 4 == 2**24 + 3
 
 
+@pytest.mark.supports("Synapses", "a layer that runs several times", "counted in every run")
 def test_a_layer_that_runs_twice_counts_twice():
     shared = prune_(nn.Linear(6, 6), 0.3)
 
@@ -105,6 +110,7 @@ def test_a_layer_that_runs_twice_counts_twice():
     assert counted.per_step["shared"].shape == (6,)
 
 
+@pytest.mark.supports("Shapes", "a loop over time steps", "counted as all steps at once")
 def test_a_readers_network_with_a_loop_over_time_counts_the_same():
     torch.manual_seed(0)
     first, second = nn.Conv2d(2, 4, 3, bias=False), prune_(nn.Linear(64, 5), 0.5)
@@ -220,6 +226,13 @@ def test_the_network_is_left_as_it_was(network, events):
     assert all(p.grad is None for p in network.parameters())
 
 
+@pytest.mark.supports("Shapes", "an input without samples", "refused", says="input of shape (…) holds no sample")
+@pytest.mark.supports(
+    "Synapses",
+    "a network that multiplies nothing",
+    "refused",
+    says="no convolution or linear layer ran: there are no synapses to count",
+)
 def test_errors_name_what_is_wrong(network, events):
     with pytest.raises(UserError, match="must be"):
         sops(network, events[0, 0, 0, 0])
@@ -229,6 +242,11 @@ def test_errors_name_what_is_wrong(network, events):
         sops(nn.Sequential(LIF()), torch.ones(2, 2, 3))
 
 
+@pytest.mark.supports(
+    "Shapes",
+    "time folded into the batch, whichever of the two axes is the slower",
+    "counted, every step apart in `per_step`",
+)
 def test_steps_are_told_apart_whichever_axis_is_folded_first():
     torch.manual_seed(0)
     first, second = nn.Linear(6, 8), prune_(nn.Linear(8, 5), 0.3)

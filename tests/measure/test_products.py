@@ -62,6 +62,11 @@ WAYS = {
 }
 
 
+@pytest.mark.supports(
+    "Synapses",
+    "weights in F.linear, F.conv1d, @, matmul, einsum, tensordot and addmm, whole or in parts, in a loop or not",
+    "counted under the name of the parameter, as a linear layer is",
+)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_linear_layer_in_any_form_counts_as_one(way):
     torch.manual_seed(0)
@@ -86,6 +91,11 @@ def live(layer: nn.Module) -> int:
     return int((layer.weight != 0).sum())
 
 
+@pytest.mark.supports(
+    "Weights",
+    "measures of weights that are computed: weight_norm, spectral_norm, orthogonal, torch.nn.utils.prune",
+    "counted as they are in the pass",
+)
 @pytest.mark.parametrize("kind", ["weight_norm", "old weight_norm", "spectral_norm", "orthogonal", "prune"])
 def test_computed_weights_count_as_they_are(kind):
     torch.manual_seed(0)
@@ -120,6 +130,11 @@ class Folded(nn.Module):
         return self.m(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
+@pytest.mark.supports(
+    "Synapses",
+    "convolutions and transposed convolutions of one, two and three axes, with groups, strides and dilation",
+    "counted, exact at borders",
+)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(
     "layer",
@@ -174,6 +189,12 @@ class Attention(nn.Module):
         return self.out(self.mha(z, z, z, need_weights=False)[0])
 
 
+@pytest.mark.supports("Synapses", "projections of nn.MultiheadAttention", "counted under in_proj_weight and out_proj")
+@pytest.mark.supports(
+    "Synapses",
+    "queries times keys, and attention times values",
+    "counted under the path of the module: pairs of values, neither of them zero",
+)
 @pytest.mark.parametrize("grad", [True, False])
 def test_attention_counts_its_projections_and_its_products(grad):
     torch.manual_seed(0)
@@ -205,8 +226,12 @@ def test_attention_counts_its_projections_and_its_products(grad):
         "out": (160, 160),
     }
     assert weights(net).per_layer == {name: (int(a), int(b)) for name, (a, b) in per_layer.items()}
+    assert connections(net, (T, 1, 8)).per_layer == per_layer
 
 
+@pytest.mark.supports(
+    "Synapses", "nn.RNN, nn.GRU and nn.LSTM", "counted at every step, under weight_ih_l0 and weight_hh_l0"
+)
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 def test_recurrent_layers_count_every_step(kind):
     torch.manual_seed(0)
@@ -234,6 +259,7 @@ def test_recurrent_layers_count_every_step(kind):
     assert set(weights(net).per_layer) == set(counted.macs) == set(connections(net, (T, 1, 8)).per_layer)
 
 
+@pytest.mark.supports("Synapses", "nn.Bilinear", "counted: pairs of spikes with a live weight")
 def test_a_bilinear_layer_counts_pairs_of_spikes():
     torch.manual_seed(0)
 
@@ -268,6 +294,12 @@ class Gated(nn.Module):
         return self.out(q @ (k.mT @ k) * (q.sum(-1, keepdim=True) > 0))
 
 
+@pytest.mark.supports("Synapses", "spikes times spikes, without a weight", "counted under the path of the module")
+@pytest.mark.supports(
+    "MACs and ACs",
+    "products of single values that are not summed up: gates and scales",
+    "reported apart in `elementwise`",
+)
 def test_spikes_times_spikes():
     torch.manual_seed(0)
     net, x = Gated(), torch.rand(T, N, 7, 8) * 2  # 7 tokens
@@ -284,6 +316,11 @@ def test_spikes_times_spikes():
     assert counted.multiplies["out"] == pytest.approx(2 * float(((out != 0) & (out != 1)).sum()) / N)
 
 
+@pytest.mark.supports(
+    "Shapes",
+    "tokens or other positions of a sample, `[T, N, L, F]` and `[N, L, F]`",
+    "counted, every position with its own connections",
+)
 @pytest.mark.parametrize("events", [True, False])
 def test_positions_of_a_sample_have_their_own_connections(events):
     torch.manual_seed(0)
@@ -321,6 +358,11 @@ GRADED = {
 }
 
 
+@pytest.mark.supports(
+    "MACs and ACs",
+    "averages behind a pooling, sums of branches, a scale of dropout, negative values",
+    "counted by their size, and reported apart in `multiplies`",
+)
 @pytest.mark.parametrize("name", GRADED)
 def test_values_that_are_no_spikes_are_told_apart(name):
     torch.manual_seed(0)
@@ -375,6 +417,24 @@ def refused(forward, match: str, count=sops) -> None:
         count(net, torch.rand(T, N, 8) if count is sops else (8,))
 
 
+@pytest.mark.supports(
+    "Synapses",
+    "products in a form that cannot be taken apart, such as torch.cdist",
+    "refused",
+    says="cannot count the synapses of 'block' (Net): it runs aten._cdist_forward",
+)
+@pytest.mark.supports(
+    "Synapses",
+    "a weight that is convolved with what passes through the network",
+    "refused",
+    says="cannot count the synapses of 'block' (Net): it applies what passes through the network to a weight",
+)
+@pytest.mark.supports(
+    "Synapses",
+    "connections of a module whose forward pass has both weights and neurons",
+    "refused",
+    says="cannot count the synapses of 'block' (Net): it has neurons in its forward pass",
+)
 def test_what_cannot_be_counted_is_refused_by_its_path():
     refused(lambda m, s: torch.cdist(s, m.w), r"'block' \(Net\).*_cdist_forward.*cannot be counted")
     refused(lambda m, s: torch.fft.rfft(s).real[..., :1] + s, r"'block' \(Net\).*fft")
@@ -384,6 +444,12 @@ def test_what_cannot_be_counted_is_refused_by_its_path():
     refused(lambda m, s: (s @ m.w > 1).float(), "neurons in its forward pass", connections)
 
 
+@pytest.mark.supports(
+    "Synapses",
+    "masked neurons behind a weight that is in no layer of torch",
+    "refused",
+    says="cannot count the synapses of '2' (Own): it multiplies by 2.w, which is in no layer of torch",
+)
 def test_masked_neurons_behind_a_weight_that_is_in_no_layer_are_refused():
     net = between(Own(torch.rand(OUT, IN), WAYS["F.linear"]))
     net[3].mask = torch.tensor([True, False, True, True, True])
@@ -391,6 +457,9 @@ def test_masked_neurons_behind_a_weight_that_is_in_no_layer_are_refused():
         sops(net, torch.rand(T, N, 8))
 
 
+@pytest.mark.supports(
+    "Weights", "a weight that several layers share", "counted once as a weight, and in every use as operations"
+)
 def test_a_shared_weight_counts_once_and_every_use_of_it_has_operations():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 4), LIF(v_threshold=0.2), nn.Linear(4, 4), LIF(v_threshold=0.2), nn.Linear(4, 4))
@@ -399,6 +468,23 @@ def test_a_shared_weight_counts_once_and_every_use_of_it_has_operations():
     assert list(sops(net, torch.rand(T, N, 4) * 3).per_layer) == ["2", "4"]
 
 
+@pytest.mark.supports(
+    "Shapes",
+    "`[N, C, L]`, `[T, N, C, L]`, `[N, C, H, W]`, `[T, N, C, H, W]` and their like",
+    "accepted: the first layer of the network decides which it is",
+)
+@pytest.mark.supports(
+    "Shapes",
+    "an input that could be either",
+    "refused",
+    says='cannot tell whether an input of shape (2, 4, 7, 4) is [T, N, *] or [N, *]: say layout="TN" or layout="N"',
+)
+@pytest.mark.supports(
+    "Shapes",
+    "an input with too few or too many axes for the first layer",
+    "refused",
+    says="input must be [T, N, C, L] or [N, C, L] for a first layer Conv1d, got (5, 10)",
+)
 def test_the_network_decides_what_an_axis_means():
     torch.manual_seed(0)
     conv = nn.Conv1d(5, 1, 5, bias=False)
@@ -434,6 +520,7 @@ def test_all_measures_take_a_network_out_of_its_wrapper():
     assert weights(wrapped) == weights(net)
 
 
+@pytest.mark.supports("Synapses", "kernels in buffers, which are not trained", "counted under the name of the buffer")
 def test_fixed_kernels_are_counted_too():
     torch.manual_seed(0)
 

@@ -105,6 +105,9 @@ def test_shapes_of_flat_and_static_input():
     assert connections(nn.Conv2d(1, 1, 3), (2, 1, 5, 5)).total == connections(nn.Conv2d(1, 1, 3), (1, 5, 5)).total
 
 
+@pytest.mark.supports(
+    "Synapses", "a module that `identity=(...)` names as neurons", "counted as neurons, whatever it multiplies"
+)
 def test_unknown_modules():
     class Strange(nn.Module):
         def __init__(self, size: int) -> None:
@@ -119,6 +122,12 @@ def test_unknown_modules():
     assert connections(net, (3,), identity=(Strange,)).total == 15
 
 
+@pytest.mark.supports(
+    "Shapes",
+    "a shape that the network does not take",
+    "refused",
+    says="the network does not take a sample of shape (5, 8, 9); tried",
+)
 def test_errors_name_the_shapes_that_were_tried(network):
     with pytest.raises(UserError, match="does not take a sample of shape"):
         connections(network, (5, 8, 9))

@@ -47,6 +47,9 @@ def _filtered(x):
     return torch.stack(out)
 
 
+@pytest.mark.differs(
+    "current of a synapse", ours="acts in its own step", theirs={"Rockpool": "passes a filter that decays over steps"}
+)
 def test_neurons_are_ours_with_a_soft_reset_behind_a_synaptic_filter():
     x = currents(9, 2, 6).float()
     spikes = run(BatchFirst(_lif(6)), x)[0]
@@ -54,6 +57,11 @@ def test_neurons_are_ours_with_a_soft_reset_behind_a_synaptic_filter():
     assert 0 < spikes.mean() < 1
 
 
+@pytest.mark.differs(
+    "spikes of a neuron in one step",
+    ours="one at most",
+    theirs={"Rockpool": "as many as the potential holds thresholds, by default"},
+)
 def test_several_spikes_in_one_step():
     # The default of Rockpool: as many spikes as the potential holds thresholds.
     x = torch.full((1, 1, 1), 3.7 / BETA)
@@ -62,6 +70,7 @@ def test_several_spikes_in_one_step():
     assert ours(_filtered(x), tau=1.0)[0].item() == 1
 
 
+@pytest.mark.differs("a spike at exactly the threshold", ours="fires", theirs={"Rockpool": "fires"})
 def test_a_spike_at_exactly_the_threshold():
     at = torch.full((1, 1, 1), 1 / BETA)
     assert BatchFirst(_lif(1))(at).item() == ours(_filtered(at), tau=1.0)[0].item() == 1
@@ -75,6 +84,11 @@ def _network(trainable=False):
     )
 
 
+@pytest.mark.supports(
+    "State",
+    "networks of Rockpool: LIFTorch, trainable or not",
+    "counted and pruned: the same twice, and at batch sizes 1, 7 and 64",
+)
 @pytest.mark.parametrize("trainable", [False, True])
 def test_networks_are_measured_alike_and_pruned(trainable):
     model = _network(trainable)
@@ -86,12 +100,19 @@ def test_networks_are_measured_alike_and_pruned(trainable):
     pruned(model)
 
 
+@pytest.mark.supports(
+    "Wrappers",
+    "modules of Rockpool that answer in Rockpool's own form",
+    "refused",
+    says="TorchSequential answers as Rockpool's modules do: call its to_torch() first",
+)
 def test_a_network_of_theirs_alone_is_refused_until_it_answers_as_torch_does():
     net = Sequential(modules.LinearTorch((128, 16)), _lif(16), modules.LinearTorch((16, 3)))
     with pytest.raises(UserError, match=r"^TorchSequential answers as Rockpool's modules do: call its to_torch\(\)"):
         prunable(net)
 
 
+@pytest.mark.supports("Synapses", "neurons with recurrent weights of their own", "refused", says="cannot …LIFTorch")
 def test_a_neuron_with_recurrent_weights_is_refused():
     model = nn.Sequential(nn.Flatten(2), nn.Linear(128, 16), BatchFirst(modules.LIFTorch(16, has_rec=True)))
     with pytest.raises(UserError, match="LIFTorch"):

@@ -168,6 +168,7 @@ class _Closed(nn.Module):
         return (x >= 1).float() + 0.1 * x  # a slope, in place of a surrogate
 
 
+@pytest.mark.supports("Weights", "methods that need a batch norm or a potential, on a network without", "refused")
 @pytest.mark.parametrize("name", available())
 def test_a_method_says_what_it_needs(name, data):
     pytest.importorskip("spikingjelly")
@@ -239,6 +240,11 @@ def test_steps_are_counted_all(network, data):
     assert measure.sops(model, x).per_layer[name] == pytest.approx(float(expected))
 
 
+@pytest.mark.supports(
+    "Recordings",
+    "any data set of PyTorch: events `[T, C, H, W]` or images `[C, H, W]`, with labels",
+    "accepted in a training",
+)
 def test_a_plain_data_set_will_do(data):
     own = torch.utils.data.TensorDataset(data.x, data.y)
     recipe = Recipe(epochs=1, batch_size=10, augment=False)

@@ -93,6 +93,11 @@ def _same_state(a, b):
     return all(a[n].dtype == b[n].dtype and torch.equal(a[n], b[n]) for n in a)
 
 
+@pytest.mark.supports(
+    "Files",
+    "a network of networks.build, masked or narrowed, in any floating type",
+    "restored from the file alone, bit for bit",
+)
 @torch.no_grad()
 def test_a_network_of_ours_is_rebuilt_from_its_file_alone(case, tmp_path):
     model, x = case
@@ -110,6 +115,7 @@ def test_a_network_of_ours_is_rebuilt_from_its_file_alone(case, tmp_path):
         assert measure.connections(loaded, x.shape) == measure.connections(model, x.shape)
 
 
+@pytest.mark.supports("Files", "a file in a process that has no records", "restored")
 def test_a_fresh_process_opens_it(tmp_path):
     model, x = _unstructured()
     pruning.save(model, tmp_path / "pruned.pt")
@@ -149,6 +155,11 @@ net.load_state_dict(file["weights"])
 """
 
 
+@pytest.mark.supports(
+    "Files",
+    "weights, masks and constants, for a reader without snnbook",
+    "accepted by torch.load(path, weights_only=True)",
+)
 def test_five_lines_of_plain_torch_read_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = _thinned(nn.Sequential(nn.Linear(4, 5), LIF(), nn.Linear(5, 3)))
@@ -172,6 +183,7 @@ def _sequence(hidden=5, fire=LIF, norm=nn.BatchNorm1d, bias=True):
     return nn.Sequential(Fold(layers[0], norm(hidden)), fire(), Fold(layers[1]), IF())
 
 
+@pytest.mark.supports("Files", "a network of your own, narrowed", "restored into a fresh one that you give")
 def test_a_readers_own_network_is_filled_and_narrowed(tmp_path):
     model = _thinned(_sequence(3, lambda: LIF(3.0, 0.6, None, False, False, Tanh())))
     model[1].mask = torch.tensor([True, True, False])
@@ -223,6 +235,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.supports("Files", "masks on neurons of SpikingJelly and snnTorch", "restored")
 @pytest.mark.parametrize("name", OTHERS)
 @torch.no_grad()
 def test_other_libraries_neurons_keep_their_masks(name, tmp_path):
@@ -274,6 +287,20 @@ REFUSED = {
 }
 
 
+@pytest.mark.supports(
+    "Files",
+    "a weight that is computed from others",
+    "refused",
+    says="0.… is computed from other values, and a file holds plain weights",
+)
+@pytest.mark.supports(
+    "Files", "weights without values: lazy or on the device meta", "refused", says="…weight is … and has no values"
+)
+@pytest.mark.supports(
+    "Files", "forward hooks of your own", "refused", says="0 has forward hooks, which a file cannot hold"
+)
+@pytest.mark.supports("Files", "a surrogate of your own", "refused", says="the surrogate of 0 is none of atan")
+@pytest.mark.supports("Files", "a threshold that is a tensor", "refused", says="v_threshold of 0 is tensor(")
 @pytest.mark.parametrize("what", REFUSED)
 @pytest.mark.filterwarnings("ignore:Lazy modules")
 def test_what_a_file_cannot_hold_is_refused(what, tmp_path):
@@ -295,6 +322,19 @@ MISFITS = {
 }
 
 
+@pytest.mark.supports(
+    "Files",
+    "a network of other sizes",
+    "refused",
+    says="0.0.weight is [3, 4] in …own.pt, to which the network's [2, 4] cannot be narrowed",
+)
+@pytest.mark.supports("Files", "a network of other modules", "refused", says="… in …own.pt, and … in the network")
+@pytest.mark.supports(
+    "Files", "a network that lacks a parameter", "refused", says="…own.pt has 2.0.bias, and the network has not"
+)
+@pytest.mark.supports(
+    "Files", "a network whose weights are computed", "refused", says="weight is computed from other values"
+)
 @pytest.mark.parametrize("what", MISFITS)
 def test_a_network_that_does_not_fit_is_refused_and_left_alone(what, tmp_path):
     build, why = MISFITS[what]
@@ -331,6 +371,23 @@ def test_settings_of_other_libraries_neurons_must_be_the_same(tmp_path):
         pruning.load(tmp_path / "steps.pt", _Steps(mechanism="subtract"))
 
 
+@pytest.mark.supports(
+    "Files", "a file that is cut short", "refused", says="…file.pt cannot be read as a pruned network"
+)
+@pytest.mark.supports("Files", "a file with a changed byte", "refused", says="…file.pt is damaged")
+@pytest.mark.supports(
+    "Files",
+    "a file with code in it",
+    "refused",
+    says="…file.pt holds other things than tensors and plain values, and is not opened",
+)
+@pytest.mark.supports(
+    "Files",
+    "a state_dict",
+    "refused",
+    says="…file.pt is no file of pruning.save; a state_dict goes into model.load_state_dict",
+)
+@pytest.mark.supports("Files", "a file of a newer format", "refused", says="…file.pt was written by a newer snnbook")
 def test_files_that_are_none_are_refused(tmp_path):
     model, path = _sequence(3), tmp_path / "file.pt"
     pruning.save(model, path)

@@ -12,11 +12,13 @@ from snnbook.pruning import Masks, frozen, prunable
 from snnbook.pruning.weights import weight_names
 
 
+@pytest.mark.supports("Weights", "weights of convolutions, linear layers and attention", "pruned")
 def test_prunable_are_the_weights_of_layers_and_of_attention_and_not_norms():
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 5), nn.MultiheadAttention(4, 2))
     assert list(prunable(net)) == ["0.weight", "2.weight", "3.in_proj_weight", "3.out_proj.weight"]
 
 
+@pytest.mark.supports("Weights", "a shared weight in a training", "pruned with one mask")
 def test_a_shared_weight_counts_once_and_has_one_mask():
     net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3), nn.Linear(3, 2))
     net[2].weight = net[0].weight
@@ -25,6 +27,12 @@ def test_a_shared_weight_counts_once_and_has_one_mask():
     assert weight_names(net) == {"0": "0.weight", "2": "0.weight", "3": "3.weight"}
 
 
+@pytest.mark.supports(
+    "Weights",
+    "a network whose weights are all frozen",
+    "refused",
+    says="nothing to prune: all weights are frozen (requires_grad=False): 0.weight, 1.weight, 2.weight",
+)
 def test_frozen_weights_are_left_out_and_named():
     net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2))
     net[1].weight.requires_grad_(False)
@@ -48,6 +56,12 @@ COMPUTED = {
 }
 
 
+@pytest.mark.supports(
+    "Weights",
+    "pruning of weights that are computed",
+    "refused",
+    says="1.0.weight is computed from other parameters by …, so zeros in it would not last: first torch.nn.utils.",
+)
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
 @pytest.mark.parametrize(("undo", "wrap"), [(undo, wrap) for undo, wraps in COMPUTED.items() for wrap in wraps])
 def test_a_computed_weight_is_refused_with_what_to_do(undo, wrap):
@@ -86,6 +100,34 @@ def _with_a_bias_inside():
     return a, b
 
 
+@pytest.mark.supports(
+    "Weights",
+    "a network without weights",
+    "refused",
+    says="nothing to prune: the network has no convolution, no linear layer and no other weights",
+)
+@pytest.mark.supports(
+    "Weights",
+    "lazy layers that have not run",
+    "refused",
+    says="0.weight is lazy and has no values yet: run the network once",
+)
+@pytest.mark.supports(
+    "Weights", "complex and integer weights", "refused", says="0.weight is of type torch.complex64; methods prune"
+)
+@pytest.mark.supports("Weights", "weights with NaN", "refused", says="0.weight holds NaN")
+@pytest.mark.supports(
+    "Weights",
+    "a weight whose entries share memory",
+    "refused",
+    says="several entries of 0.weight are one number in memory",
+)
+@pytest.mark.supports(
+    "Weights",
+    "two parameters in one piece of memory",
+    "refused",
+    says="0.weight and 1.… are two parameters in one piece of memory",
+)
 @pytest.mark.parametrize("message", REFUSED)
 def test_networks_that_are_refused(message):
     with pytest.raises(UserError, match=message):

@@ -24,6 +24,7 @@ READ_BY_CALL: dict[str, Callable[[], Path]] = {
     "data": lambda: paths.data() / "paper",
     "bench": paths.bench,
     "compiled": paths.compiled,
+    "tested": paths.tested,
 }
 """The call of `snnbook.paths` that code finds its data with → the folder that pages with such code depend on."""
 GIVES_RECORDS = {("snnbook.report.page", "snnbook.experiments")}
