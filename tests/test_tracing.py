@@ -366,7 +366,7 @@ def test_neurons_are_what_has_no_weights_and_is_not_known():
 )
 @pytest.mark.supports(
     "Weights",
-    "a parameter of two or more axes that nothing says this of",
+    "a parameter of two or more axes in a module that does not say what it is",
     "refused",
     says="cannot tell whether odd.kernel (Module) multiplies what passes or is added to it",
 )

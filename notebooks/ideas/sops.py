@@ -86,9 +86,9 @@ def count_connections(kernel, n, pre=None, post=None):
 
 
 # %% [markdown]
-# In `snnbook`, `measure.connections` works on any network of convolutions and linear layers. Ours has an
-# encoding layer, so that there are spiking neurons in front of the convolution as well as behind it. `Fold`
-# lets a layer without memory see all time steps at once.
+# In `snnbook`, `measure.connections` works on any network ({doc}`../methods/your_network`). Ours has an encoding
+# layer, so that there are spiking neurons in front of the convolution as well as behind it. `Fold` lets a layer
+# without memory see all time steps at once.
 
 
 # %%
@@ -192,6 +192,10 @@ print("snnbook:     ", measure.sops(net, x).total)
 # first layer sees pixels or event counts, and has to multiply. Papers count its multiply-accumulates (MACs)
 # apart or not at all; here they are always apart. A static image is the same at each step, so its encoding
 # runs once.
+#
+# Further back there may be values that are no spikes, too: an average of several spikes, a sum of two branches, the
+# output of attention. They count by their size among the SOPs, and `measure.sops` reports the numbers of operations
+# with a spike (`accumulates`) and with any other value (`multiplies`) apart.
 #
 # Here is the count for one of the book's networks on `digits-clutter`. It is **not trained**: its weights are
 # random and only its batch norms have seen the data, so the numbers show how counting works, not what a
@@ -425,7 +429,7 @@ plots.show(
 #
 # - A synaptic operation is a spike that crosses a live synapse; borders, dead weights and dead neurons all
 #   reduce it.
-# - The first layer multiplies, so its MACs stand apart.
+# - The first layer multiplies, so its MACs stand apart; so do operations whose value is no spike.
 # - Counters that use the dense layer overstate a pruned one by one over its density.
 # - Sparsity of weights, of connections and of operations are three numbers; methods trade them differently.
 #

@@ -17,12 +17,12 @@
 #
 # - what counts as a layer, a weight and a neuron, and how a network with attention is counted;
 # - what an axis means;
-# - what is supported, and what is refused with which message;
 # - networks of SpikingJelly {cite:p}`fang2023spikingjelly` and with snnTorch's neurons
 #   {cite:p}`eshraghian2023snntorch`, trained, pruned and measured;
 # - a pruned network as a file, which plain PyTorch reads;
 # - your own recordings;
-# - definitions that are others in other libraries.
+# - definitions that are others in other libraries;
+# - what is supported, and what is refused with which message.
 
 # %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
@@ -81,7 +81,8 @@ class Attending(nn.Module):
     def __init__(self):
         super().__init__()
         self.encode, self.fire = nn.Linear(128, 32), LIF(v_threshold=0.1)
-        self.attention, self.again = nn.MultiheadAttention(32, 4, bias=False), LIF(v_threshold=0.01)
+        self.attention = nn.MultiheadAttention(32, 4, bias=False)
+        self.again = LIF(v_threshold=0.01)
         self.readout = nn.Parameter(torch.randn(10, 32))
 
     def forward(self, x):  # events [T, N, 2, 8, 8]
@@ -111,7 +112,8 @@ shown.counted(sops, connections, weights)
 # The gate multiplies single values and sums nothing up. Such products are reported apart:
 
 # %%
-print(f"{sum(sops.elementwise.values()):.1f} products of the gate, {sops.total:,.0f} SOPs, both per sample")
+print(f"{sum(sops.elementwise.values()):.1f} products of the gate per sample")
+print(f"{sops.total:,.0f} SOPs per sample")
 
 # %% [markdown]
 # Neurons with weights of their own are counted as a part of the network, unless `identity` names their class:
@@ -120,7 +122,7 @@ print(f"{sum(sops.elementwise.values()):.1f} products of the gate, {sops.total:,
 
 
 class Lateral(nn.Module):
-    """Neurons without memory, each held down by those that fired in the step before."""
+    """Neurons that are held down by those that fired before."""
 
     multiplies = ("w",)
 
@@ -136,7 +138,8 @@ class Lateral(nn.Module):
         return torch.stack(spikes)
 
 
-network = nn.Sequential(nn.Flatten(2), nn.Linear(128, 8), Lateral(8), nn.Linear(8, 10))
+first, last = nn.Linear(128, 8), nn.Linear(8, 10)
+network = nn.Sequential(nn.Flatten(2), first, Lateral(8), last)
 print(measure.sops(network, x).per_layer)
 print(measure.sops(network, x, identity=(Lateral,)).per_layer)
 
@@ -154,16 +157,8 @@ try:
 except UserError as err:
     print(err)
 for layout in ("TN", "N"):
-    print(layout, measure.sops(nn.Linear(4, 3), tokens, layout=layout).encoding_macs, "MACs per sample")
-
-# %% [markdown]
-# ## What is supported, and what is refused?
-#
-# A message is quoted as its test sees it, with the names of that test's network; … stands for what differs from case to
-# case. *Tested in* is a file below `tests/`.
-
-# %% tags=["hide-input"]
-shown.supported()
+    counts = measure.sops(nn.Linear(4, 3), tokens, layout=layout)
+    print(layout, counts.encoding_macs, "MACs per sample")
 
 # %% [markdown]
 # ## A network of SpikingJelly's layers
@@ -471,6 +466,15 @@ print(f"{done.masks.alive} of {done.masks.total} weights are left")
 
 # %% tags=["hide-input"]
 shown.defined()
+
+# %% [markdown]
+# ## What is supported, and what is refused?
+#
+# A message is quoted as its test sees it, with the names of that test's network; … stands for what differs from case to
+# case. *Tested in* is a file below `tests/`.
+
+# %% tags=["hide-input"]
+shown.supported()
 
 # %% tags=["remove-input"]
 page.box()

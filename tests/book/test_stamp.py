@@ -86,12 +86,14 @@ def test_the_code_behind_records_only_where_the_page_runs_trials_itself(tmp_path
 
 def test_data_only_where_its_code_reads_them(tmp_path, monkeypatch):
     shutil.copytree(paths.data() / "paper", tmp_path / "data" / "paper")
-    (tmp_path / "data" / "bench").mkdir()
+    for folder in ("bench", "tested"):
+        (tmp_path / "data" / folder).mkdir()
     monkeypatch.setenv("SNNBOOK_DATA", str(tmp_path / "data"))
     pages = {
         "lif": write(tmp_path, "from snnbook.neurons import LIF", "lif"),
         "printed": write(tmp_path, "from snnbook.report import papers", "printed"),
         "timings": write(tmp_path, "from snnbook import paths\npaths.bench()", "timings"),
+        "promises": write(tmp_path, "from snnbook.report.pages.your_network import supported", "promises"),
     }
 
     def changed(folder):
@@ -99,8 +101,9 @@ def test_data_only_where_its_code_reads_them(tmp_path, monkeypatch):
         (tmp_path / "data" / folder / "new.csv").write_text("a\n")
         return {name for name, page in pages.items() if stamp(page) != before[name]}
 
-    assert changed("paper") == {"printed"}
+    assert changed("paper") == {"printed", "promises"}  # whose tables quote papers
     assert changed("bench") == {"timings"}
+    assert changed("tested") == {"promises"}
 
 
 def test_calls_of_paths():

@@ -112,7 +112,12 @@ def test_a_network_of_theirs_alone_is_refused_until_it_answers_as_torch_does():
         prunable(net)
 
 
-@pytest.mark.supports("Synapses", "neurons with recurrent weights of their own", "refused", says="cannot …LIFTorch")
+@pytest.mark.supports(
+    "Synapses",
+    "connections of neurons with recurrent weights of their own",
+    "refused",
+    says="cannot count the synapses of '2.neurons' (LIFTorch): it has neurons in its forward pass",
+)
 def test_a_neuron_with_recurrent_weights_is_refused():
     model = nn.Sequential(nn.Flatten(2), nn.Linear(128, 16), BatchFirst(modules.LIFTorch(16, has_rec=True)))
     with pytest.raises(UserError, match="LIFTorch"):

@@ -168,7 +168,9 @@ class _Closed(nn.Module):
         return (x >= 1).float() + 0.1 * x  # a slope, in place of a surrogate
 
 
-@pytest.mark.supports("Weights", "methods that need a batch norm or a potential, on a network without", "refused")
+@pytest.mark.supports(
+    "Weights", "methods that need a batch norm or a potential, on a network without", "refused: the message names it"
+)
 @pytest.mark.parametrize("name", available())
 def test_a_method_says_what_it_needs(name, data):
     pytest.importorskip("spikingjelly")

@@ -314,6 +314,12 @@ REFUSED = {
 }
 
 
+@pytest.mark.supports(
+    "Weights",
+    "shared, frozen, grouped, transposed, attention, recurrent and bilinear weights, in a training with any method",
+    "pruned; where a method needs what they lack, refused before anything is changed",
+)
+@pytest.mark.supports("Weights", "a layer that no pass runs", "refused: a forward pass does not use 8.weight")
 @pytest.mark.parametrize("name", available())
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_method_prunes_what_computes_or_refuses_before_anything_is_changed(network, name):

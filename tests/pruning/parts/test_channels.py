@@ -212,6 +212,18 @@ class HardCoded(Mixing):
         return self.last(self.first(x).view(len(x), 4, *x.shape[2:]))
 
 
+@pytest.mark.supports(
+    "Weights",
+    "channels that a group norm, groups, a softmax or the input mix, in structured pruning",
+    "refused",
+    says="no channel can be removed: each reaches the output directly or is mixed with others",
+)
+@pytest.mark.supports(
+    "Weights",
+    "sizes written in a forward pass, in structured pruning",
+    "refused",
+    says="the network cannot be made narrower: with fewer channels it",
+)
 @pytest.mark.parametrize(
     ("model", "message"),
     [
