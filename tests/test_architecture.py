@@ -34,7 +34,7 @@ FLOORS = (
     ),
     ("snnbook.pruning.parts",),
     ("snnbook.pruning", "snnbook.pruning.methods"),
-    ("snnbook.measure", "snnbook.datasets", "snnbook.training"),
+    ("snnbook.measure", "snnbook.datasets", "snnbook.feeding", "snnbook.rehearsal", "snnbook.training"),
     ("snnbook.sparse",),
     ("snnbook.experiments.key", "snnbook.experiments.record", "snnbook.experiments.store"),
     ("snnbook.experiments.extras", "snnbook.experiments.trials"),

@@ -9,22 +9,9 @@ from torch import nn
 from snnbook import datasets, networks
 from snnbook.datasets import FileSet, MemorySet, base
 from snnbook.errors import UserError
+from snnbook.feeding import ahead, batches, first, to_network
 from snnbook.pruning import Pruner, create
-from snnbook.training import (
-    LOSSES,
-    Recipe,
-    ahead,
-    batches,
-    every_step,
-    first,
-    loss_on,
-    mean_output,
-    outputs,
-    squared_error,
-    tet,
-    to_network,
-    train,
-)
+from snnbook.training import LOSSES, Recipe, every_step, loss_on, mean_output, outputs, squared_error, tet, train
 
 
 @pytest.fixture(scope="module")

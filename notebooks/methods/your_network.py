@@ -219,7 +219,8 @@ class SnnTorchNetwork(nn.Module):
 
 # %%
 from snnbook import datasets, pruning
-from snnbook.training import Recipe, outputs, to_network, train
+from snnbook.feeding import to_network
+from snnbook.training import Recipe, outputs, train
 
 
 def prune(network, data, T, method, **settings):

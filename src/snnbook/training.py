@@ -5,30 +5,37 @@ from __future__ import annotations
 import math
 import pickle
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from snnbook.datasets import FrameSet
 from snnbook.errors import UserError, unknown
+from snnbook.feeding import (
+    ahead,
+    batches,
+    check_steps_shown,
+    checked_labels,
+    first,
+    first_samples,
+    logits_of,
+    place_of,
+    read,
+    to_network,
+)
 from snnbook.files import atomic_write
 from snnbook.measure import decision_timestep, kl_curve
-from snnbook.pruning import Context, Masks, Pruner, frozen, prunable
+from snnbook.pruning import Context, Masks, Pruner
+from snnbook.rehearsal import least_batch, rehearsed
 from snnbook.states import reset
 from snnbook.tracing import measuring, plain, uncompiled
 
-Item = TypeVar("Item")
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -103,78 +110,6 @@ class Recipe:
             raise unknown("precision", self.precision, PRECISIONS)
 
 
-def to_network(x: Tensor, T: int, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Tensor:
-    """A batch of a data set in the form that networks take: static `[N, C, H, W]`, events `[T, N, C, H, W]`.
-
-    x: `[N, C, H, W]`, or events `[N, T', C, H, W]`, of which the first `T` steps are taken. dtype: the type of number
-    that the network takes; None leaves it. The layout in memory is channels-last, which the convolutions of a CPU
-    prefer. Raises UserError for a batch with other axes.
-    """
-    if x.dim() not in (4, 5):
-        raise UserError(f"a sample is [C, H, W] or [T, C, H, W], and these have the shape {tuple(x.shape[1:])}")
-    if x.dim() == 4:
-        return x.to(device, dtype).contiguous(memory_format=torch.channels_last)
-    x = x[:, :T].to(device, dtype).transpose(0, 1)
-    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
-
-
-def batches(n: int, size: int, generator: torch.Generator | None = None, least: int = 1) -> Iterator[Tensor]:
-    """The indices of batches of `size` samples that cover `range(n)` once: int64 `[size]`, the last may be shorter.
-
-    They are shuffled if a generator is given. least: a last batch of fewer samples joins the one before it.
-    """
-    order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
-    *whole, last = order.split(size)
-    if whole and len(last) < least:
-        last = torch.cat([whole.pop(), last])
-    yield from (*whole, last)
-
-
-def fetch(data: FrameSet, index: Tensor) -> tuple[Tensor, Tensor]:
-    """The samples of a batch, float32 `[N, C, H, W]` or `[N, T, 2, H, W]`, and their labels, int64 `[N]`.
-
-    index: which samples, int64 `[N]`.
-    """
-    return next(read(data, [index]))
-
-
-def read(data: FrameSet, indices: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches that `indices` name, as `FrameSet.read` gives them; any map-style data set of torch will do."""
-    if isinstance(data, FrameSet):
-        return data.read(indices)
-    return (_stacked(data, index.tolist()) for index in indices)
-
-
-def _stacked(data: Any, index: list[int]) -> tuple[Tensor, Tensor]:
-    samples, labels = zip(*(data[i] for i in index), strict=True)
-    samples = tuple(torch.as_tensor(x) for x in samples)
-    for i, x, y in zip(index, samples, labels, strict=True):
-        if x.shape != samples[0].shape:
-            raise UserError(
-                f"sample {i} has the shape {tuple(x.shape)}, and sample {index[0]} {tuple(samples[0].shape)}"
-            )
-        if torch.as_tensor(y).numel() != 1 or int(y) != y:
-            raise UserError(f"the label of sample {i} must be a whole number, the number of its class, got {y!r}")
-    return torch.stack(samples), torch.tensor([int(y) for y in labels])
-
-
-def first(data: FrameSet, n: int) -> tuple[Tensor, Tensor]:
-    """The samples and labels of `data.head(n)`, as `fetch` gives them: all if there are fewer than n.
-
-    Raises UserError for n < 1.
-    """
-    return fetch(data, data.head_indices(n) if isinstance(data, FrameSet) else torch.arange(min(n, len(data))))
-
-
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The items of an iterator in order; a thread of its own makes the next one while one is in use."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
-
-
 def loss_on(model: nn.Module, x: Tensor, y: Tensor, loss: Loss, precision: str = "float32") -> Tensor:
     """The loss of a batch, float32 `[]`: the forward pass is in `precision`, the loss itself in float32.
 
@@ -183,23 +118,8 @@ def loss_on(model: nn.Module, x: Tensor, y: Tensor, loss: Loss, precision: str =
     """
     reset(model)
     with uncompiled(model), torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        logits = _logits(model(x), len(y))
+        logits = logits_of(model(x), len(y))
     return loss(logits.float(), y)
-
-
-def _logits(output: Any, n: int) -> Tensor:
-    """What a network puts out for `n` samples, if it is logits `[T, N, K]`. Raises UserError otherwise."""
-    if torch.is_tensor(output) and output.is_floating_point() and output.dim() == 3 and output.shape[1] == n:
-        return output
-    got = f"a {type(output).__name__}"
-    if torch.is_tensor(output):
-        got = f"a tensor {tuple(output.shape)} of type {output.dtype}"
-    elif isinstance(output, tuple):
-        got = f"a tuple of {len(output)} (choose one of them, stacked over the steps)"
-    raise UserError(
-        f"a network must put out logits [T, N, K], one row of K classes for each step and sample, and for "
-        f"{n} samples this one puts out {got}"
-    )
 
 
 @torch.no_grad()
@@ -211,151 +131,15 @@ def outputs(model: nn.Module, data: FrameSet, T: int, batch_size: int = 100) -> 
     a T below 1 or above the steps of a sample, and for outputs of another form.
     """
     model = plain(model)
-    place = _place(model)
-    _showable(data, T)
+    place = place_of(model)
+    check_steps_shown(data, T)
     logits, labels = [], []
     with measuring(model):
         for x, y in read(data, batches(len(data), batch_size)):
             reset(model)
-            logits.append(_logits(model(to_network(x, T, *place)), len(y)).cpu())
+            logits.append(logits_of(model(to_network(x, T, *place)), len(y)).cpu())
             labels.append(y)
     return torch.cat(logits, 1), torch.cat(labels)
-
-
-def _rehearsed(model: nn.Module, data: FrameSet, recipe: Recipe, T: int) -> int:
-    """Try what a training needs, and change nothing; returns the number of classes.
-
-    Raises UserError as `train` has it.
-    """
-    weights = prunable(model)
-    _showable(data, T)
-    for name, p in model.named_parameters():
-        if p.dtype != torch.float32:
-            raise UserError(
-                f"{name} is {str(p.dtype).removeprefix('torch.')}: training keeps weights in float32 (call "
-                'model.float()); precision="bfloat16" computes layers in half the bits'
-            )
-    places = {p.device: name for name, p in model.named_parameters()}
-    if len(places) > 1 or "meta" in {device.type for device in places}:
-        where = ", ".join(f"{name} on {device}" for device, name in places.items())
-        raise UserError(f"a network must be on one device, and have values: {where}")
-    if left := frozen(model):
-        warnings.warn(f"frozen weights are left alone (requires_grad=False): {', '.join(left)}", stacklevel=3)
-    x, y = _samples(data, 2 if T == 1 else 1, T, _place(model))  # as many as there are steps would hide a wrong axis
-    with _own_noise(x), measuring(model), torch.enable_grad(), _Used(weights) as used:
-        logits = _logits(_run(model, x, recipe.precision), len(y))
-    if unused := [name for name in weights if name not in used.names]:
-        raise UserError(
-            f"a forward pass does not use {', '.join(unused)}, and weights that compute nothing would count as pruned: "
-            "remove these layers or freeze them with requires_grad_(False)"
-        )
-    _in_range(data.y if isinstance(data, FrameSet) else y, logits.shape[2])
-    return logits.shape[2]
-
-
-def _least(model: nn.Module, data: FrameSet, size: int, T: int) -> int:
-    """The least number of samples of a batch: 2, with a warning, if the last one has 1 and the network refuses it.
-
-    Raises UserError if all batches have one.
-    """
-    if len(data) % size != 1 and size != 1:
-        return 1
-    if (failure := _alone(model, _samples(data, 1, T, _place(model))[0])) is None:
-        return 1
-    if len(data) == 1 or size == 1:
-        raise UserError(f"a batch of one sample is too small for this network, use a larger batch_size: {failure}")
-    warnings.warn("the last sample joins the batch before it: a batch norm cannot take it alone", stacklevel=3)
-    return 2
-
-
-def _showable(data: FrameSet, T: int) -> None:
-    """Raise UserError for a data set without samples, and for a T that is no number of steps or more than they have."""
-    if not isinstance(T, Integral) or T < 1:
-        raise UserError(f"T must be a whole number of time steps, at least 1, got {T!r}")
-    if not len(data):
-        raise UserError("the data set is empty")
-    shape = tuple(first(data, 1)[0].shape[1:])
-    if len(shape) == 4 and shape[0] < T:
-        raise UserError(f"T is {T} time steps, and samples of the shape {shape} have {shape[0]}")
-
-
-def _own_noise(x: Tensor) -> AbstractContextManager[None]:
-    """While this is open, what a network draws leaves torch's generators as they were."""
-    return torch.random.fork_rng([x.device] if x.is_cuda else [])
-
-
-class _Used(TorchFunctionMode):
-    """While this is open, `names` collects which of some weights are given to any function of torch."""
-
-    def __init__(self, weights: Mapping[str, Tensor]):
-        super().__init__()
-        self._name_of = {id(w): name for name, w in weights.items()}
-        self.names: set[str] = set()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if getattr(func, "__name__", "") != "__get__" or torch.is_tensor(result):  # a look at the shape is no use
-            self._see((args, *(kwargs or {}).values()))
-        return result
-
-    def _see(self, values: Iterable[Any]) -> None:
-        for value in values:
-            if isinstance(value, list | tuple):
-                self._see(value)
-            elif id(value) in self._name_of:
-                self.names.add(self._name_of[id(value)])
-
-
-def _run(model: nn.Module, x: Tensor, precision: str) -> Any:
-    """What a network puts out. Raises UserError with the path of the module that does not take what it is given."""
-    name_of = {m: name for name, m in model.named_modules()}
-    entered: list[nn.Module] = []
-
-    def leave(m: nn.Module, args: Any, output: Any) -> None:
-        entered.pop()
-
-    with ExitStack() as stack:
-        for m in name_of:
-            stack.callback(m.register_forward_pre_hook(lambda m, args: entered.append(m)).remove)
-            stack.callback(m.register_forward_hook(leave).remove)
-        try:
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                return model(x)
-        except UserError:
-            raise
-        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, AssertionError) as err:
-            at = f"{name_of[entered[-1]] or 'its root'} ({type(entered[-1]).__name__})" if entered else "its root"
-            raise UserError(
-                f"the network fails on a batch of shape {tuple(x.shape)} in {precision}, in {at}: "
-                f"{str(err).splitlines()[0] if str(err) else type(err).__name__}"
-            ) from err
-
-
-def _alone(model: nn.Module, x: Tensor) -> str | None:
-    """Why a norm does not take a batch of one sample in training, None if it does; the network stays as it was."""
-    modes, buffers = [(m, m.training) for m in model.modules()], [(b, b.clone()) for b in model.buffers()]
-    try:
-        with _own_noise(x), torch.no_grad(), uncompiled(model):
-            reset(model)
-            model.train()(x)
-    except ValueError as err:
-        if "more than 1" not in str(err):
-            raise
-        return str(err)
-    finally:
-        reset(model)
-        for m, training in modes:
-            m.training = training
-        for buffer, value in buffers:
-            buffer.copy_(value)
-    return None
-
-
-def _in_range(y: Tensor, classes: int) -> Tensor:
-    """The labels, int64 `[N]`, if all are classes. Raises UserError with the first that is none."""
-    if (bad := ((y < 0) | (y >= classes)).nonzero()).numel():
-        raise UserError(f"label {int(y[bad[0]])} is none of the network's {classes} classes, 0 to {classes - 1}")
-    return y
 
 
 def train(
@@ -392,15 +176,15 @@ def train(
         )
     model = plain(model)
     rounds = pruner.rounds(recipe.epochs)
-    classes = _rehearsed(model, data, recipe, T)
-    fitted = T, _least(model, data, recipe.batch_size, T)
-    place = device, dtype = _place(model)
+    classes = rehearsed(model, data, recipe.precision, T)
+    fitted = T, least_batch(model, data, recipe.batch_size, T)
+    place = device, dtype = place_of(model)
     augment = recipe.augment and hasattr(data, "augment")
     for p in model.parameters():
         if p.dim() == 4:  # those of 3-D convolutions have no such layout
             p.data = p.data.to(p.device, memory_format=torch.channels_last)
     c = Context(model, Masks.ones(model), generator, T=T)
-    c.samples = lambda n: _samples(data, n, c.T, place)
+    c.samples = lambda n: first_samples(data, n, c.T, place)
     c.decision_step = partial(_decision_step, c, data)
     c.log["loss"] = []
     loss_fn = LOSSES[recipe.loss]
@@ -410,7 +194,7 @@ def train(
         """Batches of as many samples as the network needs for the current T, which the method may have lowered."""
         nonlocal fitted
         if fitted[0] != c.T:
-            fitted = c.T, _least(model, data, recipe.batch_size, c.T)
+            fitted = c.T, least_batch(model, data, recipe.batch_size, c.T)
         c.steps_per_epoch = sum(1 for _ in batches(len(data), recipe.batch_size, least=fitted[1]))
 
     def prepared(T: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -418,7 +202,7 @@ def train(
         # end with an error.
         taken = read(data, batches(len(data), recipe.batch_size, order, fitted[1]))
         changed = ((data.augment(x, order) if augment else x, y) for x, y in taken)
-        return ((to_network(x, T, device, dtype), _in_range(y, classes).to(device)) for x, y in changed)
+        return ((to_network(x, T, device, dtype), checked_labels(y, classes).to(device)) for x, y in changed)
 
     def begin(epochs: int) -> torch.optim.lr_scheduler.LRScheduler:
         fit()
@@ -482,20 +266,6 @@ def train(
     c.masks.apply(c.weights)
     watch(c)
     return c
-
-
-Place = tuple[torch.device, torch.dtype]
-
-
-def _place(model: nn.Module) -> Place:
-    """The device and the type of a network's numbers: those of its first parameter of a floating type."""
-    p = next(p for p in model.parameters() if p.is_floating_point())
-    return p.device, p.dtype
-
-
-def _samples(data: FrameSet, n: int, T: int, place: Place) -> tuple[Tensor, Tensor]:
-    x, y = first(data, n)
-    return to_network(x, T, *place), y.to(place[0])
 
 
 def _decision_step(c: Context, data: FrameSet, lam: float, variant: str) -> int:

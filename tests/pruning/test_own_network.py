@@ -10,10 +10,11 @@ from torch import nn
 
 from snnbook import datasets, measure
 from snnbook.errors import UserError
+from snnbook.feeding import to_network
 from snnbook.neurons import LIF
 from snnbook.pruning import available, create, prunable, registry, settings
 from snnbook.tracing import reset
-from snnbook.training import Recipe, outputs, to_network, train
+from snnbook.training import Recipe, outputs, train
 
 T = 3
 

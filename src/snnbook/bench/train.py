@@ -18,9 +18,10 @@ from snnbook import datasets, native, networks
 from snnbook.bench import peers
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, surroundings, timed
 from snnbook.experiments.profiles import EVENT_ROLES, dense
+from snnbook.feeding import fetch, to_network
 from snnbook.networks.convnet import ConvNet
 from snnbook.report import benchmarks
-from snnbook.training import LOSSES, OPTIMIZERS, Recipe, fetch, loss_on, to_network
+from snnbook.training import LOSSES, OPTIMIZERS, Recipe, loss_on
 
 NAME = "train"
 FOUR_CONV = "4 conv 16-32-64-64"

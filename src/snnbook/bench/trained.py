@@ -23,10 +23,10 @@ from snnbook.experiments import Key, Trial, study
 from snnbook.experiments.record import Record
 from snnbook.experiments.run import network, trained
 from snnbook.experiments.store import Store
+from snnbook.feeding import fetch, to_network
 from snnbook.files import check_writable
 from snnbook.report import benchmarks
 from snnbook.sparse import graph
-from snnbook.training import fetch, to_network
 
 NAME = "trained"
 SEED = 0

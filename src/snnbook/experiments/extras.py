@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from snnbook import measure
 from snnbook.datasets import FrameSet
+from snnbook.feeding import first, to_network
 from snnbook.pruning import Context
-from snnbook.training import first, outputs, to_network
+from snnbook.training import outputs
 
 if TYPE_CHECKING:
     from snnbook.experiments.trials import Trial

@@ -18,8 +18,9 @@ import snnbook
 from snnbook import measure, native, pruning, tracing
 from snnbook.experiments.extras import EXTRAS, N_SAMPLES_OPERATIONS, Finished
 from snnbook.experiments.record import Record
+from snnbook.feeding import first, to_network
 from snnbook.neurons import LIF
-from snnbook.training import first, outputs, to_network
+from snnbook.training import outputs
 
 N_SAMPLES_EXACT = 100  # test samples on which a smaller network is compared with the masked one
 SHARE_LARGEST = 0.75**14  # of the weights, what paper A's 14 rounds leave: how many of the largest to compare
