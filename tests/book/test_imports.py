@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import gc
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from subprocess import run
 
 import pytest
@@ -38,3 +41,17 @@ def test_the_closure_holds_all_that_python_loads():
 
 def test_a_module_that_looks_others_up_by_name_depends_on_its_whole_folder():
     assert "snnbook.datasets.arms" in imports.closure_of("snnbook.datasets")
+
+
+def test_threads_may_parse_at_once():
+    """While a tree is built another thread may run, here in every collection of garbage."""
+    code = "\n".join(f"{'(' * 30}{i}{')' * 30}" for i in range(300))
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(lambda *_: time.sleep(0))
+    gc.set_threshold(50)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert len({ast.dump(tree) for tree in threads.map(imports.parsed, [code] * 8)}) == 1
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.pop()

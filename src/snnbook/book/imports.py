@@ -6,10 +6,12 @@ import ast
 from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import snnbook
 
 PACKAGE = Path(snnbook.__file__).parent
+_PARSER = Lock()  # Python 3.11 counts the depth of a tree for all threads together and fails where two parse at once
 
 
 @cache
@@ -23,10 +25,16 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def parsed(code: str) -> ast.Module:
+    """The syntax tree of a piece of code; pages are executed by several threads, which take turns here."""
+    with _PARSER:
+        return ast.parse(code)
+
+
 @cache
 def tree(path: Path) -> ast.Module:
     """The syntax tree of a file."""
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return parsed(path.read_text(encoding="utf-8"))
 
 
 def statements(node: ast.AST) -> Iterator[tuple[str, tuple[str, ...]]]:

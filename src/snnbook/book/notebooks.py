@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snnbook import paths
+from snnbook.book.imports import parsed
 from snnbook.errors import UserError, unknown
 from snnbook.headers import CLAIMS, headers
 
@@ -62,5 +63,5 @@ def defaults_of(nb: Any) -> dict[str, Any]:
     Papermill's own inspection gives up on comments with quotes, and only warns about unknown names.
     """
     cells = [cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", [])]
-    assigned = [node for cell in cells for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)]
+    assigned = [node for cell in cells for node in parsed(cell.source).body if isinstance(node, ast.Assign)]
     return {ast.unparse(node.targets[0]): ast.literal_eval(node.value) for node in assigned}

@@ -66,7 +66,7 @@ class Inputs:
         text = notebook.path.read_bytes()
         digest = hashlib.sha256(text + json.dumps(self.parameters, sort_keys=True, default=str).encode())
         digest.update(versions())
-        code = ast.parse(text)
+        code = imports.parsed(text.decode())
         modules = sorted(imports.closure(code, GIVES_RECORDS))
         for module in modules:
             digest.update(self.of_module(module))
