@@ -209,6 +209,10 @@ def test_dates_and_durations_are_times():
         counts(t, 2, end=np.timedelta64(1500, "us"))
     with pytest.raises(UserError, match="end must be a finite number"):
         counts([0, 1], 2, end=np.timedelta64(1500, "us"))
+    with pytest.raises(UserError, match=r"start must be of type timedelta64\[ms\], as t is; got .*1,'Y'"):
+        counts(t, 2, start=np.timedelta64(1, "Y"))
+    with pytest.raises(UserError, match=r"end must be of type datetime64\[ns\], as t is; got .*2700"):
+        counts((t + day).astype("M8[ns]"), 2, end=np.datetime64("2700-01-01"))  # beyond what nanoseconds hold
 
 
 @pytest.mark.supports(
@@ -292,6 +296,13 @@ def test_downsample_sums_two_by_two():
 def test_a_number_of_steps_that_is_none_is_refused(T):
     with pytest.raises(UserError, match="T is the number of time steps"):
         events_to_frames(stream(0, 5), T, (H, W))
+
+
+@pytest.mark.parametrize("integer", [np.int8, np.uint64])
+@pytest.mark.parametrize("by", ["number", "time"])
+def test_numpys_integers_are_numbers_of_steps(integer, by):
+    events = stream(0, 50)
+    assert torch.equal(events_to_frames(events, integer(9), (99, 99), by), events_to_frames(events, 9, (99, 99), by))
 
 
 @pytest.mark.supports(

@@ -211,6 +211,17 @@ def test_cifar10_dvs_recordings_that_are_cut_short_are_named(tmp_path):
     cut_short(file, neuromorphic.read_recording, header, header + 8, end)
 
 
+def test_a_recording_on_which_its_reader_panics_is_named(tmp_path):
+    """The panics of a library in Rust are no Exception."""
+    pytest.importorskip("aedat")
+    damaged = bytearray(fake_data.AEDAT4.read_bytes())
+    damaged[66] ^= 16  # a text in the header seems longer than the header
+    file = tmp_path / "damaged.aedat4"
+    file.write_bytes(damaged)
+    with pytest.raises(UserError, match=r"damaged\.aedat4 cannot be read as a recording"):
+        neuromorphic.read_recording(file)
+
+
 @pytest.mark.supports(
     "Recordings",
     "files that are no recordings of the set",

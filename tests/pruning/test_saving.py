@@ -348,6 +348,22 @@ def test_a_network_that_does_not_fit_is_refused_and_left_alone(what, tmp_path):
     assert all(torch.equal(v, before[n]) for n, v in fresh.state_dict().items())
 
 
+def test_a_sparse_weight_is_refused(tmp_path):
+    layer = nn.Linear(2, 2)
+    layer.weight = nn.Parameter(layer.weight.detach().to_sparse())
+    with pytest.raises(UserError, match=r"^weight is sparse, and a file holds dense weights"):
+        pruning.save(layer, tmp_path / "no.pt")
+
+
+def test_a_file_may_have_any_name_and_its_content_does_not_depend_on_it(tmp_path):
+    files = [tmp_path / name for name in ("pruned", "pruned.pt", "a pruned network")]
+    model = _sequence(3)
+    for file in files:
+        pruning.save(model, file)
+        assert _same_state(pruning.load(file, _sequence(3)), model)
+    assert len({file.read_bytes() for file in files}) == 1
+
+
 def test_groups_and_shared_weights_are_no_silent_misfit(tmp_path):
     pruning.save(nn.Sequential(nn.Conv2d(4, 4, 3, groups=2)), tmp_path / "groups.pt")
     with pytest.raises(UserError, match="cannot be narrowed"):
@@ -408,6 +424,8 @@ def test_files_that_are_none_are_refused(tmp_path):
     refused("cannot be read", whole[: len(whole) // 2])
     refused("cannot be read", b"")
     refused("is damaged: .* does not hold what was written", whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    folder = whole.index(b"PK\1\2", at) + 38  # the attributes in the next entry of the archive's table
+    refused("is damaged: .* does not hold", whole[:folder] + b"\x10" + whole[folder + 1 :])
     refused("other things than tensors and plain values", model)
     refused("no file of pruning.save", model.state_dict())
     refused("newer snnbook", file | {"version": 2})

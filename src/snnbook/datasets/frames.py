@@ -47,13 +47,14 @@ def events_to_frames(
     for a pixel with more than 2**24 events in a frame. Ref: paper A Eq. 2-4.
     """
     check_steps(T)
+    T = int(T)  # NumPy's integers overflow, and mix with Python's to floats
     height, width = _check_size(sensor_size)
     if by not in SLICES:
         raise unknown("way to slice events", by, SLICES)
     check_events(events, (height, width))
     events = np.ma.getdata(events)
     cut = _cuts_by_number if by == "number" else _cuts_by_time
-    cuts = cut(events["t"], int(T), start, end)
+    cuts = cut(events["t"], T, start, end)
 
     counted = events[cuts[0] : cuts[-1]]
     frame = np.repeat(np.arange(T), np.diff(cuts))

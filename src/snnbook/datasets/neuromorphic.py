@@ -142,7 +142,9 @@ def read_recording(path: Path) -> np.ndarray:
     """
     try:
         events = _gesture_events(path) if path.suffix == ".npy" else _aedat4_events(path)
-    except Exception as err:  # whatever a damaged file brings about
+    except BaseException as err:  # whatever a damaged file brings about; the panics of aedat are no Exception
+        if isinstance(err, KeyboardInterrupt | SystemExit):
+            raise
         raise unreadable(path, "a recording", err) from err
     try:
         check_fields(events, SENSOR)

@@ -113,12 +113,21 @@ def _moment(name: str, value: Any, dtype: np.dtype) -> Fraction:
     """The time that a user gives beside times of type `dtype`, as a number of their unit."""
     given = np.asarray(value if isinstance(value, int | float | np.generic) else None)
     if dtype.kind in "mM":
-        if given.dtype.kind != dtype.kind or given.astype(dtype) != given:
+        if given.dtype.kind != dtype.kind or not _fits(given, dtype):
             raise UserError(f"{name} must be of type {dtype}, as t is; got {value!r}")
         return _exact(given.astype(dtype).astype(np.int64))
     if given.dtype.kind not in "iuf" or given.dtype.itemsize > 8 or not np.isfinite(given):
         raise UserError(f"{name} must be a finite number in the unit of t; got {value!r}")
     return _exact(given[()])
+
+
+def _fits(moment: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether a datetime64 or timedelta64 is the same in the unit of `dtype`, in which NumPy lets it wrap round."""
+    try:
+        there = moment.astype(dtype)
+        return bool(there == moment and there.astype(moment.dtype) == moment)
+    except TypeError:  # years are no number of seconds
+        return False
 
 
 def _exact(number: Any) -> Fraction:

@@ -48,6 +48,7 @@ from snnbook.surrogates import SURROGATES
 from snnbook.tracing import LAYERS, NORMS, TRANSPOSED, mask_of, plain, reset, spiking
 
 FORMAT, VERSION = "snnbook.pruning", 1
+_FOLDER = 0x10  # the attribute in an archive that makes a folder of a file, which torch reads as if it were empty
 _SIZES = ("in_features", "out_features", "in_channels", "out_channels", "num_features")
 
 
@@ -106,6 +107,8 @@ def _check_kind(model: nn.Module) -> None:
             raise UserError(f"{name} is no tensor but {type(value).__name__}, which a file cannot hold safely")
         if nn.parameter.is_lazy(value):
             raise UserError(f"{name} is lazy and has no values yet: run the network once")
+        if value.layout != torch.strided:
+            raise UserError(f"{name} is sparse, and a file holds dense weights: use to_dense()")
         if value.is_meta:
             raise UserError(f"{name} is on the meta device and has no values: use to_empty(device=...) first")
 
@@ -148,8 +151,8 @@ def _write(path: Path, model: nn.Module, masks: Masks) -> None:
         "modules": _described(model),
         "network": _arguments(model),
     }
-    with atomic_write(path) as whole:
-        torch.save(file, whole)
+    with atomic_write(path) as whole, whole.open("wb") as opened:  # by name, torch refuses some names
+        torch.save(file, opened)
 
 
 def _arguments(model: nn.Module) -> dict[str, Any] | None:
@@ -233,7 +236,8 @@ def _read(path: Path | str) -> dict[str, Any]:
     """What a file holds, with the constants of neurons as `LIFParameters`. Raises UserError for another file."""
     try:
         with ZipFile(path) as archive:  # torch reads on where a checksum does not hold
-            if damaged := archive.testzip():
+            folder = next((i.filename for i in archive.infolist() if i.external_attr & _FOLDER), None)
+            if damaged := archive.testzip() or folder:
                 raise UserError(f"{path} is damaged: {damaged} in it does not hold what was written")
         file = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(file, dict) or file.get("format") != FORMAT:
