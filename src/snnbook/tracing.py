@@ -64,6 +64,12 @@ def weight_of(layer: str) -> str:
     return f"{layer}.weight" if layer else "weight"
 
 
+def span(w: Tensor) -> tuple[int, int]:
+    """The first place of a tensor in its storage and the place behind its last, counted in entries."""
+    start = int(w.storage_offset())
+    return start, start + sum((n - 1) * stride for n, stride in zip(w.shape, w.stride(), strict=True)) + 1
+
+
 def layer_of(weight: str) -> str:
     """What a weight is listed under: the layer whose `weight` it is, or else its own name."""
     return "" if weight == "weight" else weight.removesuffix(".weight")
@@ -90,7 +96,13 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 def _multiplying(m: nn.Module, path: str) -> list[str]:
     """The names of a module's own weights."""
     if isinstance(m, (*LAYERS, nn.Bilinear)):
-        return ["weight"]
+        further = [
+            name
+            for name, p in m.named_parameters(recurse=False)
+            if not (nn.parameter.is_lazy(p) or name in ("weight", "weight_orig", "weight_g", "weight_v"))
+            and sum(n > 1 for n in p.shape) > 1
+        ]
+        return ["weight", *_declared(m, path, further)]
     if isinstance(m, nn.RNNBase):
         return [name for name in m._flat_weights_names if name.startswith("weight")]
     if isinstance(m, nn.RNNCellBase):
@@ -99,8 +111,13 @@ def _multiplying(m: nn.Module, path: str) -> list[str]:
         names = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
         return [name for name in names if getattr(m, name) is not None]
     wide = [name for name, p in m.named_parameters(recurse=False) if nn.parameter.is_lazy(p) or p.dim() > 1]
+    return _declared(m, path, [] if isinstance(m, (LIF, *SCALES, *TABLES)) else wide)
+
+
+def _declared(m: nn.Module, path: str, wide: list[str]) -> list[str]:
+    """What a module says that it multiplies by; it must say so of parameters of two or more axes."""
     declared = getattr(m, "multiplies", None)
-    if wide and declared is None and not isinstance(m, (LIF, *SCALES, *TABLES)):
+    if wide and declared is None:
         raise UserError(
             f"cannot tell whether {f'{path}.{wide[0]}'.lstrip('.')} ({type(m).__name__}) multiplies what passes or is "
             f'added to it: give the class an attribute multiplies = ("{wide[0]}",), or () if it is no weight'

@@ -553,3 +553,238 @@ def test_modules_that_hide_their_products_are_refused():
     ):
         with pytest.raises(UserError, match="Linear is scripted"):
             count()
+
+
+class Branched(nn.Module):
+    """A convolution of spikes, something in between, and neurons, some of them masked."""
+
+    def __init__(self, way, channels: int) -> None:
+        super().__init__()
+        self.a, self.b = Fold(nn.Conv2d(1, 2, 1)), Fold(prune_(nn.Conv2d(2, channels, 3, padding=1), 0.5))
+        self.one, self.two, self.way = LIF(v_threshold=0.1), LIF(v_threshold=0.1), way
+
+    def forward(self, x):
+        self.spikes = self.one(self.a(x))
+        return self.two(self.way(self.b(self.spikes).flatten(0, 1)).unflatten(0, x.shape[:2]))
+
+
+BEHIND = {
+    "F.max_pool2d": (lambda y: F.max_pool2d(y, 2), 3),
+    "F.adaptive_max_pool2d": (lambda y: F.adaptive_max_pool2d(y, 2), 3),
+    "nn.AdaptiveMaxPool2d": (nn.AdaptiveMaxPool2d(2), 3),
+    "max": (lambda y: y.max(-1)[0], 3),
+    "amax": (lambda y: y.amax((1, 2)), 3),
+    "minimum": (lambda y: torch.minimum(y[:, :2], y[:, 2:]), 4),
+    "sigmoid": (torch.sigmoid, 3),
+    "tanh": (torch.tanh, 3),
+    "nn.ReLU": (nn.ReLU(), 3),
+    "hardtanh": (lambda y: F.hardtanh(y, -50, 50), 3),
+    "glu": (lambda y: F.glu(y, 1), 4),
+    "a difference": (lambda y: y[:, :2] - y[:, 2:], 4),
+    "a difference of neighbours": (lambda y: y - y.roll(1, -1), 3),
+    "pixel_shuffle": (lambda y: F.pixel_shuffle(y, 2), 4),
+    "interpolate": (lambda y: F.interpolate(y, scale_factor=2), 3),
+    "channels that are moved": (lambda y: torch.cat([y[:, 2:], y[:, :2]], 1), 4),
+}
+
+
+@pytest.mark.supports(
+    "Synapses",
+    "masked neurons behind maxima, rectifiers, gates, sums and moves that are written as functions or as modules",
+    "counted: an input has a synapse only where a neuron that it reaches is not masked",
+)
+@pytest.mark.parametrize("name", BEHIND)
+def test_masked_neurons_are_seen_through_what_is_in_between(name):
+    torch.manual_seed(0)
+    way, channels = BEHIND[name]
+    net, x = Branched(way, channels), torch.rand(T, N, 1, 4, 4) * 3
+    with torch.no_grad():
+        shape = net(x).shape[2:]
+        net.two.mask = torch.rand(shape) > 0.6
+        net.two.mask[..., 0] = False
+        # Which outputs of the convolution change something that a live neuron sees: by trial, one by one.
+        start = torch.rand(channels, 4, 4, dtype=torch.float64) + 1
+        tried = start + torch.cat([sign * torch.eye(start.numel()).view(-1, *start.shape) for sign in (5, -5)])
+        moved = (way(tried) - way(start[None])).abs() > 1e-12
+        post = (moved & net.two.mask).flatten(1).any(1).view(2, *start.shape).any(0)
+        layer = net.b[0]
+        indicator = (layer.weight != 0).double()
+        degree = F.conv2d(net.spikes.flatten(0, 1).double(), indicator, padding=1)
+        alive = F.conv2d(torch.ones(1, 2, 4, 4, dtype=torch.float64), indicator, padding=1)[0]
+    assert sops(net, x).per_layer["b.0"] == pytest.approx(float((degree * post).sum()) / N)
+    assert connections(net, (1, 4, 4)).per_layer["b.0"][0] == float((alive * post).sum())
+    assert not post.all()
+
+
+@pytest.mark.supports(
+    "Synapses",
+    "masked neurons behind a sorting, a median or a dilated max-pooling",
+    "refused",
+    says="cannot tell which neurons are behind …, and some are masked",
+)
+@pytest.mark.parametrize("way", [lambda y: y.sort(1)[0], lambda y: F.max_pool2d(y, 2, 1, dilation=2)])
+def test_masked_neurons_behind_an_order_of_values_are_refused(way):
+    net = Branched(way, 3)
+    net.two.mask = torch.rand(way(torch.rand(1, 3, 4, 4)).shape[1:]) > 0.5
+    with pytest.raises(UserError, match=r"cannot tell which neurons are behind .*some are masked"):
+        connections(net, (1, 4, 4))
+
+
+@pytest.mark.supports(
+    "Synapses", "weights for several heads or steps, `[B, F, K]`", "counted by the part that they act on"
+)
+@pytest.mark.parametrize("events", [True, False])
+def test_weights_of_several_heads_act_on_their_own_part(events):
+    torch.manual_seed(0)
+    heads = Own(
+        torch.rand(2, 3, 5), lambda m, x: torch.einsum("...hi,hio->...ho", x.unflatten(-1, (2, 3)), m.w).flatten(-2)
+    )
+    with torch.no_grad():
+        heads.w[0, 1], heads.w[1, :, 2:] = 0, 0
+    net = nn.Sequential(nn.Linear(8, IN), LIF(v_threshold=0.2) if events else nn.ReLU(), heads)
+    x = torch.rand(T, N, 8) * 3 if events else torch.rand(N, 8) * 3
+    with torch.no_grad():
+        values = net[1](net[0](x)).unflatten(-1, (2, 3))
+    by_loop = torch.einsum("...hi,hio->...", values, (heads.w != 0).float())
+    counted = sops(net, x)
+    assert counted.per_layer["2.w"] == pytest.approx(float(by_loop.sum()) / N)
+    assert counted.macs["2.w"] == 30 * (T if events else 1)
+    assert connections(net, (T, 1, 8) if events else (8,)).per_layer["2.w"] == (live_in(heads.w), 30)
+
+
+def live_in(w: Tensor) -> int:
+    return int((w != 0).sum())
+
+
+@pytest.mark.supports("Synapses", "products that are added to something that passes (torch.addmm)", "counted")
+@pytest.mark.parametrize("way", ["addmm", "out"])
+def test_a_map_of_live_neurons_passes_by_a_product(way):
+    def forward(m, x):
+        if way == "addmm":  # with a dead weight
+            return torch.stack([torch.addmm(x_t, x_t, m.w) for x_t in x])
+        flat = x.flatten(0, 1)
+        return torch.mm(flat, m.w + 1, out=torch.empty_like(flat)).view_as(x)
+
+    net = nn.Sequential(nn.Linear(8, IN), LIF(v_threshold=0.2), Own(torch.zeros(IN, IN), forward), nn.Linear(IN, OUT))
+    assert connections(net, (8,)).per_layer["3"][0] == IN * OUT
+
+
+@pytest.mark.supports("Weights", "parameters that lie in one piece of memory", "counted under their own names")
+def test_parameters_in_one_piece_of_memory_keep_their_names():
+    torch.manual_seed(0)
+    net, x = Attention(), torch.rand(T, N, 8) * 2
+    alone, counted = connections(net, (8,)), sops(net, x)
+    parameters = list(net.parameters())
+    nn.utils.vector_to_parameters(nn.utils.parameters_to_vector(parameters).detach(), parameters)
+    assert connections(net, (8,)) == alone
+    assert sops(net, x).per_layer == pytest.approx(counted.per_layer)
+
+
+@pytest.mark.supports("Weights", "a weight that is a plain tensor", "counted under the path of the module")
+def test_a_weight_that_is_a_plain_tensor_is_a_weight():
+    torch.manual_seed(0)
+    w = torch.rand(OUT, IN) * (torch.rand(OUT, IN) > 0.5)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.lif, self.out = nn.Linear(8, IN), LIF(v_threshold=0.2), nn.Linear(OUT, 2)
+
+        def forward(self, x):
+            return self.out(self.lif(self.into(x)) / 2 @ w.T)
+
+    net, x = Net(), torch.rand(T, N, 8) * 3
+    with torch.no_grad():
+        by_loop = float((net.lif(net.into(x)) / 2 @ (w != 0).float().T).sum()) / N
+    assert sops(net, x).per_layer[""] == pytest.approx(by_loop)
+    assert connections(net, (8,)).per_layer[""] == (live_in(w), 30)
+
+
+class Recurrent(nn.Linear):
+    """A layer with two weights of one shape."""
+
+    def __init__(self) -> None:
+        super().__init__(IN, IN, bias=False)
+        self.second = nn.Parameter(torch.rand(IN, IN))
+
+    def forward(self, x):
+        return super().forward(x) + F.linear(x, self.second)
+
+
+@pytest.mark.supports(
+    "Weights",
+    "a layer with a second weight that it does not declare",
+    "refused",
+    says="cannot tell whether 2.second (Recurrent) multiplies what passes or is added to it",
+)
+def test_a_layer_with_two_weights_counts_both():
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(8, IN), LIF(v_threshold=0.2), Recurrent(), LIF()), torch.rand(T, N, 8) * 3
+    with torch.no_grad():
+        net[2].second[:, :3] = 0
+        spikes = net[1](net[0](x))
+    assert sops(net, x).per_layer["2"] == pytest.approx(float((spikes.sum() + spikes[..., 3:].sum()) * IN) / N)
+    assert connections(net, (8,)).per_layer["2"] == (54, 72)
+    with pytest.raises(UserError, match=r"2\.second \(Recurrent\) multiplies what passes or is added"):
+        weights(net)
+    net[3].mask = torch.arange(IN) > 2
+    with pytest.raises(UserError, match="the layer 2 with 2 products, and neurons are masked"):
+        connections(net, (8,))
+    net[2].multiplies = ("second",)
+    assert weights(net).per_layer == {"0": (48, 48), "2": (36, 36), "2.second": (18, 36)}
+
+
+def test_a_layer_that_sees_all_steps_before_a_loop_counts_one_step():
+    class Step(nn.Module):
+        def forward(self, x):
+            return (x > 0.5).float()
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.fire, self.out = nn.Linear(8, IN), Step(), nn.Linear(IN, OUT)
+
+        def forward(self, x):
+            return torch.stack([self.out(self.fire(current)) for current in self.into(x)])
+
+    expected = {"into": (48, 48), "out": (30, 30)}
+    assert connections(Net(), (8,)).per_layer == connections(Net(), (T, 1, 8)).per_layer == expected
+
+
+@pytest.mark.supports(
+    "Shapes",
+    "masked positions whose rows are not in order of steps, samples and positions",
+    "refused",
+    says="cannot tell which positions 'into' runs on",
+)
+def test_masked_positions_in_another_order_are_refused():
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.lif = nn.Linear(8, 5), LIF()
+
+        def forward(self, x):
+            tokens = x.flatten(0, 1).transpose(0, 1)
+            return self.lif(self.into(tokens).transpose(0, 1).unflatten(0, x.shape[:2]))
+
+    net = Net()
+    net.lif.mask = torch.tensor([[True], [False], [True], [False], [False], [True], [False]]).expand(7, 5)
+    with pytest.raises(UserError, match="positions 'into' runs on: its rows are not in order of steps"):
+        connections(net, (T, 1, 7, 8), layout="TN")
+
+
+@pytest.mark.supports("Shapes", "inputs that are no tensor, no step, NaN and batches of no sample", "refused")
+def test_what_is_no_input_is_refused():
+    net, x = between(nn.Linear(IN, OUT)), torch.rand(T, N, 8)
+    for kwargs, match in (
+        ({"x": (x, x)}, "must be one tensor.*got tuple"),
+        ({"x": x[:0]}, "holds no step"),
+        ({"x": x * float("nan")}, "NaN enters layer '0'"),
+        ({"x": x, "batch_size": 0}, "batch_size must be at least 1 sample"),
+    ):
+        with pytest.raises(UserError, match=match):
+            sops(net, **kwargs)
+    lazy = nn.Sequential(nn.LazyLinear(IN), LIF(), nn.Linear(IN, OUT))
+    for count in (lambda: sops(lazy, x, layout="TN"), lambda: connections(lazy, (8,)), lambda: weights(lazy)):
+        with pytest.raises(UserError, match=r"0\.weight is lazy"):
+            count()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.measure import passes
-from snnbook.measure.products import BilinearProduct, ElementProduct, Product, Products
+from snnbook.measure.products import BilinearProduct, ElementProduct, MatrixProduct, Product, Products
 from snnbook.states import foreign
 
 
@@ -103,7 +103,7 @@ def sops(
     axis = passes.sample_axis(model, x, layout)
     counting = _Counting(model, identity)
     if axis == 1 and foreign(model):
-        counting.samples_first = _samples_first(model, x[:, :batch_size], identity)
+        counting.samples_first = _samples_first(model, next(passes.batches(model, x, batch_size, axis)), identity)
     if passes.has_neuron_masks(model):
         one = torch.ones_like(x.narrow(axis, 0, 1), device=passes.device_of(model))
         counting.take(passes.liveness(model, one, identity))
@@ -120,7 +120,7 @@ def _samples_first(model: nn.Module, batch: Tensor, identity: tuple[type[nn.Modu
     order = _Order(model, identity, *batch.shape[:2])
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices), suppress(_Seen), order.watching():
-        order.run(probe.to(passes.device_of(model)))
+        order.run(probe)
     return order.samples_first
 
 
@@ -189,18 +189,21 @@ class _Counting(Products):
 
         All are sums over samples.
         """
-        n, rows = self.samples, len(p.data)
+        data = p.joined(p.data) if isinstance(p, MatrixProduct) else p.data
+        n, rows = self.samples, len(data)
         if rows % n:
             raise UserError(f"layer {p.layer!r} runs on {rows} rows, not a multiple of {n} samples")
         s = self._synapses(p, use)
-        positions = self._positions(p, s.post)
+        positions = self._positions(p, rows, s.post)
         runs = rows // (n * positions)
-        values = p.data.reshape(rows // positions, -1)
+        values = data.reshape(rows // positions, -1)
         folded = self.samples_first and runs > 1
         values = values.unflatten(0, (n, runs)).transpose(0, 1) if folded else values.unflatten(0, (runs, n))
         fan = s.fan_out.flatten()
         fan = fan.repeat(values.shape[2] // len(fan))
         low, high = values.aminmax()
+        if low.isnan():
+            raise UserError(f"NaN enters layer {p.layer!r}")
         summed = (values.abs() if low < 0 else values).sum(1, dtype=torch.float64)
         crossing = summed @ fan
         accumulates, multiplies = float(crossing.sum()), 0.0
@@ -209,14 +212,14 @@ class _Counting(Products):
             multiplies = float((values != 0).sum((0, 1), dtype=torch.float64) @ fan) - accumulates
         self.accumulates[p.layer] += accumulates
         self.multiplies[p.layer] += multiplies
-        return crossing.cpu(), s.live * rows, s.dense * rows
+        return crossing.cpu(), s.live * len(p.data), s.dense * len(p.data)
 
-    def _positions(self, p: Product, post: Tensor | None) -> int:
+    def _positions(self, p: Product, rows: int, post: Tensor | None) -> int:
         """How many positions, such as tokens, a sample has in a step; they lie behind the samples."""
         if post is not None and p.positional and post.dim() == 2:
             return len(post)
-        known = p.positional and self.steps and len(p.data) % (self.samples * self.steps) == 0
-        return len(p.data) // (self.samples * self.steps) if known else 1
+        known = p.positional and self.steps and rows % (self.samples * self.steps) == 0
+        return rows // (self.samples * self.steps) if known else 1
 
     def _joint(self, p: Product) -> bool:
         """Whether products are counted one by one: those of two things that pass, and of single values."""
@@ -233,6 +236,10 @@ class _Counting(Products):
     def _synapses(self, p: Product, use: int) -> _Synapses:
         key = (p.layer, p.size, p.part) if p.own else (p.layer, p.size, use)
         post, synapses = self.posts.get((p.layer, use)), self.synapses.get(key)
+        if self.posts and post is None and not self.inside_neuron():
+            raise self.refusal(
+                f"runs {p.layer} more often on spikes than on a map of live neurons, and some are masked"
+            )
         if synapses is None or not synapses.fits(post):
             # Numbers of synapses are exact in single precision, far below 2^24 for one input.
             fan = p.fan_out((p.factor.detach() != 0).float(), None if post is None else post.float()).double()

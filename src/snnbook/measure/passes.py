@@ -6,8 +6,10 @@ weights: borders, stride, padding, dilation and groups are then right by constru
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,11 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnbook.errors import UserError, unknown
-from snnbook.measure.products import Product, Products, aten
+from snnbook.measure.products import MatrixProduct, Product, Products, aten
 from snnbook.neurons import LIF
 from snnbook.tracing import (
     LAYERS,
-    MAX_POOLS,
     SCALES,
     Hook,
     hooked,
@@ -55,8 +56,11 @@ def sample_axis(model: nn.Module, x: Tensor, layout: str | None = None) -> int:
     layout: "TN" for events and "N" for static input. Without it the network's first layer decides: a convolution by the
     number of its axes; a linear layer takes `[T, N, F]` or `[N, F]`, and whole samples of any shape if these have as
     many values as the layer has inputs.
-    Raises UserError for an input that fits neither or both, for an unknown layout, and for one without samples.
+    Raises UserError for an input that fits neither or both, for an unknown layout, for one without samples or steps, and for
+    what is no tensor.
     """
+    if not isinstance(x, Tensor):
+        raise UserError(f"input must be one tensor, [T, N, *] or [N, *], got {type(x).__name__}")
     if layout is not None:
         if layout not in LAYOUTS:
             raise unknown("layout", layout, LAYOUTS)
@@ -65,8 +69,8 @@ def sample_axis(model: nn.Module, x: Tensor, layout: str | None = None) -> int:
         axis = _axis(next(iter(layers(model).values()), None), tuple(x.shape))
     if x.dim() <= axis + 1:
         raise UserError(f"input must be [T, N, *] or [N, *], got {tuple(x.shape)}")
-    if x.shape[axis] == 0:
-        raise UserError(f"input of shape {tuple(x.shape)} holds no sample")
+    if 0 in x.shape[: axis + 1]:
+        raise UserError(f"input of shape {tuple(x.shape)} holds no {'sample' if x.shape[axis] == 0 else 'step'}")
     return axis
 
 
@@ -97,7 +101,12 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def batches(model: nn.Module, x: Tensor, batch_size: int | None, axis: int) -> Iterator[Tensor]:
-    """Cut `x` along its axis of samples, on the network's device; neurons forget their state before each batch."""
+    """Cut `x` along its axis of samples, on the network's device; neurons forget their state before each batch.
+
+    Raises UserError for a batch of less than one sample.
+    """
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise UserError(f"batch_size must be at least 1 sample, got {batch_size}")
     for part in x.split(batch_size or x.shape[axis], axis):
         reset(model)
         yield part.to(device_of(model))
@@ -153,9 +162,10 @@ def liveness(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] 
     for alive. Which neurons stand behind which layer is read off the autograd graph, so that shortcuts and poolings in
     between need no special case.
     Raises UserError for what cannot be followed: neurons that are written in the forward pass of a module with weights,
-    and masked neurons behind weights that are in no layer of torch.
+    and masked neurons behind weights that are in no layer of torch, behind several products in one layer, behind an
+    order of values, or behind rows that are not in order of steps, samples and positions.
     """
-    following = _Following(model, identity, dense)
+    following = _Following(model, identity, dense, len(x))
     with following.watching(), torch.set_grad_enabled(following.masked), hooked(following.hooks(identity)):
         following.run(x)
     return following.result()
@@ -165,7 +175,8 @@ def liveness(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] 
 _RECTIFIERS = {
     *("relu", "gelu", "silu", "mish", "elu", "celu", "selu", "leaky_relu", "softplus", "tanh", "sigmoid", "erf", "exp"),
     *("hardtanh", "hardsigmoid", "hardswish", "clamp", "clamp_min", "clamp_max", "pow", "square", "sqrt", "rsqrt"),
-    *("_softmax", "_safe_softmax", "_log_softmax", "log_sigmoid_forward", "abs", "neg", "sin", "cos", "log1p"),
+    *("_softmax", "_safe_softmax", "_log_softmax", "log_sigmoid_forward", "abs", "neg", "sin", "cos", "log1p", "log"),
+    *("threshold", "hardshrink", "softshrink", "reciprocal"),
 }
 _COMPARISONS = {"lt", "le", "gt", "ge", "sign", "heaviside", "round", "floor", "ceil"}
 _NORMALISATIONS = {
@@ -179,20 +190,34 @@ _NORMALISATIONS = {
 class _Following(Products):
     """A liveness pass."""
 
-    def __init__(self, model: nn.Module, identity: tuple[type[nn.Module], ...], dense: bool):
+    def __init__(self, model: nn.Module, identity: tuple[type[nn.Module], ...], dense: bool, given: int):
         super().__init__(model, identity)
         self.dense, self.masked = dense, has_neuron_masks(model) and not dense
         self.seen = Liveness()
-        self.steps = 0  # of time, as the first neurons show them
+        self.mapped = 0  # uses whose layers have run
+        # Of time: as a `LIF` shows them, as the input has them, and as the first neurons of another kind show them.
+        self.steps, self.given, self.foreign = 0, given if given > 1 else 0, 0
 
     def result(self) -> Liveness:
         """The uses, all of one time step."""
+        runs = Counter((use.name, use.part) for use in self.seen.uses)
         for use in self.seen.uses:
             if use.rows:  # steps, and positions behind them
                 rows = len(use.degree)
-                kept = rows // self.steps if self.steps and rows % self.steps == 0 else rows
+                looped = not self.steps and runs[use.name, use.part] >= self.given > 1
+                steps = self.steps or (1 if looped else self.given) or self.foreign
+                steps = steps if steps and rows % steps == 0 else 1
+                kept = rows // steps
                 for name in ("degree", "live", "reaches", "reaches_live"):
-                    value = getattr(use, name)[:kept]
+                    value = getattr(use, name)
+                    if name.startswith("reaches") and not bool(
+                        (value.unflatten(0, (steps, kept)) == value[:kept]).all()
+                    ):
+                        raise UserError(
+                            f"cannot tell which positions {use.name!r} runs on: its rows are not in order of steps, "
+                            "samples and positions"
+                        )
+                    value = value[:kept]
                     setattr(use, name, value[0] if kept == 1 else value)
         return self.seen
 
@@ -211,6 +236,7 @@ class _Following(Products):
         if p.positional:
             degree = p.degree(data, factor.double())
             out = p.output((degree > 0).to(p.data.dtype))
+            degree = p.joined(degree) if isinstance(p, MatrixProduct) else degree
         else:
             degree = p.degree(data[:1], factor.double())[0]
             out = (degree > 0).to(p.data.dtype).expand(len(p.data), *degree.shape).clone()
@@ -232,6 +258,8 @@ class _Following(Products):
                 f"has neurons in its forward pass ({func}) that cannot be followed: put them in a module of their own, "
                 "without weights, or name its class in identity=(...)"
             )
+        if kind == "glu":
+            return self._map(name, args[0], args[0].chunk(2, *args[1:])[0] > 0)
         if kind in ("add", "sub", "rsub", "mul", "div") and isinstance(args[0], Tensor):
             return self._combined(name, func, args, kwargs)
         return func(*args, **kwargs)
@@ -259,7 +287,6 @@ class _Following(Products):
         hooks: dict[nn.Module, Hook] = {}
         if self.masked:
             hooks |= dict.fromkeys(named(model, LAYERS).values(), self._layer)
-            hooks |= dict.fromkeys(named(model, MAX_POOLS).values(), self._max_pool)
         hooks |= dict.fromkeys(named(model, SCALES).values(), self._scale)
         hooks |= dict.fromkeys(named(model, RECURRENT).values(), self._recurrent)
         hooks |= dict.fromkeys(neurons(model, identity), self._neuron)
@@ -273,7 +300,12 @@ class _Following(Products):
 
     def _layer(self, m: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
         """The map behind a layer, as a leaf of the graph from which neurons find their way back."""
-        use = self.seen.uses[-1]
+        uses, self.mapped = self.seen.uses[self.mapped :], len(self.seen.uses)
+        if not uses and not self.passes_through(output):
+            return None  # made of parameters alone
+        if len(uses) != 1:
+            raise self.refusal(f"is the layer {self.name_of[m]} with {len(uses)} products, and neurons are masked")
+        use = uses[0]
         with self.pausing():
             use.live = use.live.detach().requires_grad_()
             matrix = isinstance(m, nn.Linear)
@@ -283,23 +315,16 @@ class _Following(Products):
         with self.pausing():
             return args[0].clone()
 
-    def _max_pool(self, m: Any, args: tuple[Any, ...], output: Any) -> Any:
-        # The gradient of a maximum names one input of the window; all of them reach the neuron behind it.
-        d = next(d for d, kind in enumerate(MAX_POOLS, 1) if isinstance(m, kind))
-        if not isinstance(output, Tensor) or m.dilation not in (1, (1,) * d):
-            return output
-        average: Any = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[d - 1]
-        with self.pausing():
-            x = args[0].reshape(-1, *args[0].shape[-d - 1 :])
-            mean = average(x, m.kernel_size, m.stride, m.padding, m.ceil_mode).reshape(output.shape)
-            return output.detach() + mean - mean.detach()
-
     def _neuron(self, m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         spikes, x = output[0] if isinstance(output, tuple) else output, args[0]
         if not isinstance(spikes, Tensor) or spikes.shape != x.shape:
             return output
         with self.pausing():
-            self.steps = self.steps or len(x)
+            if m not in self.unread and not isinstance(m, self.silent):  # a rectifier of torch
+                return (x.detach() > 0).to(x.dtype) + (x - x.detach())
+            if isinstance(m, LIF):
+                self.steps = self.steps or len(x)
+            self.foreign = self.foreign or len(x)
             one = torch.ones((), dtype=torch.bool, device=x.device)
             mask = one if self.dense or (mine := mask_of(m)) is None else mine
             if self.masked and x.requires_grad:
@@ -311,6 +336,7 @@ class _Following(Products):
         return (spikes, *output[1:]) if isinstance(output, tuple) else spikes
 
     def _reach(self, x: Tensor, mask: Tensor) -> None:
+        _straighten(x.grad_fn)
         leaves = [use.live for use in self.seen.uses]
         ways = torch.autograd.grad(x.sum(), leaves, allow_unused=True, retain_graph=True)
         live_ways = torch.autograd.grad((x * mask).sum(), leaves, allow_unused=True, retain_graph=True)
@@ -318,3 +344,66 @@ class _Following(Products):
             if way is not None and live_way is not None:
                 use.reaches |= way != 0
                 use.reaches_live |= live_way != 0
+
+
+# What autograd notes for operations that pass a map on as it is.
+_STRAIGHT = {
+    *("Relu", "Gelu", "Silu", "Mish", "Elu", "Celu", "LeakyRelu", "PreluKernel", "Softplus", "Tanh", "Sigmoid", "Erf"),
+    *("Hardtanh", "Hardsigmoid", "Hardswish", "Clamp", "ClampMin", "ClampMax", "Pow", "Sqrt", "Exp", "Abs"),
+    *("Neg", "Sin", "Cos", "Log1P", "LogSigmoid", "NativeBatchNorm", "NativeLayerNorm", "NativeGroupNorm"),
+    *("Softmax", "LogSoftmax", "Log", "Threshold", "Hardshrink", "Softshrink"),
+}
+_ORDERINGS = {"Sort", "Topk", "Median", "Nanmedian", "Kthvalue", "Mode", "MaxUnpool2D", "MaxUnpool3D"}
+_STATISTICS = {"Rsqrt", "Reciprocal", "Std", "Var", "StdMean", "VarMean", "LinalgVectorNorm"}  # which only scale
+_MAX_POOLS: dict[str, Any] = {"MaxPool2DWithIndices": F.avg_pool2d, "MaxPool3DWithIndices": F.avg_pool3d}
+_ADAPTIVE: dict[str, Any] = {"AdaptiveMaxPool2D": F.adaptive_avg_pool2d, "AdaptiveMaxPool3D": F.adaptive_avg_pool3d}
+_MAXIMA = {"Max", "Min", "Amax", "Amin"}
+
+
+def _straighten(node: Any) -> None:
+    """Have the gradients of a graph name all that reaches a value.
+
+    The gradient of a sigmoid is zero where it is one, and that of a maximum names one input of the window.
+    """
+    seen, todo = {None}, [node]
+    while todo:
+        if (node := todo.pop()) in seen:
+            continue
+        seen.add(node)
+        todo.extend(before for before, _ in node.next_functions)
+        kind = node.name().partition("Backward")[0]
+        if kind in _STRAIGHT:
+            node.register_hook(lambda into, out: (out[0], *into[1:]))
+        elif kind in ("Maximum", "Minimum", "Sub", "Rsub"):
+            node.register_hook(
+                lambda into, out: tuple(None if g is None else out[0].sum_to_size(g.shape) for g in into)
+            )
+        elif kind in _ORDERINGS:
+            raise UserError(f"cannot tell which neurons are behind {kind.lower()}, and some are masked")
+        elif kind in _STATISTICS:
+            node.register_hook(lambda into, out: tuple(None if g is None else torch.zeros_like(g) for g in into))
+        elif kind == "Div" and len(node.next_functions) == 2:
+            node.register_hook(lambda into, out: (into[0], None if into[1] is None else torch.zeros_like(into[1])))
+        elif kind in _MAX_POOLS or kind in _ADAPTIVE or kind in _MAXIMA:
+            node.register_hook(partial(_shared_out, kind, node))
+
+
+def _shared_out(kind: str, node: Any, into: tuple[Any, ...], out: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What an average would send back in the place of a maximum."""
+    if kind in _MAXIMA:
+        grad, axes = out[0], getattr(node, "_saved_dim", ())
+        axes = [(d + 2**63) % 2**64 - 2**63 for d in ((axes,) if isinstance(axes, int) else axes)]  # unsigned
+        if not getattr(node, "_saved_keepdim", True):
+            for d in sorted(d % into[0].dim() for d in axes):
+                grad = grad.unsqueeze(d)
+        return grad.expand_as(into[0]), *into[1:]
+    with torch.enable_grad():
+        x = torch.zeros_like(into[0]).requires_grad_()
+        if kind in _ADAPTIVE:
+            mean = _ADAPTIVE[kind](x, out[0].shape[-2 if "2D" in kind else -3 :])
+        else:
+            if any(d != 1 for d in node._saved_dilation):
+                raise UserError("cannot tell which neurons are behind a dilated max pooling, and some are masked")
+            window = node._saved_kernel_size, node._saved_stride or None, node._saved_padding, node._saved_ceil_mode
+            mean = _MAX_POOLS[kind](x, *window)
+    return torch.autograd.grad(mean, x, out[0])

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.tracing import LAYERS, SCALES, layer_of, measuring, neurons
+from snnbook.tracing import LAYERS, SCALES, layer_of, measuring, neurons, span
 
 aten = torch.ops.aten
 
@@ -70,8 +70,8 @@ class Product:
 
     @property
     def part(self) -> tuple[Any, ...]:
-        """Which part of its parameter the factor is."""
-        return self.factor.storage_offset(), tuple(self.factor.shape), self.factor.stride()
+        """Which part of which parameter the factor is."""
+        return self.weights, self.factor.storage_offset(), tuple(self.factor.shape), self.factor.stride()
 
     @property
     def size(self) -> torch.Size:
@@ -126,6 +126,10 @@ class MatrixProduct(Product):
 
     def dense(self) -> float:
         return float(self.factor.shape[-2] * self.factor.shape[-1])
+
+    def joined(self, rows: Tensor) -> Tensor:
+        """Rows of inputs or outputs, `[B * R, *]`, with those of the B factors side by side: `[R, B * *]`."""
+        return rows.unflatten(0, (len(self.factor), -1)).transpose(0, 1).flatten(1) if self.factor.dim() == 3 else rows
 
     def output(self, degree: Tensor) -> Tensor:
         if self.factor.dim() == 3:
@@ -242,7 +246,18 @@ class Products(TorchDispatchMode):
         self.origin: dict[int, tuple[Any, frozenset[str]]] = {}
         self.parameters = dict(model.named_parameters())
         self.fixed: dict[str, Tensor] = self.parameters | dict(model.named_buffers())
+        if lazy := [name for name, p in self.fixed.items() if nn.parameter.is_lazy(p)]:
+            raise UserError(f"{lazy[0]} is lazy and has no values yet: run the network once before measuring it")
         self.own = {_key(p) for p in self.fixed.values()}
+        # Parameters that lie in one piece of memory, as recurrent layers have them on a GPU, by where they lie in it.
+        places: dict[int, dict[tuple[int, int], str]] = {}
+        for name, p in self.fixed.items():
+            if p.layout == torch.strided:
+                places.setdefault(_key(p), {})[span(p)] = name
+        self.places = {key: names for key, names in places.items() if len(names) > 1}
+        # Memory that nothing in the pass has written: a second input, or a weight that is a plain tensor.
+        self.made: set[int] = set()
+        self.outer: dict[int, Tensor] = {}
         # Parameters of modules that say that they multiply: a product of single values with these is a synapse.
         declared = [(m, name) for m in self.name_of for name in getattr(m, "multiplies", None) or ()]
         self.declared = {_key(getattr(m, name)) for m, name in declared}
@@ -285,17 +300,21 @@ class Products(TorchDispatchMode):
 
     def passes_through(self, t: Tensor) -> bool:
         """Whether a tensor depends on the network's input; parameters and constants do not."""
-        return _key(t) not in self.origin
+        return _key(t) not in self.origin and _key(t) in self.made
 
     def run(self, x: Tensor) -> None:
         """One forward pass."""
         self.stack.clear()
         self.origin = {_key(p): (p, frozenset({name})) for name, p in self.fixed.items()}
+        for key, places in self.places.items():
+            self.origin[key] = self.origin[key][0], frozenset(places.values())
+        self.made = {_key(x)}
         try:
             with self:
                 self.model(x)
         finally:
             self.origin.clear()
+            self.outer.clear()
 
     def path(self) -> str:
         """The path of the module that is running."""
@@ -309,7 +328,13 @@ class Products(TorchDispatchMode):
             pass
         if m in self.neurons:  # compiled ones write into memory unseen
             for t in _tensors(output if isinstance(output, list | tuple) else (output,)):
-                self.origin.pop(_key(t), None)
+                self._pass(t)
+
+    def _pass(self, t: Tensor) -> None:
+        """Note that a tensor depends on the network's input."""
+        self.origin.pop(_key(t), None)
+        self.outer.pop(_key(t), None)
+        self.made.add(_key(t))
 
     def inside_neuron(self) -> bool:
         """Whether spiking neurons are running, whose dynamics are their own."""
@@ -326,12 +351,14 @@ class Products(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if self.paused:
-            return func(*args, **kwargs)
+            out = func(*args, **kwargs)
+            self.made.update(map(_key, _tensors(out if isinstance(out, list | tuple) else (out,))))
+            return out
         name = func.overloadpacket.__name__  # of aten.add_.Tensor: add_
         given = [*_tensors(args), *_tensors(kwargs.values())]
         origins = [self.origin.get(_key(t)) for t in given]
         passing = any(o is None for o in origins)
-        names = frozenset[str]().union(*(o[1] for o in origins if o is not None))
+        names = frozenset[str]().union(*(self._names(t) for t in given))
         if passing and any(t.layout != torch.strided for t in given):
             self._refuse("computes with tensors that are not dense")
         multiplying = name in MATRIX_PRODUCTS or name in ("convolution", "_trilinear")
@@ -341,20 +368,41 @@ class Products(TorchDispatchMode):
         if p is None and not passing:
             return self._computed(name, func(*args, **kwargs), names)
         if p is not None:
-            out = self.product(p)
+            out = self._replaced(p, name, args, kwargs)
             out = func(*args, **kwargs) if out is None else out
         else:
             self._check(func, name, given, origins)
             out = self.other(name, func, args, kwargs, bool(names))
-        for t in _tensors(out if isinstance(out, list | tuple) else (out,)):
-            self.origin.pop(_key(t), None)
+        new = [*_tensors(out if isinstance(out, list | tuple) else (out,))]
+        if p is not None or any(o is None and _key(t) in self.made for t, o in zip(given, origins, strict=True)):
+            for t in new:
+                self._pass(t)
+        else:
+            self.outer |= {_key(t): t for t in (*new, *given) if _key(t) not in self.origin}
         return out
+
+    def _replaced(self, p: Product, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+        """What a product is replaced by, with what the operation adds to it where that passes, too."""
+        out = self.product(p)
+        if out is None:
+            return None
+        if name in ("addmm", "addmv", "baddbmm") and self.passes_through(args[0]):
+            out = out + args[0]
+        return kwargs["out"].copy_(out) if "out" in kwargs else out
+
+    def _names(self, t: Tensor) -> frozenset[str]:
+        """The parameters and buffers that a tensor was computed from."""
+        names = self.origin.get(_key(t), (None, frozenset[str]()))[1]
+        if (places := self.places.get(_key(t))) is None:
+            return names
+        first, last = span(t)
+        return frozenset(name for (a, b), name in places.items() if a < last and first < b and name in names)
 
     def _computed(self, name: str, out: Any, names: frozenset[str]) -> Any:
         """Note what was made of parameters and constants alone; memory for a state, empty or zero yet, is not."""
         for t in _tensors(out if isinstance(out, list | tuple) else (out,)):
             if name.removeprefix("new_").startswith(("empty", "zeros")):
-                self.origin.pop(_key(t), None)
+                self._pass(t)
             elif _key(t) not in self.origin:
                 self.origin[_key(t)] = t, names
             elif not names <= self.origin[_key(t)][1]:
@@ -369,13 +417,17 @@ class Products(TorchDispatchMode):
         at, by = MATRIX_PRODUCTS.get(name, (0, 1))
         data, factor, turned = args[at], args[by], False
         origin, others = self.origin.get(_key(data)), self.origin.get(_key(factor))
-        if origin is not None and others is None:
+        outer = [o is None and _key(t) not in self.made for t, o in ((data, origin), (factor, others))]
+        if (origin is not None and others is None) or (origin is others is None and outer == [True, False]):
             data, factor, origin, others, turned = factor, data, others, origin, True
+            outer.reverse()
         if origin is not None:
             return None  # a weight made of weights
         if turned and name in ("convolution", "_trilinear"):
             raise self.refusal("applies what passes through the network to a weight")
-        weights = frozenset[str]() if others is None else others[1]
+        weights = self._names(factor)
+        if origin is others is None and outer == [False, True]:
+            weights = frozenset({self.path()})  # a plain tensor
         own = _key(factor) in self.own
         layer = self.name_of[layers[-1]] if layers else ""
         if not layers:

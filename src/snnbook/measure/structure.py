@@ -185,7 +185,10 @@ def magnitudes(model: nn.Module) -> np.ndarray:
 
 
 def _alive(model: nn.Module) -> np.ndarray:
-    tensors = [w.detach() for w in passes.weights(passes.plain(model)).values()]
+    listed = passes.weights(passes.plain(model))
+    if lazy := [name for name, w in listed.items() if nn.parameter.is_lazy(w)]:
+        raise UserError(f"{lazy[0]} is lazy and has no values yet: run the network once before measuring it")
+    tensors = [w.detach() for w in listed.values()]
     if not tensors:
         raise UserError("the network has no weights: no convolution, no linear layer and nothing else that multiplies")
     return torch.cat([w[w != 0].abs().flatten().double().cpu() for w in tensors]).numpy()

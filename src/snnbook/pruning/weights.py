@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnbook.errors import UserError
-from snnbook.tracing import TRANSPOSED, layers, plain, weight_of, weights
+from snnbook.tracing import TRANSPOSED, layers, plain, span, weight_of, weights
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
@@ -112,7 +112,7 @@ def _check(name: str, w: Tensor) -> None:
     """Raise UserError for a weight that cannot hold a mask, and for one with NaN."""
     if w.dtype not in DTYPES:
         raise UserError(f"{name} is of type {w.dtype}; methods prune {', '.join(map(str, DTYPES))}")
-    if w.layout != torch.strided or w.numel() > _span(w)[1] - _span(w)[0]:
+    if w.layout != torch.strided or w.numel() > span(w)[1] - span(w)[0]:
         raise UserError(
             f"several entries of {name} are one number in memory: make it a parameter of its own by .clone()"
         )
@@ -137,15 +137,9 @@ def _check_memory(kept: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) 
                 )
 
 
-def _span(w: Tensor) -> tuple[int, int]:
-    """The first place of a tensor in its storage and the place behind its last, counted in entries."""
-    start = int(w.storage_offset())
-    return start, start + sum((n - 1) * stride for n, stride in zip(w.shape, w.stride(), strict=True)) + 1
-
-
 def _overlap(p: Tensor, q: Tensor) -> bool:
     """Whether two tensors of one storage have a place in common."""
-    (a, b), (c, d) = _span(p), _span(q)
+    (a, b), (c, d) = span(p), span(q)
     if p.dtype != q.dtype:
         return True
     if b <= c or d <= a:
