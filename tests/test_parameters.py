@@ -91,6 +91,7 @@ def test_options(text, expected):
 
 
 @pytest.mark.supports("Places", "`options` that are no pairs", "refused", says="options are key=value pairs")
+@pytest.mark.supports("Places", "an option that is given twice", "refused", says="options give lam twice")
 @pytest.mark.supports("Places", "`options` without names", "refused", says="options have names, got 1")
 @pytest.mark.supports(
     "Places", "dates and the like in `options`", "refused", says="options hold numbers, words and lists of them"
@@ -103,6 +104,7 @@ def test_options(text, expected):
         ("true", "key=value pairs or a mapping, got True"),
         ("[T=8]", "key=value pairs or a mapping"),
         ("lam", "key=value pairs, got 'lam'"),
+        ("lam=1 lam=2", "options give lam twice"),
         ("root='a", "key=value pairs, got"),
         ("{1: 2}", "options have names, got 1"),
         ("{day: 2020-01-01}", "options hold numbers, words and lists"),

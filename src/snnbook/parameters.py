@@ -117,6 +117,8 @@ def _parsed(text: str) -> dict[str, Any]:
         key, eq, value = word.partition("=")
         if not (key and eq and value):
             raise UserError(f"options are key=value pairs, got {word!r}")
+        if key in chosen:
+            raise UserError(f"options give {key} twice, in {text!r}")
         try:
             chosen[key] = json.loads(value)
         except (ValueError, RecursionError):

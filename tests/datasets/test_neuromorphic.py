@@ -187,6 +187,11 @@ def cut_short(file: Path, read, *bounds: int) -> None:
 def test_gesture_recordings_that_are_cut_short_are_named(tmp_path):
     np.save(tmp_path / "3.npy", ROWS)
     cut_short(tmp_path / "3.npy", neuromorphic.read_recording, 10, 128)
+    np.save(tmp_path / "3.npy", ROWS)
+    with (tmp_path / "3.npy").open("ab") as file:
+        file.write(b"0")
+    with pytest.raises(UserError, match=r"3\.npy cannot be read as a recording: it holds more than its header says"):
+        neuromorphic.read_recording(tmp_path / "3.npy")
     with pytest.raises(UserError, match=r"4\.npy cannot be read as a recording: .*No such file"):
         neuromorphic.read_recording(tmp_path / "4.npy")
 

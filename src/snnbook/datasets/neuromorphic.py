@@ -155,7 +155,10 @@ def read_recording(path: Path) -> np.ndarray:
 
 def _gesture_events(path: Path) -> np.ndarray:
     """Rows of x, y, p and t, which is in ms in the file. Raises ValueError for what are none."""
-    rows = np.load(path, allow_pickle=False)
+    with path.open("rb") as file:
+        rows = np.load(file, allow_pickle=False)
+        if file.read(1):
+            raise ValueError("it holds more than its header says")
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 4 or rows.dtype.kind not in "iuf":
         raise ValueError("expected numbers [N, 4], the columns x, y, p and t in ms")
     if len(rows) == 0:
