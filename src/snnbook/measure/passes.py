@@ -56,8 +56,8 @@ def sample_axis(model: nn.Module, x: Tensor, layout: str | None = None) -> int:
     layout: "TN" for events and "N" for static input. Without it the network's first layer decides: a convolution by the
     number of its axes; a linear layer takes `[T, N, F]` or `[N, F]`, and whole samples of any shape if these have as
     many values as the layer has inputs.
-    Raises UserError for an input that fits neither or both, for an unknown layout, for one without samples or steps, and for
-    what is no tensor.
+    Raises UserError for an input that fits neither or both, for an unknown layout, for one without samples or steps,
+    and for what is no tensor.
     """
     if not isinstance(x, Tensor):
         raise UserError(f"input must be one tensor, [T, N, *] or [N, *], got {type(x).__name__}")
