@@ -788,3 +788,31 @@ def test_what_is_no_input_is_refused():
     for count in (lambda: sops(lazy, x, layout="TN"), lambda: connections(lazy, (8,)), lambda: weights(lazy)):
         with pytest.raises(UserError, match=r"0\.weight is lazy"):
             count()
+
+
+@pytest.mark.supports("Synapses", "measures within `torch.inference_mode()`", "counted as outside of it")
+@pytest.mark.supports(
+    "Synapses",
+    "masked neurons behind layers that run under `torch.no_grad()`",
+    "refused",
+    says="cannot count the synapses of '2' (NoGrad): it runs without gradients",
+)
+def test_a_pass_without_gradients_counts_the_same_or_is_refused():
+    class NoGrad(nn.Module):
+        def __init__(self, m: nn.Module) -> None:
+            super().__init__()
+            self.m = m
+
+        @torch.no_grad()
+        def forward(self, x):
+            return self.m(x)
+
+    net, x = between(nn.Linear(IN, OUT)), torch.rand(T, N, 8) * 3
+    net[3].mask = torch.tensor([True, False, True, False, False])
+    counted, alive = sops(net, x).per_layer, connections(net, (8,))
+    with torch.inference_mode():
+        assert sops(net, x).per_layer == counted
+        assert connections(net, (8,)) == alive
+    net[2] = NoGrad(net[2])
+    with pytest.raises(UserError, match=r"'2' \(NoGrad\): it runs without gradients"):
+        sops(net, x)

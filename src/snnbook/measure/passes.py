@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -166,8 +167,12 @@ def liveness(model: nn.Module, x: Tensor, identity: tuple[type[nn.Module], ...] 
     order of values, or behind rows that are not in order of steps, samples and positions.
     """
     following = _Following(model, identity, dense, len(x))
-    with following.watching(), torch.set_grad_enabled(following.masked), hooked(following.hooks(identity)):
-        following.run(x)
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.set_grad_enabled(following.masked))
+        stack.enter_context(following.watching())
+        stack.enter_context(hooked(following.hooks(identity)))
+        following.run(x.clone())
     return following.result()
 
 
@@ -305,6 +310,10 @@ class _Following(Products):
             return None  # made of parameters alone
         if len(uses) != 1:
             raise self.refusal(f"is the layer {self.name_of[m]} with {len(uses)} products, and neurons are masked")
+        if not torch.is_grad_enabled():
+            raise self.refusal(
+                "runs without gradients, which show the way to neurons that are masked: leave out no_grad"
+            )
         use = uses[0]
         with self.pausing():
             use.live = use.live.detach().requires_grad_()

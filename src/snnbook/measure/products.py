@@ -354,6 +354,11 @@ class Products(TorchDispatchMode):
             out = func(*args, **kwargs)
             self.made.update(map(_key, _tensors(out if isinstance(out, list | tuple) else (out,))))
             return out
+        if torch.is_inference_mode_enabled():  # operations made of others arrive whole
+            with self:
+                out = func.decompose(*args, **kwargs)
+            if out is not NotImplemented:
+                return out
         name = func.overloadpacket.__name__  # of aten.add_.Tensor: add_
         given = [*_tensors(args), *_tensors(kwargs.values())]
         origins = [self.origin.get(_key(t)) for t in given]
