@@ -816,3 +816,28 @@ def test_a_pass_without_gradients_counts_the_same_or_is_refused():
     net[2] = NoGrad(net[2])
     with pytest.raises(UserError, match=r"'2' \(NoGrad\): it runs without gradients"):
         sops(net, x)
+
+
+@pytest.mark.supports("Synapses", "a first layer that runs again, on spikes", "counted: its first run alone encodes")
+def test_a_first_layer_that_runs_again_is_no_encoding_layer_then():
+    torch.manual_seed(0)
+
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.lif = prune_(nn.Linear(6, 6), 0.3), LIF(v_threshold=0.2)
+
+        def forward(self, x):
+            z = self.lif(self.a(2 * x.roll(1, 0)))
+            return F.linear(self.lif(self.a(z)), self.a.weight.T)
+
+    net, x = Tied(), torch.rand(T, N, 6)
+    with torch.no_grad():
+        first = net.lif(net.a(2 * x.roll(1, 0)))
+        second = net.lif(net.a(first))
+        live = (net.a.weight != 0).float()
+    counted = sops(net, x)
+    assert counted.total == pytest.approx(float((first @ live.T).sum() + (second @ live).sum()) / N)
+    assert counted.encoding_sops == pytest.approx(float((2 * x @ live.T).sum()) / N)
+    assert counted.encoding_macs == T * float(live.sum())
+    assert counted.macs == {"a": 3 * T * 36}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import torch
@@ -29,7 +30,8 @@ class SOPs:
     A layer is a convolution or linear layer by its path; a weight of another module by the name of its parameter, such
     as `attention.in_proj_weight`; and a module by its path for what it multiplies of two things that pass, such as
     queries and keys.
-    per_layer: layer → SOPs per sample, the encoding layer left out. A value that is no spike counts by its size.
+    per_layer: layer → SOPs per sample, without what the encoding layer makes of the input. A value that is no spike
+    counts by its size.
     per_step: layer → SOPs per sample in every run of the layer, that is in every time step, float64 `[runs]`.
     encoding_layer: name of the first layer executed, which multiplies pixels or event counts by weights.
     encoding_macs: multiply-accumulates per sample of that layer: its live connections times its runs per sample (1 run
@@ -151,6 +153,7 @@ class _Counting(Products):
         self.posts: dict[tuple[str, int], Tensor] = {}
         self.synapses: dict[Any, _Synapses] = {}
         self.crossings: dict[str, list[Tensor]] = {}  # by layer and use: `[runs]`, summed over samples
+        self.of_inputs: dict[str, list[bool]] = defaultdict(list)
         self.macs: dict[str, list[float]] = {}
         self.live_macs: dict[str, list[float]] = {}
         self.accumulates: dict[str, float] = defaultdict(float)
@@ -181,6 +184,7 @@ class _Counting(Products):
             self.crossings[p.layer][use] += crossing
             return
         self.crossings[p.layer].append(crossing)
+        self.of_inputs[p.layer].append(self.of_input)
         self.macs.setdefault(p.layer, []).append(dense / self.samples)
         self.live_macs.setdefault(p.layer, []).append(live / self.samples)
 
@@ -260,14 +264,18 @@ class _Counting(Products):
         """All counts, a mean over the samples. events: whether the encoding layer gets events and not pixels."""
         if not self.crossings:
             raise UserError("no convolution or linear layer ran: there are no synapses to count")
-        by_run = {name: torch.cat(uses).cpu() for name, uses in self.crossings.items()}
-        encoding = next(iter(by_run))
-        entered = float(by_run.pop(encoding).sum()) / samples
+        encoding = next(iter(self.crossings))
+        # A layer that encodes the input may run again, on spikes.
+        encodes = self.of_inputs[encoding] if self.of_inputs[encoding][0] else [True] * len(self.of_inputs[encoding])
+        entered = sum(float(c.sum()) for c in compress(self.crossings[encoding], encodes)) / samples
+        again = [c for c, first in zip(self.crossings[encoding], encodes, strict=True) if not first]
+        crossings = {name: uses for name, uses in (self.crossings | {encoding: again}).items() if uses}
+        by_run = {name: torch.cat(uses).cpu() for name, uses in crossings.items()}
         return SOPs(
             per_layer={name: float(runs.sum()) / samples for name, runs in by_run.items()},
             per_step={name: runs / samples for name, runs in by_run.items()},
             encoding_layer=encoding,
-            encoding_macs=sum(self.live_macs[encoding]),
+            encoding_macs=sum(compress(self.live_macs[encoding], encodes)),
             encoding_sops=entered if events else 0.0,
             macs={name: sum(m) for name, m in self.macs.items()},
             accumulates={name: value / samples for name, value in self.accumulates.items()},

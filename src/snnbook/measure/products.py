@@ -258,6 +258,10 @@ class Products(TorchDispatchMode):
         # Memory that nothing in the pass has written: a second input, or a weight that is a plain tensor.
         self.made: set[int] = set()
         self.outer: dict[int, Tensor] = {}
+        # Memory that holds the input itself, moved or scaled, but by no product and no neurons; and whether the product
+        # that is shown now is one of it.
+        self.raw: set[int] = set()
+        self.of_input = False
         # Parameters of modules that say that they multiply: a product of single values with these is a synapse.
         declared = [(m, name) for m in self.name_of for name in getattr(m, "multiplies", None) or ()]
         self.declared = {_key(getattr(m, name)) for m, name in declared}
@@ -287,6 +291,8 @@ class Products(TorchDispatchMode):
             if any(isinstance(m, nn.RNNBase) for m in self.name_of):
                 stack.callback(torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled())
                 torch._C._set_mkldnn_enabled(False)
+                stack.callback(torch._C._set_cudnn_enabled, torch._C._get_cudnn_enabled())
+                torch._C._set_cudnn_enabled(False)
             yield
 
     @contextmanager
@@ -308,7 +314,7 @@ class Products(TorchDispatchMode):
         self.origin = {_key(p): (p, frozenset({name})) for name, p in self.fixed.items()}
         for key, places in self.places.items():
             self.origin[key] = self.origin[key][0], frozenset(places.values())
-        self.made = {_key(x)}
+        self.made, self.raw = {_key(x)}, {_key(x)}
         try:
             with self:
                 self.model(x)
@@ -335,6 +341,7 @@ class Products(TorchDispatchMode):
         self.origin.pop(_key(t), None)
         self.outer.pop(_key(t), None)
         self.made.add(_key(t))
+        self.raw.discard(_key(t))
 
     def inside_neuron(self) -> bool:
         """Whether spiking neurons are running, whose dynamics are their own."""
@@ -380,8 +387,10 @@ class Products(TorchDispatchMode):
             out = self.other(name, func, args, kwargs, bool(names))
         new = [*_tensors(out if isinstance(out, list | tuple) else (out,))]
         if p is not None or any(o is None and _key(t) in self.made for t, o in zip(given, origins, strict=True)):
+            raw = p is None and all(_key(t) in self.raw for t, o in zip(given, origins, strict=True) if o is None)
             for t in new:
                 self._pass(t)
+            self.raw |= {_key(t) for t in new if raw}
         else:
             self.outer |= {_key(t): t for t in (*new, *given) if _key(t) not in self.origin}
         return out
@@ -426,6 +435,7 @@ class Products(TorchDispatchMode):
         if (origin is not None and others is None) or (origin is others is None and outer == [True, False]):
             data, factor, origin, others, turned = factor, data, others, origin, True
             outer.reverse()
+        self.of_input = _key(data) in self.raw
         if origin is not None:
             return None  # a weight made of weights
         if turned and name in ("convolution", "_trilinear"):
