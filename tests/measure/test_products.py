@@ -841,3 +841,16 @@ def test_a_first_layer_that_runs_again_is_no_encoding_layer_then():
     assert counted.encoding_sops == pytest.approx(float((2 * x @ live.T).sum()) / N)
     assert counted.encoding_macs == T * float(live.sum())
     assert counted.macs == {"a": 3 * T * 36}
+
+
+def test_tensors_that_do_not_come_from_the_input_are_what_they_are():
+    class Trace(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.lif, self.b = nn.Linear(8, 6), LIF(v_threshold=0.2), nn.Linear(6, 5)
+            self.past = [torch.ones(6)]
+
+        def forward(self, x):
+            return self.b(self.lif(self.a(x) + 0.5 * self.past[0]))
+
+    assert connections(Trace(), (8,)).per_layer == {"a": (48, 48), "b": (30, 30)}

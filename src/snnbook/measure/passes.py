@@ -276,6 +276,8 @@ class _Following(Products):
         """Two maps added or multiplied; a map alone where it is scaled, or something is added that does not pass."""
         left, right = args[:2]
         passing = [isinstance(t, Tensor) and self.passes_through(t) for t in (left, right)]
+        if not any(passing):
+            return func(*args, **kwargs)
         if all(passing):
             added = {"sub": aten.add.Tensor, "sub_": aten.add_.Tensor, "rsub": aten.add.Tensor}.get(name)
             return added(left, right) if added else func(*args, **kwargs)
