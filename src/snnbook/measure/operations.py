@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.measure import passes
-from snnbook.measure.products import BilinearProduct, ElementProduct, MatrixProduct, Product, Products
+from snnbook.measure.products import Product
+from snnbook.measure.watching import Products
 from snnbook.states import foreign
 
 
@@ -179,7 +180,7 @@ class _Counting(Products):
     def product(self, p: Product) -> None:
         use = self.used[p.layer]
         self.used[p.layer] += 1
-        crossing, live, dense = self._pairs(p) if self._joint(p) else self._crossing(p, use)
+        crossing, live, dense = self._pairs(p) if p.joint else self._crossing(p, use)
         if use < len(self.crossings.setdefault(p.layer, [])):
             self.crossings[p.layer][use] += crossing
             return
@@ -193,7 +194,7 @@ class _Counting(Products):
 
         All are sums over samples.
         """
-        data = p.joined(p.data) if isinstance(p, MatrixProduct) else p.data
+        data = p.joined(p.data)
         n, rows = self.samples, len(data)
         if rows % n:
             raise UserError(f"layer {p.layer!r} runs on {rows} rows, not a multiple of {n} samples")
@@ -225,10 +226,6 @@ class _Counting(Products):
         known = p.positional and self.steps and rows % (self.samples * self.steps) == 0
         return rows // (self.samples * self.steps) if known else 1
 
-    def _joint(self, p: Product) -> bool:
-        """Whether products are counted one by one: those of two things that pass, and of single values."""
-        return not p.weights or isinstance(p, BilinearProduct | ElementProduct)
-
     def _pairs(self, p: Product) -> tuple[Tensor, float, float]:
         """Number of products of two values, neither of which is zero: float64 `[1]`; number of all, twice."""
         pairs, graded = p.pairs()
@@ -252,7 +249,7 @@ class _Counting(Products):
             )
         return synapses
 
-    def other(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], mixed: bool) -> Any:
+    def other(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = func(*args, **kwargs)
         if name in ("mul", "mul_", "addcmul", "addcmul_") and not self.inside_neuron():
             factors = args[-2:]

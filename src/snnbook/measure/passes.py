@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnbook.errors import UserError, unknown
-from snnbook.measure.products import MatrixProduct, Product, Products, aten
+from snnbook.measure.products import Product, aten
+from snnbook.measure.watching import Products
 from snnbook.neurons import LIF
 from snnbook.tracing import (
     LAYERS,
@@ -241,7 +242,7 @@ class _Following(Products):
         if p.positional:
             degree = p.degree(data, factor.double())
             out = p.output((degree > 0).to(p.data.dtype))
-            degree = p.joined(degree) if isinstance(p, MatrixProduct) else degree
+            degree = p.joined(degree)
         else:
             degree = p.degree(data[:1], factor.double())[0]
             out = (degree > 0).to(p.data.dtype).expand(len(p.data), *degree.shape).clone()
@@ -250,7 +251,7 @@ class _Following(Products):
         self.seen.uses.append(Use(p.layer, p.part, p.positional, degree, live, nowhere, nowhere.clone()))
         return out
 
-    def other(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], mixed: bool) -> Any:
+    def other(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kind = name.rstrip("_")
         if self.inside_neuron():
             return func(*args, **kwargs)
