@@ -64,6 +64,16 @@ def weight_of(layer: str) -> str:
     return f"{layer}.weight" if layer else "weight"
 
 
+def check_built(tensors: Mapping[str, Tensor], purpose: str) -> None:
+    """Raise UserError for the first of some parameters, by name, that is lazy and has no values yet.
+
+    purpose: what they are wanted for, such as "measuring".
+    """
+    for name, t in tensors.items():
+        if nn.parameter.is_lazy(t):
+            raise UserError(f"{name} is lazy and has no values yet: run the network once before {purpose} it")
+
+
 def span(w: Tensor) -> tuple[int, int]:
     """The first place of a tensor in its storage and the place behind its last, counted in entries."""
     start = int(w.storage_offset())

@@ -19,9 +19,11 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.measure import passes
+from snnbook.measure.liveness import Liveness, has_neuron_masks, liveness
 from snnbook.measure.products import Product
 from snnbook.measure.watching import Products
 from snnbook.states import foreign
+from snnbook.tracing import plain
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def sops(
 ) -> SOPs:
     """Synaptic operations on events `[T, N, *]` or static `[N, *]`.
 
-    For everything that multiplies, see `measure.products`: values entering it times nonzero weights into
+    For everything that multiplies, see `measure.watching`: values entering it times nonzero weights into
     neurons that are not masked (`mask` of the neurons behind the layer), exact at borders, summed over
     steps, mean over samples. Values count as they are: what average pooling puts out counts by its
     fraction, a sum of two spikes counts as two (as in paper B's code), a negative value by its size; two
@@ -102,14 +104,14 @@ def sops(
     multiplications that cannot be counted, with the path of their module.
     Ref: paper B Eq. 1-2.
     """
-    model = passes.plain(model)
+    model = plain(model)
     axis = passes.sample_axis(model, x, layout)
     counting = _Counting(model, identity)
     if axis == 1 and foreign(model):
         counting.samples_first = _samples_first(model, next(passes.batches(model, x, batch_size, axis)), identity)
-    if passes.has_neuron_masks(model):
+    if has_neuron_masks(model):
         one = torch.ones_like(x.narrow(axis, 0, 1), device=passes.device_of(model))
-        counting.take(passes.liveness(model, one, identity))
+        counting.take(liveness(model, one, identity))
     with counting.watching():
         for batch in passes.batches(model, x, batch_size, axis):
             counting.count(batch, axis)
@@ -164,7 +166,7 @@ class _Counting(Products):
         self.samples_first = False
         self.samples, self.steps = 1, 0  # no steps: how many the network makes of a static input is not known
 
-    def take(self, live: passes.Liveness) -> None:
+    def take(self, live: Liveness) -> None:
         """Count what goes into live neurons only."""
         count: Counter[str] = Counter()
         for use in live.uses:

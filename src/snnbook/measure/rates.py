@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.measure import passes
+from snnbook.tracing import measuring, named, plain, spiking
 
 
 @torch.no_grad()
@@ -26,9 +27,9 @@ def firing_rates(
     without them all that `tracing.spiking` lists. layout: see `passes.sample_axis`.
     Raises UserError for an input of another form or without samples.
     """
-    model = passes.plain(model)
+    model = plain(model)
     axis = passes.sample_axis(model, x, layout)
-    modules = passes.named(model, neurons) if neurons else passes.spiking(model)
+    modules = named(model, neurons) if neurons else spiking(model)
     name_of = {m: name for name, m in modules.items()}
     spikes: dict[str, float] = defaultdict(float)
     chances: dict[str, int] = defaultdict(int)
@@ -38,7 +39,7 @@ def firing_rates(
         spikes[name_of[m]] += float(s.sum(dtype=torch.float64))
         chances[name_of[m]] += s.numel()
 
-    with passes.measuring(model, dict.fromkeys(name_of, hook)):
+    with measuring(model, dict.fromkeys(name_of, hook)):
         for batch in passes.batches(model, x, batch_size, axis):
             model(batch)
     return {name: spikes[name] / chances[name] for name in chances}

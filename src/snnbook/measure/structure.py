@@ -16,9 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from snnbook import tracing
 from snnbook.errors import UserError
 from snnbook.measure import passes
-from snnbook.tracing import layer_of
+from snnbook.measure.liveness import Liveness, liveness
+from snnbook.tracing import layers, plain
 
 
 @dataclass(frozen=True)
@@ -73,16 +75,16 @@ def connections(
     a shape is tried as a sample and as an input.
     Raises UserError if the network does not take such a sample or multiplies in a way that cannot be followed.
     """
-    model = passes.plain(model)
+    model = plain(model)
     shape, seen = _fitting_pass(model, tuple(sample_shape), identity, layout)
-    dense = passes.liveness(model, _ones(model, shape), identity, dense=True)
+    dense = liveness(model, _ones(model, shape), identity, dense=True)
     alive, total = _per_layer(seen, live=True), _per_layer(dense, live=False)
     if not total:
         raise UserError("nothing is multiplied by a weight: there are no connections")
     return Connections({name: (alive[name], total[name]) for name in total}, seen.neurons)
 
 
-def _per_layer(seen: passes.Liveness, live: bool) -> dict[str, float]:
+def _per_layer(seen: Liveness, live: bool) -> dict[str, float]:
     """Layer → its connections: the most that a part of its weights has in one run, summed over the parts."""
     parts: dict[tuple[str, Any], float] = {}
     for use in seen.uses:
@@ -101,12 +103,12 @@ def _ones(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
 
 def _fitting_pass(
     model: nn.Module, s: tuple[int, ...], identity: tuple[type[nn.Module], ...], layout: str | None
-) -> tuple[tuple[int, ...], passes.Liveness]:
+) -> tuple[tuple[int, ...], Liveness]:
     """The liveness pass for the first of the possible readings of `s` that the network takes."""
     errors = []
     for shape in _readings(model, s, layout):
         try:
-            return shape, passes.liveness(model, _ones(model, shape), identity)
+            return shape, liveness(model, _ones(model, shape), identity)
         except UserError:
             raise
         except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as e:
@@ -121,7 +123,7 @@ def _readings(model: nn.Module, s: tuple[int, ...], layout: str | None) -> list[
     if layout is not None:
         axis = passes.sample_axis(model, torch.empty(s, device="meta"), layout)
         return [(*s[:axis], 1, *s[axis + 1 :])]
-    first = next(iter(passes.layers(model).values()), None)
+    first = next(iter(layers(model).values()), None)
     sample = [(1, 1, *s), (1, *s)]
     if isinstance(first, nn.Linear) or first is None:
         whole = len(s) == 1 or (len(s) == 3 and not (first is not None and first.in_features == s[-1]))
@@ -181,17 +183,21 @@ def magnitudes(model: nn.Module) -> np.ndarray:
     20 steps a decade from 1e-6 to 10; the first and the last take what lies beyond. Ref: paper A Fig. 7-8.
     Raises UserError as `weights` does.
     """
-    return np.histogram(_alive(model), MAGNITUDES)[0]
+    return np.histogram(_alive(_listed(model)), MAGNITUDES)[0]
 
 
-def _alive(model: nn.Module) -> np.ndarray:
-    listed = passes.weights(passes.plain(model))
-    if lazy := [name for name, w in listed.items() if nn.parameter.is_lazy(w)]:
-        raise UserError(f"{lazy[0]} is lazy and has no values yet: run the network once before measuring it")
-    tensors = [w.detach() for w in listed.values()]
-    if not tensors:
+def _listed(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What `tracing.weights` lists, without gradient. Raises UserError for a network without weights or values."""
+    listed = tracing.weights(model)
+    tracing.check_built(listed, "measuring")
+    if not listed:
         raise UserError("the network has no weights: no convolution, no linear layer and nothing else that multiplies")
-    return torch.cat([w[w != 0].abs().flatten().double().cpu() for w in tensors]).numpy()
+    return {name: w.detach() for name, w in listed.items()}
+
+
+def _alive(listed: dict[str, torch.Tensor]) -> np.ndarray:
+    """The magnitudes of all live weights, float64."""
+    return torch.cat([w[w != 0].abs().flatten().double().cpu() for w in listed.values()]).numpy()
 
 
 def weights(model: nn.Module, k: int | None = None) -> Weights:
@@ -203,12 +209,11 @@ def weights(model: nn.Module, k: int | None = None) -> Weights:
     """
     if k is not None and k < 1:
         raise UserError(f"k must be at least 1 weight, got {k}")
-    alive = _alive(model)
-    model = passes.plain(model)
-    tensors = {layer_of(name): w.detach() for name, w in passes.weights(model).items()}
+    listed = _listed(model)
+    alive = _alive(listed)
     largest = alive if k is None or k >= alive.size else np.partition(alive, alive.size - k)[-k:]
     return Weights(
-        per_layer={name: (int((w != 0).sum()), w.numel()) for name, w in tensors.items()},
+        per_layer={tracing.layer_of(name): (int((w != 0).sum()), w.numel()) for name, w in listed.items()},
         parameters_total=sum(p.numel() for p in model.parameters()),
         mean_abs=float(alive.mean()) if alive.size else float("nan"),
         median_abs=float(np.median(alive)) if alive.size else float("nan"),

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from snnbook.errors import UserError, unknown
 from snnbook.measure import passes
 from snnbook.measure.accuracy import checked, running_mean
+from snnbook.tracing import layers, measuring, plain
 
 VARIANTS = ("smoothed", "released", "reverse")
 
@@ -89,7 +90,7 @@ def fisher_trace(model: nn.Module, x: Tensor, y: Tensor, layout: str | None = No
     backward passes a sample; gradients stored in the network stay as they are. Raises UserError for inputs and labels
     that do not fit and outputs other than `[T, N, K]`.
     """
-    model = passes.plain(model)
+    model = plain(model)
     axis = passes.sample_axis(model, x, layout)
     y = torch.as_tensor(y)
     if y.shape != (x.shape[axis],):
@@ -98,7 +99,7 @@ def fisher_trace(model: nn.Module, x: Tensor, y: Tensor, layout: str | None = No
     if not parameters:
         raise UserError("the network has no trainable parameter")
     traces = []
-    with passes.measuring(model), torch.enable_grad():
+    with measuring(model), torch.enable_grad():
         for sample, label in zip(passes.batches(model, x, 1, axis), y.tolist(), strict=True):
             logits = model(sample)
             checked(logits, torch.tensor([label]))
@@ -122,9 +123,9 @@ def taylor(
     its own. x: `[T, N, *]` or `[N, *]`, taken in evaluation mode; mean over samples. Ref: paper A Eq. 15.
     Raises UserError where the outputs are not linear in these weights.
     """
-    last = list(passes.layers(model).values())[-1].weight
+    last = list(layers(model).values())[-1].weight
     assert isinstance(last, Tensor)
-    with passes.measuring(model):
+    with measuring(model):
 
         def logits() -> Tensor:
             return running_mean(model(x).double())

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from snnbook.errors import UserError
 from snnbook.measure.products import BilinearProduct, Convolution, ElementProduct, MatrixProduct, Product
 from snnbook.neurons import LIF
-from snnbook.tracing import LAYERS, SCALES, layer_of, measuring, neurons, span
+from snnbook.tracing import LAYERS, SCALES, check_built, layer_of, measuring, neurons, span
 
 # Operations that multiply matrices → the positions of the two factors among their arguments.
 MATRIX_PRODUCTS = {
@@ -82,8 +82,7 @@ class Products(TorchDispatchMode):
         self.origin: dict[int, tuple[Any, frozenset[str]]] = {}
         self.parameters = dict(model.named_parameters())
         self.fixed: dict[str, Tensor] = self.parameters | dict(model.named_buffers())
-        if lazy := [name for name, p in self.fixed.items() if nn.parameter.is_lazy(p)]:
-            raise UserError(f"{lazy[0]} is lazy and has no values yet: run the network once before measuring it")
+        check_built(self.fixed, "measuring")
         self.own = {_key(p) for p in self.fixed.values()}
         # Parameters that lie in one piece of memory, as recurrent layers have them on a GPU, by where they lie in it.
         places: dict[int, dict[tuple[int, int], str]] = {}
