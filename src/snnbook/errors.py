@@ -31,6 +31,11 @@ def unknown(kind: str, name: object, valid: Iterable[str]) -> UserError:
     return UserError(f"unknown {kind} {str(name)!r}; {hint}known: {', '.join(names)}")
 
 
+def first_line(err: BaseException) -> str:
+    """The first line of an error's text, or its type if it has none."""
+    return str(err).splitlines()[0] if str(err) else type(err).__name__
+
+
 @dataclass(frozen=True)
 class Within:
     """A bound on a number, for `Annotated`: it lies between `low` and `high`; `ends` says which of them it may be."""

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from numbers import Integral
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from snnbook.datasets import FrameSet
 from snnbook.errors import UserError
+from snnbook.tracing import Place
 
 Item = TypeVar("Item")
-Place = tuple[torch.device, torch.dtype]
-
-
-def place_of(model: nn.Module) -> Place:
-    """The device and the type of a network's numbers: those of its first parameter of a floating type."""
-    p = next(p for p in model.parameters() if p.is_floating_point())
-    return p.device, p.dtype
 
 
 def first_samples(data: FrameSet, n: int, T: int, place: Place) -> tuple[Tensor, Tensor]:
@@ -117,6 +112,11 @@ def checked_labels(y: Tensor, classes: int) -> Tensor:
     if (bad := ((y < 0) | (y >= classes)).nonzero()).numel():
         raise UserError(f"label {int(y[bad[0]])} is none of the network's {classes} classes, 0 to {classes - 1}")
     return y
+
+
+def in_precision(x: Tensor, precision: str) -> AbstractContextManager[Any]:
+    """While this is open, layers compute in a precision of `training.PRECISIONS`; x: where the network's input lies."""
+    return torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def logits_of(output: Any, n: int) -> Tensor:

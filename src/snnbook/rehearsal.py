@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from snnbook.datasets import FrameSet
-from snnbook.errors import UserError
-from snnbook.feeding import check_steps_shown, checked_labels, first_samples, logits_of, place_of
+from snnbook.errors import UserError, first_line
+from snnbook.feeding import check_steps_shown, checked_labels, first_samples, in_precision, logits_of
 from snnbook.pruning import frozen, prunable
 from snnbook.states import reset
-from snnbook.tracing import measuring, uncompiled
+from snnbook.tracing import measuring, place_of, running, uncompiled
 
 
 def rehearsed(model: nn.Module, data: FrameSet, precision: str, T: int) -> int:
@@ -40,9 +40,8 @@ def rehearsed(model: nn.Module, data: FrameSet, precision: str, T: int) -> int:
         raise UserError(f"a network must be on one device, and have values: {where}")
     if left := frozen(model):
         warnings.warn(f"frozen weights are left alone (requires_grad=False): {', '.join(left)}", stacklevel=3)
-    x, y = first_samples(
-        data, 2 if T == 1 else 1, T, place_of(model)
-    )  # as many as there are steps would hide a wrong axis
+    n = 2 if T == 1 else 1  # as many samples as there are steps would hide a wrong axis
+    x, y = first_samples(data, n, T, place_of(model))
     with _own_noise(x), measuring(model), torch.enable_grad(), _Used(weights) as used:
         logits = logits_of(_run(model, x, precision), len(y))
     if unused := [name for name in weights if name not in used.names]:
@@ -99,25 +98,16 @@ class _Used(TorchFunctionMode):
 def _run(model: nn.Module, x: Tensor, precision: str) -> Any:
     """What a network puts out. Raises UserError with the path of the module that does not take what it is given."""
     name_of = {m: name for name, m in model.named_modules()}
-    entered: list[nn.Module] = []
-
-    def leave(m: nn.Module, args: Any, output: Any) -> None:
-        entered.pop()
-
-    with ExitStack() as stack:
-        for m in name_of:
-            stack.callback(m.register_forward_pre_hook(lambda m, args: entered.append(m)).remove)
-            stack.callback(m.register_forward_hook(leave).remove)
+    with running(model) as entered:
         try:
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            with in_precision(x, precision):
                 return model(x)
         except UserError:
             raise
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, AssertionError) as err:
             at = f"{name_of[entered[-1]] or 'its root'} ({type(entered[-1]).__name__})" if entered else "its root"
             raise UserError(
-                f"the network fails on a batch of shape {tuple(x.shape)} in {precision}, in {at}: "
-                f"{str(err).splitlines()[0] if str(err) else type(err).__name__}"
+                f"the network fails on a batch of shape {tuple(x.shape)} in {precision}, in {at}: {first_line(err)}"
             ) from err
 
 

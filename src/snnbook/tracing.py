@@ -46,6 +46,7 @@ TABLES = (nn.Embedding, nn.EmbeddingBag)  # their parameters are looked up
 PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
+Place = tuple[torch.device, torch.dtype]
 Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 
 
@@ -195,11 +196,42 @@ def plain(model: nn.Module) -> nn.Module:
     return model
 
 
+def place_of(model: nn.Module) -> Place:
+    """The device and the type of a network's numbers: those of its first parameter of a floating type.
+
+    They are the CPU and float32 for a network without one.
+    """
+    floating = (p for p in model.parameters() if p.is_floating_point())
+    return next(((p.device, p.dtype) for p in floating), (torch.device("cpu"), torch.float32))
+
+
 def uncompiled(model: nn.Module) -> AbstractContextManager[None]:
     """While this is open, modules that `torch.compile` has compiled run as they are, so that hooks and modes count."""
     if any("_orig_mod" in m._modules or m._compiled_call_impl is not None for _, m in model.named_modules()):
         return torch.compiler.set_stance("force_eager")
     return nullcontext()
+
+
+@contextmanager
+def running(model: nn.Module) -> Iterator[list[nn.Module]]:
+    """While this is open, the list holds the modules of a network that are running, the innermost last.
+
+    After an error the last is the one in which it arose.
+    """
+    entered: list[nn.Module] = []
+
+    def enter(m: nn.Module, args: Any) -> None:
+        entered.append(m)
+
+    def leave(m: nn.Module, args: Any, output: Any) -> None:
+        while entered and entered.pop() is not m:
+            pass
+
+    with ExitStack() as stack:
+        for m in model.modules():
+            stack.callback(m.register_forward_pre_hook(enter, prepend=True).remove)
+            stack.callback(m.register_forward_hook(leave).remove)
+        yield entered
 
 
 @contextmanager

@@ -24,8 +24,8 @@ from snnbook.feeding import (
     checked_labels,
     first,
     first_samples,
+    in_precision,
     logits_of,
-    place_of,
     read,
     to_network,
 )
@@ -34,7 +34,7 @@ from snnbook.measure import decision_timestep, kl_curve
 from snnbook.pruning import Context, Masks, Pruner
 from snnbook.rehearsal import least_batch, rehearsed
 from snnbook.states import reset
-from snnbook.tracing import measuring, plain, uncompiled
+from snnbook.tracing import measuring, place_of, plain, uncompiled
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -117,7 +117,7 @@ def loss_on(model: nn.Module, x: Tensor, y: Tensor, loss: Loss, precision: str =
     keep a state forget it first. Raises UserError for what is no logits `[T, N, K]`.
     """
     reset(model)
-    with uncompiled(model), torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+    with uncompiled(model), in_precision(x, precision):
         logits = logits_of(model(x), len(y))
     return loss(logits.float(), y)
 

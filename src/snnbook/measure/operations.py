@@ -23,7 +23,7 @@ from snnbook.measure.liveness import Liveness, has_neuron_masks, liveness
 from snnbook.measure.products import Product
 from snnbook.measure.watching import Products
 from snnbook.states import foreign
-from snnbook.tracing import plain
+from snnbook.tracing import place_of, plain
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def sops(
     if axis == 1 and foreign(model):
         counting.samples_first = _samples_first(model, next(passes.batches(model, x, batch_size, axis)), identity)
     if has_neuron_masks(model):
-        one = torch.ones_like(x.narrow(axis, 0, 1), device=passes.device_of(model))
+        one = torch.ones_like(x.narrow(axis, 0, 1), device=place_of(model)[0])
         counting.take(liveness(model, one, identity))
     with counting.watching():
         for batch in passes.batches(model, x, batch_size, axis):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError, unknown
 from snnbook.states import reset
-from snnbook.tracing import layers
+from snnbook.tracing import layers, place_of
 
 LAYOUTS = ("TN", "N")
 
@@ -59,11 +59,6 @@ def _axis(first: nn.Module | None, shape: tuple[int, ...]) -> int:
     )
 
 
-def device_of(model: nn.Module) -> torch.device:
-    """Where the parameters of a network are; the CPU for one without any."""
-    return next((p.device for p in model.parameters()), torch.device("cpu"))
-
-
 def batches(model: nn.Module, x: Tensor, batch_size: int | None, axis: int) -> Iterator[Tensor]:
     """Cut `x` along its axis of samples, on the network's device; neurons forget their state before each batch.
 
@@ -73,4 +68,4 @@ def batches(model: nn.Module, x: Tensor, batch_size: int | None, axis: int) -> I
         raise UserError(f"batch_size must be at least 1 sample, got {batch_size}")
     for part in x.split(batch_size or x.shape[axis], axis):
         reset(model)
-        yield part.to(device_of(model))
+        yield part.to(place_of(model)[0])

@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from snnbook import tracing
-from snnbook.errors import UserError
+from snnbook.errors import UserError, first_line
 from snnbook.measure import passes
 from snnbook.measure.liveness import Liveness, liveness
-from snnbook.tracing import layers, plain
+from snnbook.tracing import layers, place_of, plain
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def _per_layer(seen: Liveness, live: bool) -> dict[str, float]:
 
 
 def _ones(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
-    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-    return torch.ones(shape, dtype=dtype, device=passes.device_of(model))
+    device, dtype = place_of(model)
+    return torch.ones(shape, dtype=dtype, device=device)
 
 
 def _fitting_pass(
@@ -112,7 +112,7 @@ def _fitting_pass(
         except UserError:
             raise
         except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as e:
-            errors.append(f"{list(shape)}: {str(e).splitlines()[0] if str(e) else type(e).__name__}")
+            errors.append(f"{list(shape)}: {first_line(e)}")
     raise UserError(f"the network does not take a sample of shape {s}; tried " + "; ".join(errors))
 
 

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from snnbook.errors import UserError
 from snnbook.measure.products import BilinearProduct, Convolution, ElementProduct, MatrixProduct, Product
 from snnbook.neurons import LIF
-from snnbook.tracing import LAYERS, SCALES, check_built, layer_of, measuring, neurons, span
+from snnbook.tracing import LAYERS, SCALES, check_built, hooked, layer_of, measuring, neurons, running, span
 
 # Operations that multiply matrices → the positions of the two factors among their arguments.
 MATRIX_PRODUCTS = {
@@ -116,9 +116,8 @@ class Products(TorchDispatchMode):
         fast = torch.backends.mha.get_fastpath_enabled()
         with ExitStack() as stack:
             stack.enter_context(measuring(self.model))
-            for m in self.name_of:
-                stack.callback(m.register_forward_pre_hook(self._enter, prepend=True).remove)
-                stack.callback(m.register_forward_hook(self._leave).remove)
+            self.stack = stack.enter_context(running(self.model))
+            stack.enter_context(hooked(dict.fromkeys(self.neurons, self._fired)))
             # Fused attention and recurrent layers would hide their products in one operation.
             torch.backends.mha.set_fastpath_enabled(False)
             stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
@@ -161,15 +160,10 @@ class Products(TorchDispatchMode):
         """The path of the module that is running."""
         return self.name_of.get(self.stack[-1], "") if self.stack else ""
 
-    def _enter(self, m: nn.Module, args: Any) -> None:
-        self.stack.append(m)
-
-    def _leave(self, m: nn.Module, args: Any, output: Any) -> None:
-        while self.stack and self.stack.pop() is not m:
-            pass
-        if m in self.neurons:  # compiled ones write into memory unseen
-            for t in _tensors(output):
-                self._pass(t)
+    def _fired(self, m: nn.Module, args: Any, output: Any) -> None:
+        """Note what neurons put out: compiled ones write into memory unseen."""
+        for t in _tensors(output):
+            self._pass(t)
 
     def _pass(self, t: Tensor) -> None:
         """Note that a tensor depends on the network's input."""
