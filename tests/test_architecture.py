@@ -22,7 +22,7 @@ FLOORS = (
     ("snnbook.surrogates",),
     ("snnbook.native",),
     ("snnbook.neurons", "snnbook.states"),
-    ("snnbook.networks", "snnbook.tracing"),
+    ("snnbook.networks", "snnbook.potentials", "snnbook.tracing"),
     (
         "snnbook.pruning.budgets",
         "snnbook.pruning.fields",

@@ -26,6 +26,7 @@ from typing import Annotated
 from torch import Tensor
 
 from snnbook.errors import OneOf
+from snnbook.potentials import check_potentials
 from snnbook.pruning.fields import Amount, Natural, Share, Span
 from snnbook.pruning.parts.channels import (
     Channels,
@@ -39,7 +40,6 @@ from snnbook.pruning.parts.channels import (
 from snnbook.pruning.parts.criticality_score import AGGREGATES, Criticality
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
-from snnbook.tracing import check_potentials
 
 
 @method(

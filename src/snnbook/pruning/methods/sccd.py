@@ -27,11 +27,12 @@ import torch
 from torch import Tensor
 
 from snnbook.errors import Within
+from snnbook.potentials import check_potentials
 from snnbook.pruning.fields import Amount, Natural, Share, Span
 from snnbook.pruning.parts.channels import Channels, find_channels, firing_rates, lowest, steps_before_cut
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
-from snnbook.tracing import check_potentials, hooked, neurons, spikes_of
+from snnbook.tracing import hooked, neurons, spikes_of
 
 
 @method(

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError, unknown
 from snnbook.neurons import LIF
+from snnbook.potentials import check_potentials, potentials
 from snnbook.pruning.scores import Tensors
 from snnbook.pruning.weights import prunable
 from snnbook.surrogates import ATan, Surrogate, Tanh
-from snnbook.tracing import TRANSPOSED, check_potentials, measuring, named, potentials, trace_layers, weight_of
+from snnbook.tracing import TRANSPOSED, measuring, named, trace_layers, weight_of
 
 AGGREGATES = ("max", "mean")
 
@@ -44,7 +45,7 @@ class Criticality:
     derivative is g'; the paper's by default, 1 / (1 + (pi u)^2). `begin` starts a forward pass: neurons that are
     called step by step, `[N, *]` at a time, are averaged over the steps since then; `LIF` is told all steps at once
     and needs no `begin`. Several `with` blocks add up. Where `tracing.measuring` is used too, it comes outside.
-    Raises UserError for an unknown aggregate, neurons whose potential cannot be read (`tracing.potentials`), and
+    Raises UserError for an unknown aggregate, neurons whose potential cannot be read (`potentials.potentials`), and
     neurons that are used at places with different numbers of channels.
     """
 
