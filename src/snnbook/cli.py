@@ -15,7 +15,6 @@ import click
 
 import snnbook
 from snnbook.errors import DamagedRecord, UserError, unknown
-from snnbook.files import check_writable, writing
 
 if TYPE_CHECKING:
     from snnbook.experiments import Store, Study
@@ -288,6 +287,7 @@ def claims(paper: str, file: str | None, results: str, profile: str) -> None:
     """
     from snnbook.experiments import open_store, run_study
     from snnbook.experiments import plan as planned
+    from snnbook.files import writing
     from snnbook.report import claims as c
     from snnbook.report import papers
 
@@ -351,6 +351,7 @@ def bench(name: str, rounds: int, quick: bool, large: bool, output: str) -> None
     """
     from snnbook import bench as b
     from snnbook import paths
+    from snnbook.files import check_writable
 
     if not b.installed():
         click.echo(b.HOW, err=True)
