@@ -41,7 +41,7 @@ def study_of(name: str, parameters: Parameters) -> Study:
     from snnbook.experiments.results import study_for_page
 
     profile = parameters.get("profile")
-    store = open_store(profile, results_folder(parameters))
+    store = open_store(profile, parameters.get("results"))
     return study_for_page(name, profile, parameters.get("seeds"), parameters.get("options"), store)
 
 
@@ -51,13 +51,10 @@ def run_studies(names: Iterable[str], parameters: Parameters) -> Runs:
     Smoke records are thrown away first when the code that makes them has changed: they are there to see that it runs.
     """
     from snnbook.experiments import open_store, results_of
-    from snnbook.experiments.profiles import check_profile
 
-    check_profile(parameters["profile"])
-    folder = results_folder(parameters)
+    store = open_store(parameters["profile"], parameters["results"])
     if parameters["profile"] == "smoke" and not parameters["results"]:
-        empty_unless(folder, folder / ".code", code_of_runs())
-    store = open_store(parameters["profile"], folder)
+        empty_unless(store.path, store.path / ".code", code_of_runs())
     given = (parameters[key] for key in ("profile", "seeds", "options", "jobs"))
     results = results_of(names, store, *given)
     return Runs(results, sum(r.ran for r in results.values()), sum(r.reused for r in results.values()))
