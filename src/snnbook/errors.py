@@ -122,6 +122,8 @@ def _words(hint: Any) -> str:
         return _words(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
         return " or ".join(map(_words, get_args(hint)))
-    if hint is NoneType or get_origin(hint) is Callable:
-        return "none" if hint is NoneType else "a function"
+    if hint is NoneType:
+        return "none"
+    if get_origin(hint) is Callable:
+        return "a function"
     return str(hint).replace("typing.", "") if get_args(hint) else str(getattr(hint, "__name__", hint))
