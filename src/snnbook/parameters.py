@@ -119,11 +119,16 @@ def _parsed(text: str) -> dict[str, Any]:
             raise UserError(f"options are key=value pairs, got {word!r}")
         if key in chosen:
             raise UserError(f"options give {key} twice, in {text!r}")
-        try:
-            chosen[key] = json.loads(value)
-        except (ValueError, RecursionError):
-            chosen[key] = value
+        chosen[key] = _value(value)
     return chosen
+
+
+def _value(word: str) -> Any:
+    """What a word means as the value of an option: what it is in JSON, or else the word itself."""
+    try:
+        return json.loads(word)
+    except (ValueError, RecursionError):
+        return word
 
 
 def as_text(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,10 +148,5 @@ def as_text(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _word(value: Any) -> str:
-    """The text of an option's value that `options` reads as this value."""
-    if isinstance(value, str) and value:
-        try:
-            json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return json.dumps(value)
+    """The word that `_value` reads as this value; it is not empty."""
+    return value if isinstance(value, str) and value and _value(value) == value else json.dumps(value)
