@@ -24,9 +24,11 @@ def writing(path: Path) -> Iterator[None]:
         raise
     except OSError as err:
         file = Path(os.fsdecode(err.filename)) if isinstance(err.filename, str | bytes) else path
-        if not (file.is_relative_to(path) or path.is_relative_to(file)):
+        if path.is_relative_to(file):
+            file = path
+        elif not file.is_relative_to(path):
             raise
-        raise _refused(file if file.is_relative_to(path) else path, err) from err
+        raise _refused(file, err) from err
 
 
 def _refused(path: Path, err: OSError) -> UserError:
