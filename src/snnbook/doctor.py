@@ -58,7 +58,7 @@ def _npm() -> Check:
 
 
 def _cache() -> Check:
-    folder, remedy = paths.cache(), "set SNNBOOK_CACHE to a folder that can be written"
+    folder, remedy = paths.cache(), paths.MOVE_CACHE
     if folder is None:
         return Check("data cache", False, f"no home folder, data sets are generated each time; {remedy}")
     there = next(place for place in (folder, *folder.parents) if os.path.exists(place))

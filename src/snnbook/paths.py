@@ -17,6 +17,9 @@ import platformdirs
 
 from snnbook.errors import UserError
 
+MOVE_CACHE = "set SNNBOOK_CACHE to a folder that can be written"
+"""What to do where nothing can be kept in the cache, or where there is none."""
+
 
 def repository() -> Path:
     """The clone of the repository that the package is imported from.
@@ -137,7 +140,7 @@ def elsewhere(path: Path) -> str:
         (lambda: data() / "results", "name another folder with --results"),
         (bench, "name another folder with --output"),
         (compiled, "set SNNBOOK_DATA to a copy of data/ that can be written"),
-        (cache, "set SNNBOOK_CACHE to a folder that can be written"),
+        (cache, MOVE_CACHE),
     )
     for folder, remedy in folders:
         with contextlib.suppress(UserError):

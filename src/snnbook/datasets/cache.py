@@ -24,7 +24,7 @@ def cached(key: str, make: Callable[[], Arrays], compress: bool = False) -> Arra
     """
     folder = paths.cache()
     if folder is None:
-        _warn_once("there is no home folder; set SNNBOOK_CACHE to a folder that can be written")
+        _warn_once(f"there is no home folder; {paths.MOVE_CACHE}")
         return make()
     path = folder / f"{key}.npz"
     arrays = _read(path)
