@@ -42,10 +42,11 @@ from snnbook import networks
 from snnbook.errors import UserError, unknown
 from snnbook.files import atomic_write
 from snnbook.neurons import IF, LIF, LIFParameters
+from snnbook.pruning.parts.channels import resize
 from snnbook.pruning.parts.neuron_masks import hooks_of_others, set_mask
 from snnbook.pruning.pruner import Masks
 from snnbook.surrogates import SURROGATES
-from snnbook.tracing import LAYERS, NORMS, TRANSPOSED, mask_of, plain, reset, spiking
+from snnbook.tracing import LAYERS, NORMS, mask_of, plain, reset, spiking
 
 FORMAT, VERSION = "snnbook.pruning", 1
 _FOLDER = 0x10  # the attribute in an archive that makes a folder of a file, which torch reads as if it were empty
@@ -330,7 +331,7 @@ def _fill(file: dict[str, Any], model: nn.Module) -> None:
         for key, buffer in m.named_buffers(recurse=False):
             if prefix + key in stored and not _alike(buffer, stored[prefix + key]):
                 setattr(m, key, torch.empty_like(stored[prefix + key], device=buffer.device))
-        _resize(m)
+        resize(m)
         m.training = file["modules"][name]["training"]
         if isinstance(m, LIF):
             m.constants = file["neurons"][name]
@@ -346,16 +347,3 @@ def _fill(file: dict[str, Any], model: nn.Module) -> None:
 def _alike(here: Tensor, stored: Tensor) -> bool:
     """Whether values can be copied and stay what they are, in the same order in memory."""
     return here.shape == stored.shape and here.dtype == stored.dtype and here.stride() == stored.stride()
-
-
-def _resize(m: nn.Module) -> None:
-    """Have a layer or a norm say the sizes that its weights have."""
-    if isinstance(m, nn.Linear):
-        m.out_features, m.in_features = m.weight.shape
-    elif isinstance(m, LAYERS) and m.groups == 1:
-        names = ("in_channels", "out_channels") if isinstance(m, TRANSPOSED) else ("out_channels", "in_channels")
-        for name, size in zip(names, m.weight.shape[:2], strict=True):
-            setattr(m, name, size)
-    elif isinstance(m, NORMS):
-        values = m.weight if m.weight is not None else m.running_mean
-        m.num_features = m.num_features if values is None else len(values)

@@ -163,9 +163,7 @@ class Channels:
             rows, columns = self.keep(ids), self.keep(self.columns[name])
             m.weight = _like(m.weight, m.weight[rows][:, columns])
             m.bias = None if m.bias is None else _like(m.bias, m.bias[rows])
-            sizes = ("out_features", "in_features") if isinstance(m, nn.Linear) else ("out_channels", "in_channels")
-            for attribute, kept in zip(sizes, (rows, columns), strict=True):
-                setattr(m, attribute, int(kept.sum()))
+            resize(m)
         for name, ids in self.norms.items():
             m, kept = small.get_submodule(name), self.keep(ids)
             m.num_features = int(kept.sum())
@@ -184,6 +182,19 @@ class Channels:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `state_dict` gave."""
         self.alive.copy_(state["alive"])
+
+
+def resize(m: nn.Module) -> None:
+    """Have a layer or a norm say the sizes that its weights have."""
+    if isinstance(m, nn.Linear):
+        m.out_features, m.in_features = m.weight.shape
+    elif isinstance(m, LAYERS) and m.groups == 1:
+        names = ("in_channels", "out_channels") if isinstance(m, TRANSPOSED) else ("out_channels", "in_channels")
+        for name, size in zip(names, m.weight.shape[:2], strict=True):
+            setattr(m, name, size)
+    elif isinstance(m, NORMS):
+        values = m.weight if m.weight is not None else m.running_mean
+        m.num_features = m.num_features if values is None else len(values)
 
 
 def gammas(model: nn.Module) -> dict[str, nn.Parameter]:
