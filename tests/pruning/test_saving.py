@@ -9,6 +9,7 @@ from copy import deepcopy
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import spectral_norm
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.prune import identity
 
@@ -277,8 +278,18 @@ def _with_hook(net):
 
 
 REFUSED = {
-    "a parametrisation": (lambda: nn.Sequential(weight_norm(nn.Linear(2, 2))), r"^0\.weight is computed"),
-    "torch's own pruning": (lambda: nn.Sequential(identity(nn.Linear(2, 2), "bias")), r"^0\.bias is computed"),
+    "a parametrisation": (
+        lambda: nn.Sequential(weight_norm(nn.Linear(2, 2))),
+        r"^0\.weight is computed .*remove_parametrizations\(",
+    ),
+    "torch's own pruning": (
+        lambda: nn.Sequential(identity(nn.Linear(2, 2), "bias")),
+        r"^0\.bias is computed .*prune\.remove\(",
+    ),
+    "a spectral norm": (
+        lambda: nn.Sequential(spectral_norm(nn.Linear(2, 2))),
+        r"^0\.weight is computed .*remove_spectral_norm\(",
+    ),
     "a lazy layer": (lambda: nn.Sequential(nn.LazyLinear(2)), r"^0\.weight is lazy"),
     "no values": (lambda: nn.Linear(2, 2, device="meta"), "^weight is on the meta device"),
     "a hook": (lambda: nn.Sequential(_with_hook(nn.Linear(2, 2))), "^0 has forward hooks"),

@@ -45,6 +45,7 @@ from snnbook.neurons import IF, LIF, LIFParameters
 from snnbook.pruning.parts.channels import resize
 from snnbook.pruning.parts.neuron_masks import hooks_of_others, set_mask
 from snnbook.pruning.pruner import Masks
+from snnbook.pruning.weights import computed_by
 from snnbook.surrogates import SURROGATES
 from snnbook.tracing import LAYERS, NORMS, mask_of, plain, reset, spiking
 
@@ -99,10 +100,9 @@ def _check_kind(model: nn.Module) -> None:
     """Raise UserError for a network whose weights are not plain tensors with values."""
     for name, m in model.named_modules():
         for weight in _computed(m):
-            raise UserError(
-                f"{f'{name}.{weight}'.lstrip('.')} is computed from other values, and a file holds plain weights: make "
-                "it plain with remove_parametrizations of torch.nn.utils.parametrize or remove of torch.nn.utils.prune"
-            )
+            path = f"{name}.{weight}".lstrip(".")
+            _, undo = computed_by(model, path)
+            raise UserError(f"{path} is computed from other values, and a file holds plain weights: first {undo}")
     for name, value in model.state_dict().items():
         if not torch.is_tensor(value):
             raise UserError(f"{name} is no tensor but {type(value).__name__}, which a file cannot hold safely")

@@ -34,7 +34,10 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
         if parameters.get(name) is w:
             trained = w.requires_grad
         elif trained := any(p.requires_grad for p in _sources(model, name)):
-            raise UserError(_computed(model, name))
+            by, undo = computed_by(model, name)
+            raise UserError(
+                f"{name} is computed from other parameters by {by}, so zeros in it would not last: first {undo}"
+            )
         if trained:
             _check(name, w)
             kept[name] = w
@@ -89,8 +92,8 @@ def _sources(model: nn.Module, name: str) -> list[nn.Parameter]:
     return [p for source, p in own if source.startswith((f"parametrizations.{leaf}.", f"{leaf}_"))]
 
 
-def _computed(model: nn.Module, name: str) -> str:
-    """The message on a computed weight: what computes it, and how to make it a parameter again."""
+def computed_by(model: nn.Module, name: str) -> tuple[str, str]:
+    """What computes a weight that is no parameter, and the code that makes it one again in a network `model`."""
     path, _, leaf = name.rpartition(".")
     m = model.get_submodule(path)
     utils, layer = "torch.nn.utils", f'model.get_submodule("{path}")'
@@ -105,7 +108,7 @@ def _computed(model: nn.Module, name: str) -> str:
         by, undo = f"{utils}.spectral_norm", f'{utils}.remove_spectral_norm({layer}, "{leaf}")'
     else:
         by, undo = "its module", "make it a torch.nn.Parameter"
-    return f"{name} is computed from other parameters by {by}, so zeros in it would not last: first {undo}"
+    return by, undo
 
 
 def _check(name: str, w: Tensor) -> None:
