@@ -61,11 +61,12 @@ class CriticalityPruning(Pruner):
     probe: Criticality | None = field(default=None, init=False, repr=False)
 
     def start(self, c: Context) -> None:
-        self.neuron = neurons_after(c.model, c.samples(1)[0])
+        x, _ = c.samples(1)
+        self.neuron = neurons_after(c.model, x)
         if not self.neuron:
             raise UserError("no layer has neurons after it, so no weight can be regenerated")
         if self.criterion in COLLECTED:
-            Criticality(c.model, self.aggregate).try_on(c.samples(1)[0], self.neuron)
+            Criticality(c.model, self.aggregate).try_on(x, self.neuron)
 
     def during_forward(self, c: Context) -> AbstractContextManager[Any]:
         if self.criterion not in COLLECTED or not self._done(c):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError, unknown
 from snnbook.neurons import LIF
-from snnbook.potentials import check_potentials, potentials
+from snnbook.potentials import potentials
 from snnbook.pruning.scores import Tensors
 from snnbook.pruning.weights import prunable
 from snnbook.surrogates import ATan, Surrogate, Tanh
@@ -85,7 +85,6 @@ class Criticality:
 
     def try_on(self, x: Tensor, neurons: Mapping[str, str]) -> None:
         """Raise UserError if weights with these neurons after them cannot be scored; `x` is a batch to try it on."""
-        check_potentials(self.model)
         with torch.no_grad(), measuring(self.model), self:
             self.model(x)
         self.of_weights(neurons, prunable(self.model))
