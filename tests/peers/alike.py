@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -19,6 +20,15 @@ LABELS = torch.arange(N) % 3
 def currents(*shape, scale=2.0):
     """Random inputs of neurons, float64 of the given shape, that no threshold meets exactly."""
     return torch.rand(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * scale
+
+
+def recording(n, seed=0):
+    """`n` random events of a sensor of 5 x 6 pixels, in order of time."""
+    rng = np.random.default_rng(seed)
+    events = np.empty(n, [("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "i1")])
+    events["x"], events["y"], events["p"] = rng.integers(0, 6, n), rng.integers(0, 5, n), rng.integers(0, 2, n)
+    events["t"] = np.sort(rng.integers(0, 10**6, n))
+    return events
 
 
 def ours(x, **constants):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from alike import EVENTS, N, Steps, T, measured
+from alike import EVENTS, N, Spikes, Steps, T, measured
 from torch import nn
 
 from snnbook import measure
@@ -25,17 +25,6 @@ def _layers(bias=False, pool=nn.MaxPool2d):
     ]
 
 
-class _Spikes(nn.Module):
-    """The last neurons return their potential, too."""
-
-    def __init__(self, neurons):
-        super().__init__()
-        self.neurons = neurons
-
-    def forward(self, x):
-        return self.neurons(x)[0]
-
-
 def _counted(layers):
     """Their operations per sample: with the first layer, as accumulations (ACs) if its inputs are only 0 and 1."""
     model, metric = SNNTorchModel(nn.Sequential(*layers)), SynapticOperations()
@@ -48,7 +37,7 @@ def _counted(layers):
 
 
 def _ours(layers):
-    return measured(Steps(*layers[:-1], _Spikes(layers[-1])), (snn.SpikingNeuron,))
+    return measured(Steps(*layers[:-1], Spikes(layers[-1])), (snn.SpikingNeuron,))
 
 
 @pytest.mark.differs("operations of a bias", ours="none", theirs={"NeuroBench": "none"})
@@ -113,6 +102,6 @@ def test_connection_sparsity():
     model = nn.Sequential(*layers)
     theirs = ConnectionSparsity()(SNNTorchModel(model))
     assert measure.weights(model).sparsity == pytest.approx(100 * theirs, abs=0.005)
-    connections = measure.connections(Steps(*layers[:-1], _Spikes(layers[-1])), EVENTS.shape)
+    connections = measure.connections(Steps(*layers[:-1], Spikes(layers[-1])), EVENTS.shape)
     assert 1 - connections.alive / connections.total != pytest.approx(theirs, abs=0.01)
     assert T * connections.total == pytest.approx(_counted(layers)["Dense"])

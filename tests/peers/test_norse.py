@@ -26,19 +26,21 @@ class SuperSpike(Surrogate):
         return 1 / (1 + x.abs()).square()
 
 
-def _box(**settings):
-    """Neurons without a synaptic current, over time; in float64, since each step is one Euler step of length 1."""
-    p = norse.LIFBoxParameters(tau_mem_inv=torch.tensor(1 / TAU, dtype=torch.float64), **settings)
-    cell = norse.LIFBoxCell(p, dt=1.0)
+class _Cells(Steps):
+    """A loop over time around one cell, whose state is handed on."""
 
-    def forward(x):
+    def forward(self, x):
         state, spikes = None, []
         for x_t in x:
-            s, state = cell(x_t, state)
+            s, state = self.step[0](x_t, state)
             spikes.append(s)
         return torch.stack(spikes)
 
-    return forward
+
+def _box(**settings):
+    """Neurons without a synaptic current, over time; in float64, since each step is one Euler step of length 1."""
+    p = norse.LIFBoxParameters(tau_mem_inv=torch.tensor(1 / TAU, dtype=torch.float64), **settings)
+    return _Cells(norse.LIFBoxCell(p, dt=1.0))
 
 
 @pytest.mark.differs(
@@ -73,17 +75,6 @@ def test_no_spike_at_exactly_the_threshold():
     at = torch.full((1, 1, 1), TAU, dtype=torch.float64)
     assert _box()(at).item() == 0
     assert ours(at, tau=TAU)[0].item() == 1
-
-
-class _Cells(Steps):
-    """A loop over time around one cell, whose state is handed on."""
-
-    def forward(self, x):
-        state, spikes = None, []
-        for x_t in x:
-            s, state = self.step[0](x_t, state)
-            spikes.append(s)
-        return torch.stack(spikes)
 
 
 NEURONS = {

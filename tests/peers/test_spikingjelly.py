@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from alike import EVENTS, N, Steps, convolutional, currents, measured, ours, pruned, run
+from alike import EVENTS, N, Steps, convolutional, currents, measured, ours, pruned, recording, run
 from torch import nn
 
 from snnbook import measure, sparse
@@ -70,14 +70,6 @@ def test_a_spike_at_exactly_the_threshold():
     assert neuron.IFNode(step_mode="m")(at).item() == ours(at, tau=1.0)[0].item() == 1
 
 
-def _recording(n, seed):
-    rng = np.random.default_rng(seed)
-    events = np.empty(n, [("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "i1")])
-    events["x"], events["y"], events["p"] = rng.integers(0, 6, n), rng.integers(0, 5, n), rng.integers(0, 2, n)
-    events["t"] = np.sort(rng.integers(0, 10**6, n))
-    return events
-
-
 @pytest.fixture(scope="module")
 def recordings():
     """Its functions on recordings, without its data sets, which import a torchaudio that wants CUDA."""
@@ -101,7 +93,7 @@ def _integrated(recordings, events, T, by):
 )
 @pytest.mark.parametrize("seed", range(8))
 def test_frames_by_number(seed, recordings):
-    events = _recording(40 + 17 * seed, seed)
+    events = recording(40 + 17 * seed, seed)
     for T in (1, 3, 8, 40):
         assert torch.equal(
             events_to_frames(events, T, (5, 6), by="number"), _integrated(recordings, events, T, "number")
@@ -114,7 +106,7 @@ def test_frames_by_number(seed, recordings):
     theirs={"SpikingJelly": "of one length, but a longer last one"},
 )
 def test_frames_by_time_have_windows_of_one_length_and_theirs_a_longer_last_one(recordings):
-    events = _recording(11, 0)
+    events = recording(11, 0)
     events["t"] = np.arange(11)
     assert events_to_frames(events, 4, (5, 6), by="time").sum((1, 2, 3)).tolist() == [3, 3, 3, 2]
     assert _integrated(recordings, events, 4, "time").sum((1, 2, 3)).tolist() == [2, 2, 2, 5]

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from alike import recording
 
 from snnbook.datasets import events_to_frames
 
 transforms = pytest.importorskip("tonic.transforms", reason="tonic is not installed")
-
-
-def _recording(n, seed=0):
-    rng = np.random.default_rng(seed)
-    events = np.empty(n, [("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "i1")])
-    events["x"], events["y"], events["p"] = rng.integers(0, 6, n), rng.integers(0, 5, n), rng.integers(0, 2, n)
-    events["t"] = np.sort(rng.integers(0, 10**6, n))
-    return events
 
 
 def _frames(events, **how):
@@ -24,7 +17,7 @@ def _frames(events, **how):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_frames_by_number_where_nothing_is_left_over(seed):
-    events = _recording(60, seed)
+    events = recording(60, seed)
     for T in (1, 3, 10):
         assert (events_to_frames(events, T, (5, 6)).numpy() == _frames(events, n_event_bins=T)).all()
 
@@ -33,7 +26,7 @@ def test_frames_by_number_where_nothing_is_left_over(seed):
     "events left over when frames are cut by number", ours="in the last frame", theirs={"tonic": "dropped"}
 )
 def test_the_remainder_is_in_our_last_frame_and_in_none_of_theirs():
-    events = _recording(11)
+    events = recording(11)
     assert events_to_frames(events, 4, (5, 6)).sum((1, 2, 3)).tolist() == [2, 2, 2, 5]
     assert _frames(events, n_event_bins=4).sum((1, 2, 3)).tolist() == [2, 2, 2, 2]
 
@@ -44,7 +37,7 @@ def test_the_remainder_is_in_our_last_frame_and_in_none_of_theirs():
     theirs={"tonic": "of one length; what lies behind the last is dropped"},
 )
 def test_by_time_the_last_events_are_in_our_last_frame_and_in_none_of_theirs():
-    events = _recording(11)
+    events = recording(11)
     events["t"] = np.arange(11)
     assert events_to_frames(events, 4, (5, 6), by="time").sum((1, 2, 3)).tolist() == [3, 3, 3, 2]
     assert _frames(events, n_time_bins=4).sum((1, 2, 3)).tolist() == [2, 2, 2, 2]
