@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 import torch
+from measure_by_hand import Fold
 from torch import distributed, nn
 
 from snnbook import datasets, measure, networks, sparse
@@ -17,11 +18,6 @@ from snnbook.tracing import layers, measuring, plain, trace_layers
 from snnbook.training import Recipe, outputs, train
 
 X = (torch.rand(4, 5, 2, 8, 8, generator=torch.Generator().manual_seed(0)) < 0.4).float()
-
-
-class Fold(nn.Sequential):
-    def forward(self, x):
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def network():

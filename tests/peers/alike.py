@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from measure_by_hand import Fold
 from torch import nn
 
 from snnbook import measure
@@ -53,13 +54,6 @@ class Steps(nn.Module):
 
     def forward(self, x):
         return torch.stack([self.step(frame) for frame in x])
-
-
-class Fold(nn.Sequential):
-    """Layers that know no time, on all steps at once."""
-
-    def forward(self, x):
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 class BatchFirst(nn.Module):

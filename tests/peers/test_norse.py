@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from alike import EVENTS, Fold, Spikes, Steps, convolutional, currents, measured, ours, pruned, run
+from alike import EVENTS, Spikes, Steps, convolutional, currents, measured, ours, pruned, run
+from measure_by_hand import Fold
 from torch import nn
 
 from snnbook import sparse

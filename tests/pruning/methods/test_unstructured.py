@@ -8,6 +8,7 @@ import pickle
 
 import pytest
 import torch
+from measure_by_hand import Fold
 from torch import nn
 
 from snnbook import datasets, networks
@@ -131,20 +132,15 @@ def unusual():
     """A shared convolution, a grouped transposed one and a linear layer, all weights positive."""
     torch.manual_seed(0)
     model = nn.Sequential(
-        *(nn.Unflatten(0, (1, -1)), Folded(nn.Conv2d(1, 4, 3, padding=1)), LIF(v_threshold=0.3)),
-        *(Folded(nn.Conv2d(4, 4, 3, padding=1)), LIF(v_threshold=0.3), Folded(nn.Conv2d(4, 4, 3, padding=1)), LIF()),
-        *(Folded(nn.ConvTranspose2d(4, 6, 3, 2, groups=2)), LIF(v_threshold=0.1), nn.Flatten(2), nn.Linear(6 * 81, 3)),
+        *(nn.Unflatten(0, (1, -1)), Fold(nn.Conv2d(1, 4, 3, padding=1)), LIF(v_threshold=0.3)),
+        *(Fold(nn.Conv2d(4, 4, 3, padding=1)), LIF(v_threshold=0.3), Fold(nn.Conv2d(4, 4, 3, padding=1)), LIF()),
+        *(Fold(nn.ConvTranspose2d(4, 6, 3, 2, groups=2)), LIF(v_threshold=0.1), nn.Flatten(2), nn.Linear(6 * 81, 3)),
     )
     model[5][0].weight = model[3][0].weight
     with torch.no_grad():
         for p in model.parameters():
             p.abs_()
     return model
-
-
-class Folded(nn.Sequential):
-    def forward(self, x):
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def test_shared_and_transposed_weights_cost_what_they_are_used():

@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 import torch
+from measure_by_hand import Fold
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -18,13 +19,6 @@ from snnbook.tracing import plain
 from snnbook.training import Recipe, train
 
 T, SIDE = 2, 8
-
-
-class Fold(nn.Sequential):
-    """Layers that see all steps of all samples as one batch."""
-
-    def forward(self, x):
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 class First(nn.Module):
