@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from snnbook import networks
-from snnbook.errors import UserError, unknown
+from snnbook.errors import UserError, first_line, unknown
 from snnbook.files import atomic_write
 from snnbook.neurons import IF, LIF, LIFParameters
 from snnbook.pruning.parts.channels import resize
@@ -259,8 +259,7 @@ def _read(path: Path | str) -> dict[str, Any]:
     except UnpicklingError as err:
         raise UserError(f"{path} holds other things than tensors and plain values, and is not opened") from err
     except Exception as err:  # whatever a damaged file, or one of another kind, leads to
-        why = next(iter(str(err).splitlines()), type(err).__name__)
-        raise UserError(f"{path} cannot be read as a pruned network: {why}") from err
+        raise UserError(f"{path} cannot be read as a pruned network: {first_line(err)}") from err
 
 
 def _parameters(stored: dict[str, Any]) -> LIFParameters:
