@@ -18,6 +18,7 @@ from snnbook import datasets, native, networks
 from snnbook.bench import peers
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, surroundings, timed
 from snnbook.experiments.profiles import EVENT_ROLES, dense
+from snnbook.experiments.run import network
 from snnbook.feeding import fetch, to_network
 from snnbook.networks.convnet import ConvNet
 from snnbook.report import benchmarks
@@ -63,15 +64,10 @@ def _four_conv() -> Workload:
 def _embedded(name: str) -> Workload:
     """A network of the book, untrained, with the first batch of its data."""
     trial = dense(EMBEDDED[name], "laptop")
-    options = {} if datasets.info(name).static else {"T": trial.T}
-    data = datasets.load(name, "train", **options)
+    data = datasets.load(name, "train", **trial.data_options)
     x, y = fetch(data, torch.arange(trial.batch_size))
     torch.manual_seed(0)
-    channels, height, width = x.shape[-3:]
-    size = height, width
-    model = networks.build(
-        trial.network, data.num_classes, channels, size, trial.width, trial.T, **dict(trial.network_settings)
-    )
+    model = network(trial, data)
     assert isinstance(model, ConvNet)
     return Workload(name, model, x, y, trial)
 
@@ -80,10 +76,10 @@ def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
 
 
-def _theirs(workload: Workload, x: Tensor, network: nn.Module) -> Tensor:
+def _theirs(workload: Workload, x: Tensor, model: nn.Module) -> Tensor:
     """The loss with SpikingJelly: a static image is repeated, and the states are cleared after the step."""
     sequence = x.unsqueeze(0).repeat(workload.T, 1, 1, 1, 1) if x.dim() == 4 else x.transpose(0, 1)
-    return LOSSES[workload.recipe.loss](network(sequence), workload.y)
+    return LOSSES[workload.recipe.loss](model(sequence), workload.y)
 
 
 def _ours(workload: Workload, x: Tensor, model: nn.Module, precision: str) -> Tensor:

@@ -21,7 +21,7 @@ from snnbook.bench.sparse import AUTO
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, surroundings, timed_repeatedly
 from snnbook.experiments import Key, Trial, study
 from snnbook.experiments.record import Record
-from snnbook.experiments.run import network, trained
+from snnbook.experiments.run import load_sets, network, trained
 from snnbook.experiments.store import Store
 from snnbook.feeding import fetch, to_network
 from snnbook.files import check_writable
@@ -65,7 +65,7 @@ def samples(trial: Trial, T: int, which: range) -> Tensor:
 
 
 def _test(trial: Trial) -> datasets.FrameSet:
-    return datasets.load(trial.data, "test", **trial.data_options)
+    return load_sets(trial)["test"]
 
 
 def predictions(compiled: sparse.Compiled, trial: Trial) -> tuple[Tensor, Tensor]:
