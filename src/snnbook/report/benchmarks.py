@@ -55,6 +55,11 @@ def load(names: Sequence[str], folder: Path | None = None) -> dict[str, dict[str
     return results
 
 
+def timings(bench: Bench) -> dict[tuple[str, str], float]:
+    """The median times in the unit of the benchmark: (case, variant) → time."""
+    return {(c["case"], c["variant"]): c["time"] for c in bench["cells"]}
+
+
 def measures(bench: Bench, kind: str) -> dict[tuple[str, str], float]:
     """The measures of a kind: (case, variant) → value."""
     return {(m["case"], m["variant"]): m["value"] for m in bench["measures"] if m["kind"] == kind}

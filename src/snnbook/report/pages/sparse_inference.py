@@ -29,6 +29,7 @@ from snnbook.report.benchmarks import (
     Bench,
     measures,
     needs,
+    timings,
 )
 from snnbook.report.blocks import Fragment, paragraph, stacked
 from snnbook.report.tables import NONE, Table, format_number
@@ -37,10 +38,6 @@ NAMES = ("sparse", "trained")
 FLOAT32 = (DENSE, DENSE_LAST)  # the same layer in two layouts in memory
 OTHERS = (DENSE_BF16, DENSE_INT8, CSR)
 LEVEL = "98 %"  # at which the methods are listed
-
-
-def _times(bench: Bench) -> dict[tuple[str, str], float]:
-    return {(c["case"], c["variant"]): c["time"] for c in bench["cells"]}
 
 
 def _layers(bench: Bench) -> dict[str, dict[str, int]]:
@@ -63,7 +60,7 @@ def _logarithmic(ax: Axes, x: str, y: str) -> None:
 @needs("sparse")
 def layer(bench: Bench) -> Fragment:
     """Time of one layer against the weights that are left, on every path, and what dense layers take."""
-    times, cases = _times(bench), _layers(bench)
+    times, cases = timings(bench), _layers(bench)
     full = {name: s for name, s in cases.items() if (name, DENSE_BF16) in times}
     fig, ax = plots.subplots(figsize=(7.4, 4.2))
     numbers = []
@@ -94,7 +91,7 @@ def layer(bench: Bench) -> Fragment:
 @needs("sparse")
 def break_even(bench: Bench) -> Fragment:
     """The sparsity from which on each path is faster than each dense layer."""
-    times, cases = _times(bench), _layers(bench)
+    times, cases = timings(bench), _layers(bench)
     full = {name: s["sparsity"] / 10 for name, s in cases.items() if (name, DENSE_BF16) in times}
     rows = []
     for ours in (*PATHS, BYTES):
@@ -126,7 +123,7 @@ def _crossing(points: Sequence[tuple[float, float]]) -> str:
 @needs("sparse")
 def grid(bench: Bench) -> Fragment:
     """The paths over sparsity and firing: times, the fastest, and the one that the compiler chose."""
-    times, rows = _times(bench), []
+    times, rows = timings(bench), []
     for name, sizes in _layers(bench).items():
         own = {path: times[name, path] for path in PATHS if (name, path) in times}
         chosen = PATHS[sizes["chosen"]] if sizes["chosen"] < len(PATHS) else "dense"
@@ -148,7 +145,7 @@ def grid(bench: Bench) -> Fragment:
 @needs("sparse")
 def networks(bench: Bench) -> Fragment:
     """Whole networks, one sample: the time of the compiled one, and how many times that the others take."""
-    times = _times(bench)
+    times = timings(bench)
     cases = {c["case"]: c["sizes"] for c in bench["cells"] if c["variant"] == AUTOMATIC}
     peers = {"dense": FLOAT32, "torch.compile": (COMPILED,), "bfloat16": (DENSE_BF16,), JELLY: (JELLY,)}
     rows = []
@@ -169,7 +166,7 @@ def networks(bench: Bench) -> Fragment:
 @needs("sparse")
 def roofline(bench: Bench) -> Fragment:
     """Operations a second of one layer against operations for each byte that it cannot but move."""
-    times, cases = _times(bench), _layers(bench)
+    times, cases = timings(bench), _layers(bench)
     full = {name: s for name, s in cases.items() if (name, DENSE_BF16) in times}
     fig, ax = plots.subplots(figsize=(7.4, 4.2))
     numbers, peak = [], 0.0
@@ -263,7 +260,7 @@ def _few(value: float) -> str:
 @needs("trained")
 def methods(bench: Bench) -> Fragment:
     """One trained network of each method: what it costs and how fast it is."""
-    times = _times(bench)
+    times = timings(bench)
     by_data: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     sizes = []
     accuracy, rounded = measures(bench, ACCURACY), measures(bench, ROUNDED)

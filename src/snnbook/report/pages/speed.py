@@ -23,8 +23,9 @@ from snnbook.report.benchmarks import (
     measures,
     missing,
     needs,
+    timings,
 )
-from snnbook.report.blocks import Fragment, paragraph
+from snnbook.report.blocks import Fragment, paragraph, sentences
 from snnbook.report.records import RecordLike
 from snnbook.report.tables import Table, duration, format_number
 
@@ -76,9 +77,7 @@ def verdict(benches: Benches, names: Sequence[str] = NAMES) -> Fragment:
     elif benches:
         lines.append("None of the goals was put to the test: a goal needs the full sizes, and most need the peers.")
     lines += [missing(name).markdown for name in absent]
-    return Fragment(
-        "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>", "\n".join(f"- {x}" for x in lines)
-    )
+    return sentences(lines)
 
 
 def goals(benches: Benches) -> Fragment:
@@ -234,7 +233,7 @@ def steps(train: Bench) -> Fragment:
     """Bars of the time of one training step, by network and variant."""
     cases = list(dict.fromkeys(c["case"] for c in train["cells"]))
     variants = list(dict.fromkeys(c["variant"] for c in train["cells"]))
-    time = {(c["case"], c["variant"]): c["time"] for c in train["cells"]}
+    time = timings(train)
     fig, ax = plots.subplots(figsize=(8, 3.6))
     width = 0.8 / len(variants)
     for i, variant in enumerate(variants):
@@ -261,7 +260,7 @@ def step_ratios(train: Bench) -> Fragment:
     """SpikingJelly's step over ours by network, and what share of ours the neurons take."""
     ratio = {(r["case"], r["ours"]): r["ratio"] for r in train["ratios"]}
     share = measures(train, LIF_SHARE)
-    time = {(c["case"], c["variant"]): c["time"] for c in train["cells"]}
+    time = timings(train)
     rows = []
     for case, variant in time:
         if variant in (SNNBOOK, NARROW):
