@@ -10,7 +10,7 @@ import pandas as pd
 
 from snnbook.report import ladders
 from snnbook.report.ladders import REFERENCE
-from snnbook.report.records import ResultsLike
+from snnbook.report.records import ResultsLike, by_seed
 from snnbook.report.stats import Interval, mean_sd
 from snnbook.report.tables import NONE, change_text, format_number, mean_sd_text
 
@@ -38,7 +38,7 @@ def row(study: ResultsLike, key: Key) -> dict[str, str]:
         "Data": key.data,
         "Method": key.arm,
         "Level": level_text(study, key),
-        "Accuracy, %": mean_sd_text(list(ladders.point(records, "weights").y.values())),
+        "Accuracy, %": mean_sd_text(list(by_seed(records, "top1").values())),
     }
     for axis in ladders.AXES.values():
         cells[axis.title[0].upper() + axis.title[1:]] = _spread([axis.of(r.metrics) for r in records], axis.digits)

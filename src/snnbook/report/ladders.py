@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from snnbook.errors import unknown
-from snnbook.report.records import RecordLike, ResultsLike, number
+from snnbook.report.records import RecordLike, ResultsLike, by_seed, number
 from snnbook.report.stats import CONFIDENCE, Interval
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ class Point:
         """The means over the seeds: what is spent, and accuracy."""
         return float(np.mean(list(self.x.values()))), float(np.mean(list(self.y.values())))
 
+    @property
+    def sd(self) -> float:
+        """The sample standard deviation of the accuracy over the seeds; 0 for a single one."""
+        return float(np.std(list(self.y.values()), ddof=1)) if len(self.y) > 1 else 0.0
+
 
 # --- what a study holds -----------------------------------------------------------------------------------
 
@@ -95,15 +100,14 @@ def _mean(records: Sequence[RecordLike], metric: str) -> float:
     return float(np.mean([number(r.metrics[metric]) for r in records])) if records else math.nan
 
 
-def start_epochs(study: ResultsLike, key: Key) -> float:
+def start_epochs(study: ResultsLike, key: Key | tuple[str, ...]) -> float:
     """Epochs of the trainings that an arm goes on from; 0 for one from scratch."""
     return _mean(study.records.get(key, ()), "epochs_start")
 
 
 def total_epochs(study: ResultsLike, key: Key | tuple[str, ...]) -> float:
     """Epochs of an arm together with those of the network that it goes on from; NaN where none are recorded."""
-    records = study.records.get(key, ())
-    return _mean(records, "epochs") + _mean(records, "epochs_start")
+    return _mean(study.records.get(key, ()), "epochs") + start_epochs(study, key)
 
 
 def trained_longer(study: ResultsLike, key: Key) -> bool:
@@ -116,16 +120,20 @@ def keys(study: ResultsLike, data: str, method: str) -> list[Key]:
     return [key for key, records in study.records.items() if records and (key.data, key.arm) == (data, method)]
 
 
+def usual_keys(study: ResultsLike, data: str, method: str) -> list[Key]:
+    """The keys of a method on a set that its ladder is made of: those of arms that are not trained longer."""
+    return [key for key in keys(study, data, method) if not trained_longer(study, key)]
+
+
 def point(records: Sequence[RecordLike], name: str, level: str = "") -> Point:
     """The records of one arm as a point on an axis."""
     of = axis(name).of
-    return Point(level, {r.seed: of(r.metrics) for r in records}, {r.seed: number(r.metrics["top1"]) for r in records})
+    return Point(level, {r.seed: of(r.metrics) for r in records}, by_seed(records, "top1"))
 
 
 def ladder(study: ResultsLike, data: str, method: str, name: str) -> list[Point]:
     """The levels of a method on a set and an axis, in the study's order; empty if it was not run there."""
-    usual = [key for key in keys(study, data, method) if not trained_longer(study, key)]
-    return [point(study.records[key], name, key.level) for key in usual]
+    return [point(study.records[key], name, key.level) for key in usual_keys(study, data, method)]
 
 
 # --- accuracy at a budget ---------------------------------------------------------------------------------
@@ -326,7 +334,7 @@ def relative_seconds(study: ResultsLike, data: str, method: str) -> dict[int, fl
     """Seed → processor seconds of a method over those of the reference, each averaged over its ladder."""
 
     def mean(name: str) -> dict[int, float]:
-        spent = [seconds(study, key) for key in keys(study, data, name) if not trained_longer(study, key)]
+        spent = [seconds(study, key) for key in usual_keys(study, data, name)]
         seeds = set.intersection(*map(set, spent)) if spent else set()
         return {seed: float(np.mean([s[seed] for s in spent])) for seed in sorted(seeds)}
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from snnbook.pruning.registry import FAMILIES
 from snnbook.report import arms, ladders, look, plots
-from snnbook.report.blocks import Fragment, details, listed, sentences
+from snnbook.report.blocks import Fragment, details, listed, sentences, stacked
 from snnbook.report.ladders import DENSE, REFERENCE
 from snnbook.report.records import ResultsLike, number, records_on, unique, with_scale
 from snnbook.report.stats import mean_interval
@@ -287,7 +287,8 @@ def everything(study: ResultsLike) -> Fragment:
     text = raw(study).to_csv(index=False)
     link = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
     html = f'<p><a download="methods.csv" href="{link}">All arms and seeds as a file (CSV)</a></p>'
-    return Fragment("".join(b.html for b in blocks) + html, "\n\n".join(b.markdown for b in blocks))
+    every = stacked(*blocks)
+    return Fragment(every.html + html, every.markdown)
 
 
 def raw(study: ResultsLike) -> pd.DataFrame:

@@ -21,7 +21,7 @@ def table(study: ResultsLike) -> Table:
     for data in study.sets:
         for method in (DENSE, *ladders.methods(study, data)):
             keys = ladders.keys(study, data, method)
-            usual = [key for key in keys if not ladders.trained_longer(study, key)]
+            usual = ladders.usual_keys(study, data, method)
             for kind in filter(None, (usual, *([key] for key in keys if key not in usual))):
                 times = [ladders.seconds(study, key) for key in kind]
                 seeds = sorted(set.intersection(*map(set, times)))

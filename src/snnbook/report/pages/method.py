@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from snnbook.errors import unknown
 from snnbook.report import arms, ladders, look, plots
 from snnbook.report.blocks import Fragment, sentences, stacked
@@ -46,8 +44,7 @@ def _picture(study: ResultsLike, name: str) -> plots.Picture:
                 p = ladders.point(study.records[key], axis, key.level)
                 (x, y), longer = p.mean, ladders.trained_longer(study, key)
                 if x > 0 and math.isfinite(y):
-                    sd = float(np.std(list(p.y.values()), ddof=1)) if len(p.y) > 1 else 0.0
-                    ax.errorbar(x, y, sd, fmt="s" if longer else "o", color=ink, mfc="none" if longer else ink, ms=6)
+                    ax.errorbar(x, y, p.sd, fmt="s" if longer else "o", color=ink, mfc="none" if longer else ink, ms=6)
             look.stretch(ax, look.lowest(study, data))
             look.logarithmic(ax, axis)
         row[0].set_ylabel("test accuracy, %")

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from snnbook.pruning import registry
-from snnbook.report import ladders, papers, plots
+from snnbook.report import ladders, look, papers, plots
 from snnbook.report.blocks import Fragment, sentences
 from snnbook.report.ladders import Point
-from snnbook.report.records import RecordLike, ResultsLike, number, played, records_on, with_scale
+from snnbook.report.records import RecordLike, ResultsLike, by_seed, number, played, records_on, with_scale
 from snnbook.report.tables import NONE, Table, change_text, format_number, mean_sd_text
 
 SHARE = 0.25  # of the survivors, that each cut of paper A takes
@@ -71,7 +71,7 @@ def picture(study: ResultsLike, sets: Sequence[str], axis: str) -> plots.Picture
                 continue
             used += list(records)
             x, y = zip(*(p.mean for p in ladder), strict=True)
-            spread = np.array([np.std(list(p.y.values()), ddof=1) if len(p.y) > 1 else 0.0 for p in ladder])
+            spread = np.array([p.sd for p in ladder])
             style = {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": plots.LINES[i]}
             ax.plot(x, y, label=arm, **style)
             ax.fill_between(x, np.array(y) - spread, np.array(y) + spread, color=plots.PALETTE[i], alpha=0.15, lw=0)
@@ -117,9 +117,9 @@ def _ladder(study: ResultsLike, matched: ResultsLike, data: str, method: str, ax
     """The ladder of a printed method and the dense accuracies that it is compared with."""
     if method in ARMS and (rounds := points(study.records.get((data, method), ()), axis)):
         return rounds, _dense(rounds)
-    dense = ladders.point(matched.records.get((data, ladders.DENSE), ()), axis).y
+    dense = by_seed(matched.records.get((data, ladders.DENSE), ()), "top1")
     name = NAMES.get(method, "")
-    return (ladders.ladder(matched, data, name, axis) if name else []), dict(dense)
+    return (ladders.ladder(matched, data, name, axis) if name else []), dense
 
 
 def printed_table(study: ResultsLike, matched: ResultsLike, table: str, dataset: str, network: str = "") -> Table:
@@ -164,10 +164,10 @@ def printed_table(study: ResultsLike, matched: ResultsLike, table: str, dataset:
 
 def matched_table(matched: ResultsLike, data: str, axis: str, reference: str = "S") -> Table:
     """Accuracy of every method at the budgets of an axis that `reference` has at its levels, with equal epochs."""
-    spent = [float(np.mean(list(p.x.values()))) for p in ladders.ladder(matched, data, reference, axis)]
+    spent = [p.mean[0] for p in ladders.ladder(matched, data, reference, axis)]
     what = ladders.axis(axis)
-    dense = ladders.point(matched.records.get((data, ladders.DENSE), ()), axis)
-    rows = [{"Method": "dense", "Accuracy, all": mean_sd_text(list(dense.y.values()), 1)}]
+    dense = by_seed(matched.records.get((data, ladders.DENSE), ()), "top1")
+    rows = [{"Method": "dense", "Accuracy, all": mean_sd_text(list(dense.values()), 1)}]
     for method in ladders.methods(matched, data):
         ladder = ladders.ladder(matched, data, method, axis)
         row = {"Method": method, "Accuracy, all": NONE}
@@ -183,7 +183,7 @@ def matched_table(matched: ResultsLike, data: str, axis: str, reference: str = "
 def matched_picture(matched: ResultsLike, data: str) -> plots.Picture:
     """The ladders of all methods of a matched study on one set, by weights and by connections."""
     fig, axes = plots.subplots(1, 2, figsize=(9.2, 4.2), sharey=True)
-    methods = ladders.methods(matched, data)
+    methods, dense = ladders.methods(matched, data), look.dense_accuracy(matched, data)
     for ax, axis in zip(axes, ("weights", "connections"), strict=True):
         for i, method in enumerate(methods):
             mean = sorted(p.mean for p in ladders.ladder(matched, data, method, axis))
@@ -191,9 +191,8 @@ def matched_picture(matched: ResultsLike, data: str) -> plots.Picture:
             style = {"color": plots.PALETTE[i % n], "marker": plots.MARKERS[(i + i // n) % n]}
             if mean:
                 ax.plot(*zip(*mean, strict=True), label=method, linestyle=plots.LINES[i // n], **style)
-        dense = ladders.point(matched.records.get((data, ladders.DENSE), ()), axis).y
-        if dense:
-            ax.axhline(float(np.mean(list(dense.values()))), color=plots.INK, linewidth=1, linestyle=":", label="dense")
+        if math.isfinite(dense):
+            ax.axhline(dense, color=plots.INK, linewidth=1, linestyle=":", label="dense")
         ax.set(xscale="log", xlabel=ladders.axis(axis).title)
         ax.xaxis.set_major_formatter(plots.PLAIN)
         ax.invert_xaxis()
