@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 
 from snnbook.errors import UserError, unknown
 from snnbook.report.blocks import Fragment, escape, required
-from snnbook.report.records import RecordLike, scale_note
+from snnbook.report.records import RecordLike, layer_names, scale_note
 
 INK = "#6b6b6b"
 PALETTE = ("#2f7fb5", "#c44e00", "#00835f", "#b0548a", "#9a6a00", "#6b6b6b")
@@ -119,6 +119,12 @@ def show(fig: Figure, alt: str, caption: str, records: Iterable[RecordLike] | No
     picture(fig, alt, caption, records, format).show()
 
 
+def series(i: int) -> dict[str, Any]:
+    """Colour, marker and line of the series number i, counted from 0; they begin anew when they are used up."""
+    n = len(PALETTE)
+    return {"color": PALETTE[i % n], "marker": MARKERS[i % n], "linestyle": LINES[i % n]}
+
+
 def curve_with_band(ax: Axes, x: ArrayLike, values: ArrayLike, label: str, markevery: int | None = None) -> None:
     """Mean over seeds of `values [seeds, x]` against `x [x]`, with a band of ± one sd (none for a single seed).
 
@@ -142,8 +148,7 @@ def weights_left(ax: Axes, arms: Mapping[str, Sequence[RecordLike]]) -> None:
     for label, records in arms.items():
         left = [[100 * x["weights_alive"] / x["weights_total"] for x in r.layers] for r in records]
         curve_with_band(ax, range(1, len(left[0]) + 1), left, label)
-        kinds = [x["kind"] for x in records[0].layers]
-        names = [f"{kind}{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]
+        names = layer_names(records[0])
         ax.set_xticks(range(1, len(names) + 1), names, rotation=40)
     ax.set(yscale="log", ylabel="weights left, %")
 

@@ -81,6 +81,12 @@ def record_of(records: Iterable[RecordLike], seed: int) -> RecordLike:
     raise UserError(f"there is no record of seed {seed}")
 
 
+def layer_names(record: RecordLike, titles: Mapping[str, str] | None = None) -> list[str]:
+    """The layers in order of execution, numbered by kind: conv1, conv2, linear1; titles: kind → another word for it."""
+    kinds = [(titles or {}).get(layer["kind"], layer["kind"]) for layer in record.layers]
+    return [f"{kind}{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]
+
+
 def played(study: ResultsLike, datasets: Iterable[str]) -> dict[str, str]:
     """Data set of the study → the one of these papers' data sets that it is or stands in for."""
     parts = {}

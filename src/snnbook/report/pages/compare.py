@@ -36,8 +36,7 @@ def by_family(study: ResultsLike, axis: str) -> plots.Picture:
         for ax, data in zip(row, sets, strict=True):
             look.background(ax, study, data, axis, members)
             for i, method in enumerate(members):
-                style = {"color": plots.PALETTE[i % 6], "marker": plots.MARKERS[i % 6], "ls": plots.LINES[i % 6]}
-                ax.plot(*look.path(ladders.ladder(study, data, method, axis)), label=method, **style)
+                ax.plot(*look.path(ladders.ladder(study, data, method, axis)), label=method, **plots.series(i))
         row[0].set_ylabel("accuracy, %")
         row[0].set_title(name, loc="left", fontsize=11)
         row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)

@@ -70,8 +70,7 @@ def layer(bench: Bench) -> Fragment:
         )
         if points:
             x, y = zip(*points, strict=True)
-            style = {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": plots.LINES[i]}
-            ax.plot(x, y, label=variant, **style)
+            ax.plot(x, y, label=variant, **plots.series(i))
             numbers.append(f"{variant} {y[0]:.2g} to {y[-1]:.2g}")
     ax.invert_xaxis()
     for j, variant in enumerate((DENSE_LAST, DENSE_BF16, DENSE_INT8)):

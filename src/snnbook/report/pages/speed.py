@@ -115,8 +115,7 @@ def _style(variant: str) -> dict[str, Any]:
     """Ours in both precisions shares a colour; every variant has a marker and a line of its own."""
     if variant == NARROW:
         return {"color": plots.PALETTE[0], "marker": "P", "linestyle": (0, (2, 1)), "markerfacecolor": "none"}
-    i = [name for name in SHOWN if name != NARROW].index(variant)
-    return {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": plots.LINES[i]}
+    return plots.series([name for name in SHOWN if name != NARROW].index(variant))
 
 
 def _curve(lif: Bench, variant: str, along: str, fixed: str, at: int) -> tuple[list[int], list[float]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from snnbook.report import plots
-from snnbook.report.records import RecordLike, ResultsLike, number, record_of
+from snnbook.report.records import RecordLike, ResultsLike, layer_names, number, record_of
 from snnbook.report.stats import mean_interval
 from snnbook.report.tables import NONE, Table, interval_text
 
@@ -34,8 +34,7 @@ def _records(by_set: Mapping[str, Networks]) -> list[RecordLike]:
 
 def names(record: RecordLike) -> list[str]:
     """The layers as the paper calls them: Conv1, Conv2, FC1."""
-    kinds = [KINDS[layer["kind"]] for layer in record.layers]
-    return [f"{kind}{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]
+    return layer_names(record, KINDS)
 
 
 def connectivity(record: RecordLike) -> list[float]:

@@ -72,8 +72,7 @@ def picture(study: ResultsLike, sets: Sequence[str], axis: str) -> plots.Picture
             used += list(records)
             x, y = zip(*(p.mean for p in ladder), strict=True)
             spread = np.array([p.sd for p in ladder])
-            style = {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": plots.LINES[i]}
-            ax.plot(x, y, label=arm, **style)
+            ax.plot(x, y, label=arm, **plots.series(i))
             ax.fill_between(x, np.array(y) - spread, np.array(y) + spread, color=plots.PALETTE[i], alpha=0.15, lw=0)
             numbers.append(f"{data}, {arm}: {y[0]:.1f} dense, {y[-1]:.1f} after {len(y) - 1} cuts")
         ax.set(title=data, xscale="log", xlabel=what, ylabel="test accuracy, %")
