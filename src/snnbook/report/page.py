@@ -136,8 +136,8 @@ def commands(notebook: str, parameters: Mapping[str, Any]) -> list[str]:
     if "results" in given:
         given["results"] = paths.from_repository(given["results"])
     book = f"snnbook book --only {notebook}"
-    for name in ("profile", "seeds", "results", "jobs", "options"):
-        if name in given and (name != "jobs" or given[name] != "2"):
+    for name in DEFAULTS:
+        if name in given and (name != "jobs" or given[name] != str(DEFAULTS[name])):
             book += f" --{name} {shlex.quote(given[name])}"
     name = notebook.rsplit("/", 1)[-1]
     # -r hands over text as text: seeds "0" must not become a number.
