@@ -137,8 +137,8 @@ for data in study.sets:
     for variant in VARIANTS:
         kl = study.curves((data, "dense"), f"kl_{variant}")
         t = [measure.decision_timestep(c, 0.05) for c in kl]
-        early = {seed: a[i - 1] for seed, a, i in zip(study.study.seeds, after, t, strict=True)}
-        whole = dict(zip(study.study.seeds, after[:, -1], strict=True))
+        early = {seed: a[i - 1] for seed, a, i in zip(study.seeds, after, t, strict=True)}
+        whole = dict(zip(study.seeds, after[:, -1], strict=True))
         rows.append(
             {
                 "Data": data,

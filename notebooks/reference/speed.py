@@ -27,8 +27,7 @@ from snnbook.report.pages import speed
 
 page = Page("reference/speed", globals())
 
-store = experiments.open_store(profile, results)
-records = [store.get(*key) for key in store.stored()]
+records = experiments.open_store(profile, results).records()
 bench = benchmarks.load(speed.NAMES)
 speed.verdict(bench)
 

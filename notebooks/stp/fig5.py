@@ -94,14 +94,15 @@ plots.show(
 # %% tags=["hide-input"]
 for data, dataset in played(curves, ("CIFAR10-DVS", "DVS128-Gesture")).items():
     T = curves.curves((data, "dense"), "kl_smoothed").shape[1]
+    decided, early = {variant: steps(data, variant) for variant in VARIANTS}, accuracy(data, "smoothed")
+    whole = curves.curves((data, "dense"), "accuracy_test")[:, -1]
     t, all_steps = (papers.value("A", "4", "decision_T", dataset=dataset, variant=v) for v in ("T", "none"))
     rows = []
     for i, lam in enumerate(LAMBDAS):
         row = {"λ": f"{lam:g}", "Paper A: t' / T": f"{t:.0f} / {all_steps:.0f}" if lam == 0.01 else "–"}
-        row |= {f"t' / T, {variant}": f"{steps(data, variant)[:, i].mean():.1f} / {T}" for variant in VARIANTS}
-        early, whole = accuracy(data, "smoothed")[:, i], curves.curves((data, "dense"), "accuracy_test")[:, -1]
-        row["Accuracy at t'"] = tables.mean_sd_text(early.tolist())
-        row["minus all steps"] = tables.change_text(dict(enumerate(early)), dict(enumerate(whole)))
+        row |= {f"t' / T, {variant}": f"{decided[variant][:, i].mean():.1f} / {T}" for variant in VARIANTS}
+        row["Accuracy at t'"] = tables.mean_sd_text(early[:, i].tolist())
+        row["minus all steps"] = tables.change_text(dict(enumerate(early[:, i])), dict(enumerate(whole)))
         rows.append(row)
     caption = (
         f"{dataset} → {data}: decision step by threshold and KL variant; accuracy there (smoothed), and its paired "

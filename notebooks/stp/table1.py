@@ -26,6 +26,7 @@ import pandas as pd
 
 from snnbook import datasets, networks
 from snnbook.experiments.profiles import dense
+from snnbook.experiments.run import network
 from snnbook.report import papers, tables
 from snnbook.report.page import Page
 
@@ -120,8 +121,8 @@ for plays in ("CIFAR10", "CIFAR10-DVS", "DVS128-Gesture"):
     trial = dense(plays, "laptop")
     sets = {split: datasets.load(trial.data, split) for split in ("train", "validation", "test")}
     shape = sets["train"][0][0].shape
-    settings = dict(trial.network_settings)
-    model = networks.build(trial.network, sets["train"].num_classes, shape[-3], shape[-2:], T=trial.T, **settings)
+    convolutions = [c for c in dict(trial.network_settings)["convolutions"] if c != "M"]
+    model = network(trial, sets["train"])
     rows.append(
         {
             "Set": trial.data,
@@ -129,7 +130,7 @@ for plays in ("CIFAR10", "CIFAR10-DVS", "DVS128-Gesture"):
             "Sample": "x".join(map(str, shape)),
             "Training, validation, test": ", ".join(f"{len(s):,}" for s in sets.values()),
             "Classes": sets["train"].num_classes,
-            "Network": f"{trial.network}, {len([c for c in settings['convolutions'] if c != 'M'])} convolutions",
+            "Network": f"{trial.network}, {len(convolutions)} convolutions",
             "Weights": f"{sum(p.numel() for p in model.parameters() if p.dim() > 1):,}",
             "Steps": trial.T,
         }
