@@ -79,7 +79,7 @@ def test_a_failed_start_fails_what_waits_for_it_once_and_the_others_give_the_rec
     assert store.get(both.id, 0).digest == done[1].get(both.id, 0).digest
 
 
-def test_an_error_of_ours_does_not_cost_the_others_either(both, tmp_path):
+def test_an_error_of_ours_does_not_cost_the_others_either(tmp_path):
     """Serially as with workers: what is no user's mistake comes with its traceback, after all others have run."""
     chosen, store = study("lamp", "smoke", seeds=(0,)), Store(tmp_path)
     broken = chosen.trials["digits-clutter", "lamp"].id
@@ -103,7 +103,7 @@ def test_no_scheduler_at_that_address(both, tmp_path):
         run_many([(both.start, 0)], Store(tmp_path), cluster="foo://bar", progress=False)
 
 
-def test_a_plan_says_what_how_many_and_how_long(done, smoke, both, tmp_path):
+def test_a_plan_says_what_how_many_and_how_long(done, both, tmp_path):
     store = done[1]
     assert str(plan([(both, 0)], store)) == "nothing to train: all 1 records are stored"
     planned = plan([(both, 1), (both, 0)], store)

@@ -139,11 +139,11 @@ def ladder(study: ResultsLike, data: str, method: str, name: str) -> list[Point]
 # --- accuracy at a budget ---------------------------------------------------------------------------------
 
 
-def interpolate(x: ArrayLike, y: ArrayLike, at: float, slack: float = SLACK) -> float:
+def interpolate(x: ArrayLike, y: ArrayLike, at: float) -> float:
     """y at the place `at`, linear in log x between the points `x [n]`, `y [n]`.
 
     Points with x ≤ 0 or with NaN are left out; of points with the same x the mean counts. Beyond the points the result
-    is NaN, but within a share `slack` of their first or last x it is the value there.
+    is NaN, but within a share SLACK of their first or last x it is the value there.
     """
     spent, gained = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     known = np.isfinite(spent) & np.isfinite(gained) & (spent > 0)
@@ -151,7 +151,7 @@ def interpolate(x: ArrayLike, y: ArrayLike, at: float, slack: float = SLACK) -> 
         return math.nan
     values, where = np.unique(spent[known], return_inverse=True)
     means = np.bincount(where, gained[known]) / np.bincount(where)
-    if not values[0] / (1 + slack) <= at <= values[-1] * (1 + slack):
+    if not values[0] / (1 + SLACK) <= at <= values[-1] * (1 + SLACK):
         return math.nan
     return float(np.interp(math.log(at), np.log(values), means))
 

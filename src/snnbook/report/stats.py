@@ -32,8 +32,8 @@ def mean_sd(values: ArrayLike) -> tuple[float, float]:
     return float(x.mean()), float(x.std(ddof=1)) if x.size > 1 else math.nan
 
 
-def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
-    """Student's interval of the mean of `values [n]`. NaN in gives NaN out."""
+def mean_interval(values: ArrayLike) -> Interval:
+    """Student's 95 % interval of the mean of `values [n]`. NaN in gives NaN out."""
     from scipy import stats  # takes a second to import
 
     x = np.asarray(values, dtype=float)
@@ -45,7 +45,7 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval
     if x.size == 1:
         return Interval(mean, -math.inf, math.inf, 1)
     error = float(x.std(ddof=1)) / math.sqrt(x.size)
-    low, high = stats.t.interval(confidence, x.size - 1, mean, error) if error else (mean, mean)
+    low, high = stats.t.interval(CONFIDENCE, x.size - 1, mean, error) if error else (mean, mean)
     return Interval(mean, float(low), float(high), int(x.size))
 
 
@@ -55,8 +55,8 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[list[int], n
     return seeds, np.array([a[s] - b[s] for s in seeds], dtype=float)
 
 
-def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Wilson's score interval of a proportion, in [0, 1].
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a proportion, in [0, 1].
 
     Raises UserError unless 0 <= successes <= trials and trials >= 1.
     """
@@ -64,5 +64,5 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple
 
     if trials < 1 or not 0 <= successes <= trials:
         raise UserError(f"a proportion needs 0 <= successes <= trials and trials >= 1; got {successes}/{trials}")
-    ends = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    ends = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
     return float(ends.low), float(ends.high)

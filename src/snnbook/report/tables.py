@@ -105,14 +105,14 @@ def mean_sd_text(values: Sequence[float], digits: int = 2) -> str:
     return f"{format_number(mean, digits)}{spread} ({len(values)})"
 
 
-def interval_text(interval: Interval, digits: int = 2) -> str:
+def interval_text(interval: Interval) -> str:
     """`0.52 [0.48, 0.57]`: an estimate with its interval; without it for a single seed."""
     if not math.isfinite(interval.estimate):
         return NONE
-    estimate = format_number(interval.estimate, digits)
+    estimate = format_number(interval.estimate)
     if interval.n < 2:
         return f"{estimate} (1 seed: no interval)"
-    return f"{estimate} [{format_number(interval.low, digits)}, {format_number(interval.high, digits)}]"
+    return f"{estimate} [{format_number(interval.low)}, {format_number(interval.high)}]"
 
 
 def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2, relative: bool = False) -> str:

@@ -161,9 +161,9 @@ def printed_table(study: ResultsLike, matched: ResultsLike, table: str, dataset:
     return Table(pd.DataFrame(rows), with_scale(caption, used), 3)
 
 
-def matched_table(matched: ResultsLike, data: str, axis: str, reference: str = "S") -> Table:
-    """Accuracy of every method at the budgets of an axis that `reference` has at its levels, with equal epochs."""
-    spent = [p.mean[0] for p in ladders.ladder(matched, data, reference, axis)]
+def matched_table(matched: ResultsLike, data: str, axis: str) -> Table:
+    """Accuracy of every method at the budgets of an axis that S has at its levels, with equal epochs."""
+    spent = [p.mean[0] for p in ladders.ladder(matched, data, "S", axis)]
     what = ladders.axis(axis)
     dense = by_seed(matched.records.get((data, ladders.DENSE), ()), "top1")
     rows = [{"Method": "dense", "Accuracy, all": mean_sd_text(list(dense.values()), 1)}]
@@ -174,7 +174,7 @@ def matched_table(matched: ResultsLike, data: str, axis: str, reference: str = "
             known = [v for v in ladders.at_budget(ladder, budget).values() if math.isfinite(v)]
             row[f"{budget:.{what.digits}f}"] = mean_sd_text(known, 1) if known else NONE
         rows.append(row)
-    caption = f"{data}: test accuracy in per cent by {what.title}, at what {reference} has at its four levels. A dash: "
+    caption = f"{data}: test accuracy in per cent by {what.title}, at what S has at its four levels. A dash: "
     caption += "beyond the ends of the method's ladder."
     return Table(pd.DataFrame(rows).fillna(NONE), with_scale(caption, records_on(matched, data)))
 
