@@ -9,8 +9,9 @@
 # %% [markdown]
 # # Speed
 #
-# **How fast the parts are that the time of this book goes into: the neurons, a training step, and LAMP on
-# large networks. Each is timed beside what else there is, and where a goal is missed the page says so.**
+# **How fast the parts are that the time of this book goes into: the neurons, a training step, LAMP on large networks,
+# and a pass in which operations are counted. Each is timed beside what else there is, and where a goal is missed the
+# page says so.**
 
 # %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
@@ -34,10 +35,10 @@ speed.verdict(bench)
 # %% [markdown]
 # ## How it was measured
 #
-# `make bench` makes an environment of its own with the peers (SpikingJelly, snnTorch, Norse and sinabs, with
-# exact versions and a torch without CUDA) and runs `snnbook bench all`, which writes `data/bench/`. This page
-# reads those files and nothing else. To compare on your machine, run it there: times of two machines say
-# little about each other, ratios say more.
+# `make bench` makes an environment of its own with the peers (SpikingJelly, snnTorch, Norse and sinabs, with exact
+# versions and a torch without CUDA), checks their numbers against ours (`tests/peers`) and runs `snnbook bench all`,
+# which writes `data/bench/`. This page reads those files and nothing else. To compare on your machine, run it there:
+# times of two machines say little about each other, ratios say more.
 #
 # - **One thread, thread CPU time.** What the machine does besides then counts less than on a clock.
 # - **Interleaved.** In every round each variant runs once, in an order drawn anew; a first round warms up and
