@@ -124,10 +124,12 @@ def run(
     NAME is a study, or a table, figure or algorithm of a paper such as A.table2 (see `snnbook list`): then all studies
     are run that its page reads. Each study takes the options of its trials: -p T=8 -p lam=0.1 -p sparsity=0.95 ...
     """
+    from snnbook import arithmetic
     from snnbook.experiments import open_store
     from snnbook.experiments.results import run_studies
     from snnbook.experiments.studies import run_before
 
+    arithmetic.hold()
     names, store = _studies(name), open_store(profile, results)
     run_studies(run_before(names, profile), store, jobs, cluster)
     chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
@@ -320,13 +322,15 @@ def claims(paper: str, file: str | None, results: str, profile: str) -> None:
 @profile_option
 @root_option
 def verify(id: str, sample: int, seed: int, cheapest: bool, results: str, profile: str, root: str) -> None:
-    """Re-run stored records and compare: bit for bit on one machine, within a tolerance elsewhere.
+    """Re-run stored records and compare: bit for bit on x86-64 with AVX2, within what seeds spread over elsewhere.
 
     With an ID, which may be shortened to its start or its hash, only records of this trial.
     """
+    from snnbook import arithmetic
     from snnbook.experiments import open_store
     from snnbook.experiments.verify import verify as checks
 
+    arithmetic.hold()
     outcomes = []
     for check in checks(open_store(profile, results), sample, seed, cheapest, id, root):
         click.echo(f"{check.outcome:<8} {check.id} seed {check.seed}: {check.why}")

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import torch
 
 import snnbook
-from snnbook import datasets, native, paths
+from snnbook import arithmetic, datasets, native, paths
 from snnbook.errors import UserError
-from snnbook.experiments.measurements import processor
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def checks() -> list[Check]:
     version = f"{snnbook.__version__}, Python {platform.python_version()}, torch {torch.__version__}"
     return [
         Check("snnbook", True, version),
-        Check("processor", True, f"{processor()}, {torch.get_num_threads()} threads"),
+        Check("processor", True, f"{arithmetic.name()}, {torch.get_num_threads()} threads"),
         _kernels(),
         _gpu(),
         _npm(),

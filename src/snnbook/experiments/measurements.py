@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import snnbook
-from snnbook import measure, native, pruning, tracing
+from snnbook import arithmetic, measure, native, pruning, tracing
 from snnbook.experiments.extras import EXTRAS, N_SAMPLES_OPERATIONS, Finished
 from snnbook.experiments.record import Record
 from snnbook.feeding import first, to_network
@@ -33,15 +33,20 @@ def measured(run: Finished, context: pruning.Context) -> Record:
     """
     x = to_network(first(run.sets["test"], N_SAMPLES_OPERATIONS)[0], run.T, run.device)
     operations, connections = measure.sops(run.model, x), measure.connections(run.model, x.shape)
-    metrics = _metrics(run, context, operations, connections)
+    trained = outputs(run.model, run.sets["train"], run.T)
+    metrics = _metrics(run, context, operations, connections, trained)
     log = {name: value for name, value in context.log.items() if name not in ("loss", "decision_step")}
     layers = _layers(run, context, operations, connections, measure.firing_rates(run.model, x))
-    curves = _curves(run, context)
+    curves = _curves(run, context, trained)
     return Record(run.trial.id, run.seed, run.trial.config, metrics, layers, curves, log)
 
 
 def _metrics(
-    run: Finished, context: pruning.Context, operations: measure.SOPs, connections: measure.Connections
+    run: Finished,
+    context: pruning.Context,
+    operations: measure.SOPs,
+    connections: measure.Connections,
+    trained: tuple[Tensor, Tensor],
 ) -> dict[str, Any]:
     test, masks = run.sets["test"], context.masks
     labels = test.y
@@ -49,6 +54,7 @@ def _metrics(
     metrics: dict[str, Any] = {
         "top1": measure.accuracy(run.logits, labels),
         "top5": measure.accuracy(run.logits, labels, k=min(5, test.num_classes)),
+        "top1_train": measure.accuracy(*trained),
         "top1_validation": measure.accuracy(*outputs(run.model, run.sets["validation"], run.T)),
         "chance": 100 / test.num_classes,
         "samples_test": len(test),
@@ -66,6 +72,8 @@ def _metrics(
         "sops": operations.total,
         "sops_encoding": operations.encoding_sops,
         "macs_encoding": operations.encoding_macs,
+        "accumulates": sum(operations.accumulates.values()),
+        "multiplies": sum(operations.multiplies.values()),
         "mean_abs_weight": weights.mean_abs,
         "median_abs_weight": weights.median_abs,
         "top_abs_mean": weights.top_abs_mean,
@@ -107,16 +115,15 @@ def _layers(
     ]
 
 
-def _curves(run: Finished, context: pruning.Context) -> dict[str, np.ndarray]:
+def _curves(run: Finished, context: pruning.Context, trained: tuple[Tensor, Tensor]) -> dict[str, np.ndarray]:
     test, train_set = run.sets["test"], run.sets["train"]
     curves = {
         "loss": np.array(context.log["loss"]),
         "predictions": run.logits.mean(0).argmax(1).numpy().astype(np.uint16),
         "accuracy_test": measure.accuracy_per_step(run.logits, test.y).numpy(),
+        "accuracy_train": measure.accuracy_per_step(*trained).numpy(),
     }
     if not test.static:
-        trained = outputs(run.model, train_set, run.T)
-        curves["accuracy_train"] = measure.accuracy_per_step(*trained).numpy()
         for variant in measure.VARIANTS:
             curves[f"kl_{variant}"] = measure.kl_curve(*trained, variant).numpy()
         if run.trial.fisher_samples:
@@ -144,17 +151,12 @@ def environment(profile: str = "", device: str = "cpu") -> dict[str, Any]:
         "numpy": np.__version__,
         "native": native.available(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "processor": processor(),
+        "processor": arithmetic.name(),
         "device": torch.cuda.get_device_name() if device != "cpu" and torch.cuda.is_available() else device,
         "threads": 1,
         "commit": _commit(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def processor() -> str:
-    """Instruction sets that change rounding: records are compared bit for bit only where this is the same."""
-    return torch.backends.cpu.get_cpu_capability()
 
 
 @cache

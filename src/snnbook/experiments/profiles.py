@@ -70,7 +70,7 @@ ROLES = {
             "network_settings": _READOUT | {"convolutions": (16, "M", 32, "M", 64, 64)},
             "epochs": 10,
             "batch_size": 24,
-            "fisher_samples": 32,
+            "fisher_samples": 256,
         },
         paper={
             "data": "cifar10_dvs",
@@ -79,7 +79,7 @@ ROLES = {
             "epochs": 300,
             "batch_size": 16,
             "lr": 1e-3,
-            "fisher_samples": 32,
+            "fisher_samples": 256,
         },
     ),
     "DVS128-Gesture": Role(
@@ -90,7 +90,7 @@ ROLES = {
             "network_settings": _READOUT | {"convolutions": (16, "M", 32, "M", 64, 64, 64)},
             "epochs": 12,
             "batch_size": 20,
-            "fisher_samples": 32,
+            "fisher_samples": 256,
         },
         paper={
             "data": "dvs128_gesture",
@@ -99,7 +99,7 @@ ROLES = {
             "epochs": 300,
             "batch_size": 8,
             "lr": 1e-3,
-            "fisher_samples": 32,
+            "fisher_samples": 256,
         },
     ),
     # A plain network of six convolutions in the part of VGG16: it learns a quarter of a hundred classes in minutes.

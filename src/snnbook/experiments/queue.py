@@ -19,7 +19,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from snnbook import files, parameters
+from snnbook import arithmetic, files, parameters
 from snnbook.errors import NotKept, UserError
 from snnbook.experiments.run import _run, check_device, load_sets
 from snnbook.experiments.store import Store
@@ -81,8 +81,8 @@ def run_many(
 ) -> tuple[int, int]:
     """Run every trial and seed that the store lacks; returns the number of trials run and the number reused.
 
-    profile: the name that goes into the new records. jobs: number of trials at a time. One runs in this process; more
-    run on as many local Dask workers of one thread. cluster: address of a Dask scheduler to use instead, whose workers
+    profile: the name that goes into the new records. jobs: number of trials at a time. They run on as many local Dask
+    workers of one thread, whose arithmetic is held; one at a time runs in this process if that is held as well. cluster: address of a Dask scheduler to use instead, whose workers
     must see the store's folder. progress: whether a bar is shown on stderr, besides the line that says what is trained.
     All that can run is run before an error of one of them is raised; a trial whose start failed is not run.
 
@@ -116,7 +116,8 @@ def run_planned(
         mininterval=0.1 if sys.stderr.isatty() else 15,
     )
     with bar, files.held(store.path, alone=False, wait=True):  # nobody empties it meanwhile
-        if (jobs == 1 and not cluster) or "__main__" in _modules(planned.jobs):  # no worker knows a notebook's method
+        alone = jobs == 1 and not cluster and arithmetic.held()
+        if alone or "__main__" in _modules(planned.jobs):  # no worker knows a notebook's method
             failed = _serial(planned.jobs, store, profile, bar)
         else:
             failed = _dask(planned.jobs, store, profile, jobs, cluster, bar)
@@ -240,7 +241,7 @@ def _dask(jobs: Sequence[Job], store: Store, profile: str, workers: int, address
                 host="127.0.0.1",
                 dashboard_address=":0",
                 silence_logs=40,
-                env={"OMP_NUM_THREADS": "1"},
+                env={"OMP_NUM_THREADS": "1"} | arithmetic.VARIABLES,
             )
         client = Client(local or address, timeout=10)
     except (OSError, TimeoutError, ValueError) as err:

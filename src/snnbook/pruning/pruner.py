@@ -149,6 +149,15 @@ class Context:
         for name, value in values.items():
             self.weights[name].copy_(value)
 
+    def snapshot(self) -> dict[str, Tensor]:
+        """Copies of all parameters and buffers by name, running statistics included: what `rewind` goes back to."""
+        return {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def rewind(self, snapshot: Mapping[str, Tensor]) -> None:
+        """Put the network back to a snapshot; what died since then stays dead."""
+        self.model.load_state_dict(snapshot)
+        self.masks.apply(self.weights)
+
     def set_masks(self, masks: Mapping[str, Tensor], reset_moments: bool = True) -> None:
         """Take over new masks, of all weights or of some: weights that died become zero.
 

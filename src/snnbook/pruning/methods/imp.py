@@ -57,16 +57,12 @@ class IMP(Pruner):
 
     def start(self, c: Context) -> None:
         if self.rewind == 0:
-            self._remember(c)
+            self.snapshot = c.snapshot()
 
     def after_step(self, c: Context) -> None:
         if c.round == 0 and c.step + 1 == self.rewind * c.steps_per_epoch:
-            self._remember(c)
+            self.snapshot = c.snapshot()
 
     def between_rounds(self, c: Context) -> None:
         c.set_masks(cut("magnitude", c.weights, c.generator, self.removed, c.masks))
-        c.model.load_state_dict(self.snapshot)  # copies; the loop zeroes dead weights right after
-        c.masks.apply(c.weights)
-
-    def _remember(self, c: Context) -> None:
-        self.snapshot = {name: value.detach().clone() for name, value in c.model.state_dict().items()}
+        c.rewind(self.snapshot)

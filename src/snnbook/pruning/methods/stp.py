@@ -12,8 +12,8 @@ Ref: Gou et al. 2025, Algorithm 1, Eq. 1 (LAMPS), Eq. 7-9 (decision step).
 Deviations: the printed score divides by the wrong running sum (it would cut the largest weights); Eq. 1 is used. The
 listing ends with a cut; here training follows the last one. p = 25 % is not printed but follows from every sparsity in
 the paper's tables. E_rewind is printed without a line that uses it: here rewinding restores all parameters as they were
-after that many dense epochs (the public code fails to restore biases after the first round) and every round restarts
-the learning rate. With `rewind=0` the rounds go on from a dense checkpoint under one learning-rate schedule.
+after that many dense epochs, running statistics too, as in `imp` (the public code fails to restore biases after the
+first round) and every round restarts the learning rate. With `rewind=0` the rounds go on from a dense checkpoint under one learning-rate schedule.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KL_VARIANTS = ("smoothed", "released", "reverse")
     "stp", about="spatio-temporal pruning: LAMP rounds and the KL decision step", paper="paper A", family="cut",
     plan=ComparisonPlan(
         grid("cuts tail", (6, 0.25), (4, 0.25), (4, 0.5), (3, 0.5)), shared={"lam": 0.05},
-        by_role={"CIFAR10": {"temporal": False}}),
+        by_role={"CIFAR10": {"temporal": False}, "CIFAR10-DVS": {"lam": 0.02}}),
 )  # fmt: skip
 @dataclass
 class STP(Pruner):
@@ -83,14 +83,14 @@ class STP(Pruner):
 
     def after_step(self, c: Context) -> None:
         if self.rewind and c.round == 0 and c.step + 1 == self.rewind * c.steps_per_epoch:
-            self.snapshot = {n: p.detach().clone() for n, p in c.model.named_parameters()}
+            self.snapshot = c.snapshot()
 
     def between_rounds(self, c: Context) -> None:
         if self.rewind and c.round == 1:
             self._shorten(c)
         self._cut(c)
-        for name, p in c.model.named_parameters() if self.rewind else ():
-            p.data.copy_(self.snapshot[name])
+        if self.rewind:
+            c.rewind(self.snapshot)
 
     def _shorten(self, c: Context) -> None:
         if self.temporal:
