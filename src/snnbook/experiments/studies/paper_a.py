@@ -120,9 +120,7 @@ def _in_rounds(
     }
     arms: dict[str, tuple[str, dict[str, Any]]] = {"IMP": ("imp", {}), "S": ("stp", {"temporal": False})}
     if in_time:
-        arms["S+T"] = "stp", {"lam": (lam := lam_of(role, profile))}
-        if lam < LAM_LARGE and profile != "paper":
-            arms[large("S+T")] = "stp", {"lam": LAM_LARGE}
+        arms["S+T"] = "stp", {"lam": lam_of(role, profile)}
     if restarts:
         arms["restarts"] = "stp", {"temporal": False, "share": 0.0}
     parent = replace(dense(role, profile), fisher_samples=0, extras=("rounds", "weights"))
