@@ -92,3 +92,10 @@ def test_labels_by_hand():
     assert registry.grid("a b", (1, 0.5), (2, 0.25)) == ({"a": 1, "b": 0.5}, {"a": 2, "b": 0.25})
     assert registry.levels("strength", 0.3, 1.0) == {"strength 0.3": {"strength": 0.3}, "strength 1": {"strength": 1.0}}
     assert list(registry.sparsities()) == ["90 %", "95 %", "98 %", "99 %"]
+
+
+def test_a_reconstruction_is_listed_as_one(entries):
+    made_up = {name for name, entry in registry.METHODS.items() if entry.reconstruction}
+    assert made_up == {"slamp", "sccd", "ndsnn"}
+    pruning.method("guess", about="drops what it likes", paper="A", reconstruction="from a talk")(Pruner)
+    assert pruning.available()["guess"] == "drops what it likes, a reconstruction from a talk (A)"

@@ -56,6 +56,35 @@ def test_the_interval_covers_as_often_as_it_says():
     assert 0.935 < covered < 0.965
 
 
+def test_student_t_test_by_hand():
+    # 1, 2, 3: t = 2 sqrt(3) on 2 degrees of freedom, where p = 1 - t / sqrt(t^2 + 2)
+    assert stats.p_value([1, 2, 3]) == pytest.approx(1 - math.sqrt(12 / 14))
+    assert stats.p_value([-1, -2, -3]) == stats.p_value([1, 2, 3])
+    assert (stats.p_value([2, 2]), stats.p_value([0, 0])) == (0, 1)
+    assert all(map(math.isnan, map(stats.p_value, ([], [1], [1, math.nan]))))
+
+
+def test_the_test_and_the_interval_agree():
+    rng = np.random.default_rng(0)
+    for values in rng.standard_normal((200, 5)) + 1:
+        found = stats.mean_interval(values)
+        assert (stats.p_value(values) < 0.05) == (not found.low <= 0 <= found.high)
+
+
+def test_holm_by_hand():
+    # Sorted 0.01, 0.02, 0.03, 0.04: times 4, 3, 2, 1, and never below one before.
+    assert stats.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert stats.holm([0.5, math.nan, 0.9]) == pytest.approx([1, math.nan, 1], nan_ok=True)
+    assert stats.holm([]).shape == (0,)
+
+
+def test_holm_keeps_the_rate_of_false_alarms_among_all():
+    rng = np.random.default_rng(0)
+    families = rng.standard_normal((1000, 10, 5))
+    alarms = np.mean([any(stats.separated(family)) for family in families])
+    assert 0.03 < alarms < 0.07  # ten tests at 5 % each would give 0.4
+
+
 def test_wilson_by_hand():
     # Newcombe 1998, Table I, method 3: 81 of 263, and 0 of 20
     assert stats.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)

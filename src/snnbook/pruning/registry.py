@@ -89,7 +89,8 @@ class Method:
     cls: the class. about: one line for the reader. paper: where the method is from; empty for none. family: one of
     FAMILIES, which colour figures. fixed: settings of the class that the name decides. needs: what a network must have
     beyond layers, of NEEDS: batch norm, spiking neurons, neurons whose potential can be read. printed: names of the
-    method in the papers' tables. plan: how it is compared with the others; None if it is not.
+    method in the papers' tables. plan: how it is compared with the others; None if it is not. reconstruction: what a
+    method without public formulas was made up from, such as "from its abstract"; empty for all others.
     """
 
     cls: type[Pruner]
@@ -100,6 +101,7 @@ class Method:
     needs: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
     plan: ComparisonPlan | None = None
+    reconstruction: str = ""
 
 
 METHODS: dict[str, Method] = {}
@@ -115,6 +117,7 @@ def method(
     needs: tuple[str, ...] = (),
     printed: tuple[str, ...] = (),
     plan: ComparisonPlan | None = None,
+    reconstruction: str = "",
 ) -> Callable[[Class], Class]:
     """A decorator that enters a class of pruners under a name; the parameters are the fields of `Method`.
 
@@ -130,7 +133,7 @@ def method(
         taken = METHODS.get(name)
         if taken and (taken.cls.__module__, taken.cls.__qualname__) != (cls.__module__, cls.__qualname__):
             raise UserError(f"there is already a method {name!r}: {taken.cls.__module__}.{taken.cls.__qualname__}")
-        METHODS[name] = Method(cls, about, paper, family, fixed or {}, needs, printed, plan)
+        METHODS[name] = Method(cls, about, paper, family, fixed or {}, needs, printed, plan, reconstruction)
         return cls
 
     return enter
@@ -142,8 +145,12 @@ def methods() -> dict[str, Method]:
 
 
 def available() -> dict[str, str]:
-    """Method name → one-line description and paper."""
-    return {name: f"{m.about} ({m.paper})" if m.paper else m.about for name, m in methods().items()}
+    """Method name → one-line description, which says of a reconstruction that it is one, and paper."""
+    listed = {}
+    for name, entry in methods().items():
+        about = f"{entry.about}, a reconstruction {entry.reconstruction}" if entry.reconstruction else entry.about
+        listed[name] = f"{about} ({entry.paper})" if entry.paper else about
+    return listed
 
 
 def settings(name: str) -> dict[str, Any]:

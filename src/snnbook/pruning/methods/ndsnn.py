@@ -31,6 +31,7 @@ FRACTION_END = 0.05  # d_min
 
 @method(
     "ndsnn", about="sparse training with ever fewer weights", paper="Huang et al. 2023", family="cut and regrow",
+    reconstruction="from its abstract and memory",
     plan=ComparisonPlan(grid("fraction span", (0.3, 0.5), (0.5, 0.5), (0.3, 0.75), (0.5, 0.75)), from_scratch=True),
 )  # fmt: skip
 @dataclass

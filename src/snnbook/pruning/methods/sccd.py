@@ -36,8 +36,8 @@ from snnbook.tracing import hooked, neurons, spikes_of
 
 
 @method(
-    "sccd", about="channels by batch norm and firing rate, a reconstruction", paper="Meng et al. 2023",
-    family="structured", needs=("batch norm", "potentials"), printed=("SCCD-SNN",),
+    "sccd", about="channels by batch norm and firing rate", paper="Meng et al. 2023", family="structured",
+    reconstruction="from its abstract", needs=("batch norm", "potentials"), printed=("SCCD-SNN",),
     plan=ComparisonPlan(
         grid("balance strength", (0.25, 0.1), (0.25, 1.0), (0.5, 0.1), (0.5, 1.0)),
         levels("channels", 0.6, 0.69, 0.78, 0.86), tuned_at="channels 0.78",

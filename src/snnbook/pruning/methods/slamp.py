@@ -37,7 +37,8 @@ FORMS = ("log", "product")
 
 
 @method(
-    "slamp", about="LAMP weighted by how input adds up over time, a reconstruction", paper="paper D", family="cut",
+    "slamp", about="LAMP weighted by how input adds up over time", paper="paper D", family="cut",
+    reconstruction="from its abstract",
     plan=ComparisonPlan(grid("span updates", (0.4, 12), (0.6, 12), (0.8, 12), (0.6, 24))),
 )  # fmt: skip
 @dataclass
