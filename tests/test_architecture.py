@@ -18,7 +18,15 @@ PACKAGE = ROOT / "src" / "snnbook"
 
 # From the ground up. A module imports from its own floor and from the floors below it, never from above.
 FLOORS = (
-    ("snnbook", "snnbook.errors", "snnbook.files", "snnbook.headers", "snnbook.parameters", "snnbook.paths"),
+    (
+        "snnbook",
+        "snnbook.arithmetic",
+        "snnbook.errors",
+        "snnbook.files",
+        "snnbook.headers",
+        "snnbook.parameters",
+        "snnbook.paths",
+    ),
     ("snnbook.surrogates",),
     ("snnbook.native",),
     ("snnbook.neurons", "snnbook.states"),

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from snnbook.arithmetic import sqrt
+
 
 def shift_batch(x: Tensor, generator: torch.Generator, pixels: int = 1) -> Tensor:
     """Move the whole batch `[N, C, H, W]` by up to `pixels` each way; the border is repeated."""
@@ -54,7 +56,7 @@ def resized_crop(x: Tensor, generator: torch.Generator, area: tuple[float, float
     u = torch.rand(len(x), 4, generator=generator)
     share = area[0] + (area[1] - area[0]) * u[:, 0]
     ratio = torch.exp((2 * u[:, 1] - 1) * math.log(4 / 3))
-    width, height = (share * ratio).sqrt().clamp(max=1), (share / ratio).sqrt().clamp(max=1)
+    width, height = sqrt(share * ratio).clamp(max=1), sqrt(share / ratio).clamp(max=1)
     theta = torch.zeros(len(x), 2, 3)
     theta[:, 0, 0], theta[:, 1, 1] = width, height
     theta[:, 0, 2], theta[:, 1, 2] = (2 * u[:, 2] - 1) * (1 - width), (2 * u[:, 3] - 1) * (1 - height)

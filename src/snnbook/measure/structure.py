@@ -174,7 +174,7 @@ class Weights:
         return 100 * (1 - self.parameters_alive / self.parameters_total)
 
 
-MAGNITUDES = np.concatenate([[0.0], np.geomspace(1e-6, 10, 141), [np.inf]])
+MAGNITUDES = np.array([0.0, *(10 ** (i / 20 - 6) for i in range(141)), np.inf])  # NumPy's powers follow the processor
 
 
 def magnitudes(model: nn.Module) -> np.ndarray:
@@ -211,7 +211,7 @@ def weights(model: nn.Module, k: int | None = None) -> Weights:
         raise UserError(f"k must be at least 1 weight, got {k}")
     listed = _listed(model)
     alive = _alive(listed)
-    largest = alive if k is None or k >= alive.size else np.partition(alive, alive.size - k)[-k:]
+    largest = alive if k is None or k >= alive.size else np.sort(alive)[-k:]
     return Weights(
         per_layer={tracing.layer_of(name): (int((w != 0).sum()), w.numel()) for name, w in listed.items()},
         parameters_total=sum(p.numel() for p in model.parameters()),
