@@ -15,7 +15,7 @@ NUMBERS = {
     "T": (1, 99), "decision_T": (1, 99), "base_acc": (0, 100), "acc": (0, 100), "acc_std": (0, 5),
     "delta_acc": (-60, 20), "sparsity": (0, 100), "params_M": (0, 100), "sops_M": (0, 5000),
     "ratio": (0.9, 200), "connections_pct": (0, 100), "neuron_pct": (0, 100), "weight_pct": (0, 100),
-    "epochs": (1, 5000), "flops_reduction": (0, 100), "source_line": (1, 700),
+    "epochs": (1, 5000), "epochs_code": (1, 5000), "flops_reduction": (0, 100), "source_line": (1, 700),
 }  # fmt: skip
 EVERY = pytest.mark.parametrize(("letter", "number"), TABLES, ids=lambda x: x)
 
@@ -141,11 +141,32 @@ def test_claims_are_unique_complete_and_numbered_without_gaps():
 def test_discrepancies_are_unique_graded_and_refer_to_each_other():
     frame = papers.discrepancies()
     assert frame["id"].is_unique
-    assert set(frame["grade"]) == {"E", "Q", "O", "I"}
+    assert set(frame["grade"]) == {"E", "Q", "O", "I", "C"}
     assert len(papers.discrepancies("A").query("paper == 'A'")) == 35
     assert "X3" in set(papers.discrepancies("B")["id"])
     named = papers.claims()["paper_numbers_agree"].str.extractall(r"discrepancies ([A-D]\d+)")[0]
     assert set(named) <= set(frame["id"])
+
+
+def test_what_public_code_does_has_a_place_in_it_and_a_decision():
+    frame = papers.discrepancies()
+    of_code = frame["grade"] == "C"
+    place = r"(?:weight_pruning/|channel_pruning/)?[\w/]+(?:\.\w+)?:\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*"
+    assert frame.loc[of_code, "code"].str.fullmatch(rf"{place}(?:; {place})*").all()
+    assert set(frame.loc[of_code, "follows"]) == {"paper", "code", "neither"}
+    assert frame.loc[of_code, "consequence"].notna().all()
+    assert frame.loc[~of_code, ["code", "follows"]].isna().all().all()
+    codes = papers.discrepancies("C").query("grade == 'C'")["id"]
+    assert list(codes) == [f"C{n}" for n in range(28, 46)]
+
+
+@pytest.mark.parametrize(("column", "saved"), [("epochs", (91.15, 95.26)), ("epochs_code", (77.88, 88.15))])
+def test_savings_of_paper_c_by_print_and_by_code(column, saved):
+    own = set(papers.rows("C", "3", dataset="CIFAR100", method="Ours")[column])
+    assert len(own) == 1
+    lottery = papers.rows("C", "3", dataset="CIFAR100", method="IMP")["epochs"]
+    savings = (100 * (1 - own.pop() / lottery)).round(2)
+    assert (savings.min(), savings.max()) == saved
 
 
 def test_hyperparameters_say_what_is_missing():

@@ -152,7 +152,10 @@ def claims(letter: str | None = None) -> pd.DataFrame:
 
 
 def discrepancies(letter: str | None = None) -> pd.DataFrame:
-    """Where a paper contradicts itself or another; grades E(rror), Q(uestionable), O(CR), I(nferred)."""
+    """Where a paper contradicts itself, another or its public code.
+
+    Grades: E(rror), Q(uestionable), O(CR), I(nferred), C(ode), see `data/README.md`.
+    """
     return _of(_read("discrepancies"), letter)
 
 
