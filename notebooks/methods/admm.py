@@ -119,6 +119,9 @@ method.standing(study, "admm")
 #
 # - No code of Deng et al. is public, and their text was not at hand: this is the general scheme, with the numbers
 #   that paper B gives for it, 20 epochs of ADMM and 15 after the cut (`span`), $\rho = 5 \cdot 10^{-4}$ (`strength`).
+# - The pull towards $Z$ is a part of the loss, and its gradient passes through the recipe's optimiser. Adam divides by
+#   the size of the gradients, so $\rho$ is a weight against the loss and not the strength of a pull per step, and
+#   values of $\rho$ do not carry over from one optimiser to another.
 # - One update per epoch, as in public code of the scheme for ordinary networks, is `updates=20` here. That code adds
 #   $\rho / 2$ times the norm, not its square, to the loss, starts $Z$ as a copy of $W$, and makes the final cut by
 #   $W$ alone, without $U$; the last is done here too.

@@ -42,8 +42,8 @@ page = Page("methods/criticality_structured", globals())
 #
 # ## Equations
 #
-# With $u_t$ the potential before reset minus the threshold and $g'$ the derivative of the surrogate, the criticality
-# of channel $e$ over $N$ samples is
+# With $u_t$ the potential before reset minus the threshold and $g'$ the derivative of the network's surrogate (written
+# out: that of the arctangent), the criticality of channel $e$ over $N$ samples is
 #
 # ```{math}
 # :label: eq-criticality-channel
@@ -139,7 +139,17 @@ method.standing(study, "criticality_structured")
 # - Eq. 13a sums from $i = 0$ to $T$, which would be $T + 1$ steps. It has $T$ here, as in the code.
 # - The text beside Fig. 3b speaks of L1 while fine-tuning; Algorithm 2 and the authors' commands do not, nor does
 #   this.
-# - Fine-tuning there starts from the full learning rate again; here one schedule spans both parts.
+# - Fine-tuning there starts from the full learning rate again and takes as many epochs as the training with L1: 160 and
+#   160, where the paper prints 160. Here one schedule spans both parts.
+# - Their commands cut the checkpoint with the best test accuracy and report the best test accuracy of fine-tuning. Here
+#   the network is cut as it is when its L1 phase ends, and counts as it is at the end.
+# - Their README prunes VGG16 with a share of 0.6764 and $r = 0.05$; Table 2 of the paper has 0.512 and 0.658 with 0.3
+#   and 0.1. Weight decay is not printed and 0 there. The main file of that half of the code does not parse (line 181).
+# - This half of the code scores with the derivative of the arctangent, as Eq. 13 says; the half for weights does not
+#   ({doc}`criticality`).
+# - The L1 of Eq. 16 is a part of the loss, and its gradient passes through Adam here; there SGD adds it to a step
+#   ({doc}`nslim`).
+# - The script behind Fig. 3b gives 1 to the *smallest* scale of a network ({prf:ref}`inverted-scales`).
 #
 # ```{exercise}
 # :label: ex-criticality_structured

@@ -193,7 +193,7 @@ method.standing(study, "deepr")
 # - The authors step by the plain gradient, with $\alpha = \sigma = 10^{-5}$, and their code adds $\eta \sigma \nu$,
 #   which is the parametrisation of {eq}`eq-deepr-noise`. Under Adam, whose steps are about $\eta$ long however small
 #   the gradient, these would be nothing; our defaults are $10^{-3}$, the $\alpha$ of the published baseline for Adam,
-#   and the same for the noise, which that baseline lacks. The optimiser's moments start anew with each connection.
+#   and the same for the noise, which that baseline lacks. The momentum starts anew with each connection.
 # - The authors' start draws some places twice, and the first rewiring adds what is missing; here $K$ is exact from
 #   the start. They activate at $10^{-12}$, here it is 0 with the mask on.
 # - Signs are those of the initial weights, which are random too.

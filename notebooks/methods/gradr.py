@@ -123,6 +123,8 @@ method.standing(study, "gradr")
 # - The authors write a step of Adam. Here the recipe's optimiser steps $s_k \theta_k$, whichever it is, and the
 #   method adds the prior. With plain gradient steps the unit in {eq}`eq-gradr-strength` loses its meaning, but not
 #   the method.
+# - Their learning rate is constant, $10^{-4}$, and their loss the squared error of the rates. Here the rate falls along
+#   a cosine with the recipe, and the prior with it, so that late in the training few connections turn off or on.
 # - Their code multiplies the prior by Adam's correction $1 / (1 - \beta_1^t)$, ten times stronger in the first step
 #   and the same after some fifty; here it is the learning rate alone. With that factor put in, our weights equal
 #   those of the authors' code over 300 steps up to rounding.

@@ -135,8 +135,8 @@ method.standing(study, "granet")
 #   right, our masks equal those of the public code, trained beside it, to the last weight until its last cut.
 # - As in that code, weights dropped for the exchange may grow again with their values, the number to drop is
 #   rounded up, and exchanges continue after the last cut. After the last step of the training there is none.
-# - Moments of revived weights restart at zero; in that code they are zero because it clears those of dead weights
-#   at every step (of SGD only).
+# - The momentum of revived weights restarts at zero; in that code it is zero because it is cleared for dead weights at
+#   every step (of SGD only).
 # - The densities of a sparse start are exact counts here, not probabilities.
 
 # %% tags=["remove-input"]

@@ -134,7 +134,8 @@ method.standing(study, "imp")
 # - That code freezes each weight smaller than $10^{-6}$, alive or not; here masks say what is dead. It reports the
 #   best test accuracy of a round; here the network counts as it is at the end.
 # - `rewind=0` goes back to the initial weights, the original hypothesis.
-# - In {doc}`../stp/paper` the same rounds cut by another score; `stp` with its defaults goes on without rewinding.
+# - In {doc}`../stp/paper` the same rounds cut by another score and put back the same things; `stp` with its defaults
+#   goes on without rewinding.
 #
 # ```{exercise}
 # :label: ex-imp

@@ -176,8 +176,9 @@ method.standing(page.results("compare"), "lamp")
 #
 # - Paper A's Algorithm 1 divides by a running sum in the wrong direction, which would cut the largest weights
 #   first; Eq. 1 is used ({prf:ref}`wrong-tail`).
-# - Paper A prunes in rounds (method `stp`, {doc}`../stp/table4`); on this page the cuts come gradually within
-#   one training, as global magnitude pruning does it, so that only the score differs between the rows.
+# - Paper A prunes in rounds (method `stp`, {doc}`../stp/table4`); on this page the cuts come gradually within one
+#   training, as global magnitude pruning does it, so that only the score differs between the rows. In the comparison
+#   `stp` makes fewer and larger cuts than `lamp`; that is what separates these two on static images.
 # - The last layer and the first are pruned like any other, as in the public code.
 #
 # ```{exercise}

@@ -114,8 +114,12 @@ method.standing(study, "nslim")
 #
 # - The public code fine-tunes with a learning rate that starts anew, for as long as it trained; here one schedule
 #   spans both, split by `span`, so that the epochs are those of the other methods.
-# - Its scales start at 0.5, which sparsifies faster; ours start at 1, and `network_settings={"gain": 0.5}` does as it
-#   does.
+# - Its scales start at 0.5, which sparsifies faster; ours start at the `gain` of the network, and
+#   `network_settings={"gain": 0.5}` does as it does.
+# - Its optimiser is SGD, in which $\lambda$ is a pull of fixed strength. Here the gradient of the penalty passes
+#   through the recipe's optimiser. Under Adam a scale moves by about one learning rate a step whatever $\lambda$ is,
+#   where the loss says little, and travels hardly further than the learning rates of all steps before the cut add up
+#   to. Where that sum is small against the scales' start, their ranking is mostly that of the start and of noise.
 # - It removes the channel at the threshold too, one more than asked for. The count here is exact.
 # - In its residual network each block reads a selection of the stream, which itself stays whole. Here the stream stays
 #   whole and is read whole.

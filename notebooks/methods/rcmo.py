@@ -129,6 +129,9 @@ method.standing(study, "rcmo")
 # - With the step sizes translated, masks and multipliers equal those of the authors' code in each of 199 steps of a
 #   small network.
 # - What is missing when the span ends is cut then; the authors wait.
+# - $s$ rises fastest where the budget is met. At a high sparsity few weights are left by then, and the last hundredth
+#   of the span takes a large share of them. That is the method's own pace, in the authors' code too, but they fine-tune
+#   for 300 epochs afterwards and the trainings here are short.
 # - The authors stop at six budgets in turn, fine-tune for 300 epochs each with ten times the learning rate, and go on
 #   from the weights that were best on the test set. Here there is one budget, one learning-rate schedule and no look
 #   at the test set.

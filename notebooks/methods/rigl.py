@@ -148,7 +148,8 @@ method.standing(study, "rigl")
 # - $\alpha = 0.3$ is the default of the authors' code. That the share falls along a cosine and that updates stop at
 #   three quarters of the training are from memory of the paper; the code's flags for images keep the share constant
 #   by default.
-# - The distance of updates is a share of the training here, not 100 steps.
+# - The distance of updates is a share of the training here, not 100 steps. Short trainings have room for few updates,
+#   and a weight that grew has few steps to show what it is worth.
 # - The paper's uniform densities leave the first layer dense; ours do not, so that the total is what was asked for.
 #
 # ```{exercise}

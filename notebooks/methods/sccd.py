@@ -118,8 +118,9 @@ study = page.results("compare")
 method.standing(study, "sccd")
 
 # %% [markdown]
-# Read it by what is left: a structured method is set to a share of channels, so its points lie where these shares
-# lead, and not on the sparsities of the others.
+# Read it by what is left: a structured method is set to a share of channels, so its points lie where these shares lead,
+# and not on the sparsities of the others. The row is that of our reconstruction: where it stands says nothing about the
+# method of its authors.
 #
 # ## Deviations
 #

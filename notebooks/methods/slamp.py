@@ -149,6 +149,8 @@ method.standing(study, "slamp")
 # - Batch norm between weights and membrane is left out of the score, as in LAMP: it rescales whole layers, and such a
 #   factor cancels.
 # - A layer without neurons behind it, as the read-out here, has $\Gamma = 1$.
+# - A factor that is the same in all layers changes no mask, so where the $\Gamma$ of the layers lie close together the
+#   masks are almost LAMP's, and no difference in accuracy is to be expected.
 # - The abstract's procedure has two stages, scores and pruning with retraining; here both happen a few times within
 #   one training, like all gradual methods in this book.
 #

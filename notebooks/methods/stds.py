@@ -114,9 +114,10 @@ method.standing(study, "stds")
 #   units of {eq}`eq-stds-strength`. The default is their smallest. Batch norm makes the scale of weights free, so
 #   that no unit is beyond doubt; with the small network and short trainings of this book strengths of 1 to 2 cover
 #   the ladder, and 4 empties layers. Under plain gradient steps the unit loses its meaning, but not the method.
-# - With a learning rate that falls to zero the threshold still rises when the weights can hardly follow, as in the
-#   authors' training on ImageNet; on CIFAR10 theirs is constant.
-# - $D$ is reached after the last step, and nothing is trained after that, as in the authors' code.
+# - The authors' threshold rises to the last step, and nothing is trained after that; their learning rate on CIFAR10 is
+#   constant, on ImageNet it falls along a cosine. With a rate that falls to zero the weights can hardly follow the last
+#   part of the rise. Here $D$ is reached after the first `span` of the training and stays; `span=1`, the default, is
+#   what the authors do.
 # - Where $\theta$ is exactly 0 it has no sign, and no gradient is passed on, as in that code. Over 200 steps of a
 #   small network, with Adam and with SGD, our weights equal those of the authors' modules bit for bit.
 # - The last layer is pruned too, as on CIFAR10 by the authors; on ImageNet they leave it dense. Biases and batch norm

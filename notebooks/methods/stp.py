@@ -121,10 +121,13 @@ method.standing(study, "stp")
 #
 # - The printed score divides by the wrong running sum, the listing ends with a cut that no training follows, and
 #   rewinding is named without a line that uses it; see {doc}`../../reference/deviations`.
-# - Equal epochs for all methods leave room for a few rounds with larger shares only. They are spread evenly, and the
-#   last `tail` of the epochs follows the last cut.
-# - λ is 0.05 here and not the paper's 0.01, which keeps most steps of the stand-ins; {doc}`../stp/fig5` shows
-#   the range.
+# - Equal epochs for all methods leave room for a few rounds with larger shares only, for a round is a whole number of
+#   epochs. They are spread evenly, and the last `tail` of the epochs follows the last cut. `lamp` ({doc}`lamp`) has the
+#   same score, cuts by steps, more often and by less: on the static set the difference between the two rows is the
+#   number and the pace of cuts, and says nothing about paper A.
+# - λ is larger here than the paper's 0.01, which keeps most steps of the stand-ins; {doc}`../stp/fig5` shows the range.
+# - With `rewind` all trainable parameters and the running statistics of batch norm go back, as in {doc}`imp`, so that
+#   two runs in rounds differ in their score alone.
 #
 # ```{exercise}
 # :label: ex-stp

@@ -154,6 +154,11 @@ method.standing(study, "unstructured")
 #   paper uses SGD for the weights on events and the public code Adam for the masks there; here masks always have Adam.
 #   Its rate was $10^{-4}$ for millions of steps; `lr_mask` is larger, since a few hundred steps could not move the
 #   masks.
+# - **Loss.** The public code trains on the squared error of the mean output on CIFAR-10 and on cross-entropy elsewhere
+#   (its `--criterion`); here it is the trial's `loss`, cross-entropy in the comparison. A larger loss holds against a
+#   larger penalty, so `strength` is not on the paper's scale even in these units.
+# - **Start.** $\alpha_0 = 0$, the default of the public code, which has an option for others. The product penalty of
+#   Eq. 8, which the text calls ill-posed, is in neither.
 # - **Costs.** Eq. 9 is called a rewriting of Eq. 8; each of its two sums alone is all of it. The constants that the
 #   public code uses hold neither spikes nor masks. Ours agree with those of that code for CifarNet, VGGSNN and
 #   SEW-ResNet18, but for the classifier of the last, which it leaves out.
