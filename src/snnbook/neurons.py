@@ -23,6 +23,7 @@ from torch.autograd.function import once_differentiable
 
 from snnbook import native
 from snnbook.surrogates import ATan, Surrogate
+from snnbook.surrogates import surrogate as surrogate_of
 
 
 class LIFParameters(NamedTuple):
@@ -143,7 +144,7 @@ class LIF(nn.Module):
     tau: membrane time constant in steps, > 1 or = 1 (no memory); infinite for no leak, see `IF`. v_threshold: potential
     at which a spike is fired. v_reset: potential after a spike; None subtracts the threshold instead (soft reset).
     decay_input: divide the input by tau. detach_reset: no gradient through the reset. surrogate: derivative used for
-    the spike.
+    the spike, by its name in SURROGATES or as an object.
 
     float64 runs on the step-by-step reference, and so does everything inside the transforms of `torch.func`; other
     types as one operation, compiled on the CPU, which computes in float32 and has no second derivative. While a network
@@ -156,7 +157,7 @@ class LIF(nn.Module):
     here counts as a missing key. Set `keep_potential` to have `self.potential`, the potential before reset
     `[T, N, *]`, filled at each call (paper C's criticality).
     Raises ValueError for tau < 1, for an infinite tau that divides the input, and for an input without the two
-    leading axes.
+    leading axes, and UserError for an unknown surrogate.
     """
 
     mask: Tensor | None
@@ -168,14 +169,14 @@ class LIF(nn.Module):
         v_reset: float | None = 0.0,
         decay_input: bool = True,
         detach_reset: bool = True,
-        surrogate: Surrogate | None = None,
+        surrogate: Surrogate | str = "atan",
     ):
         super().__init__()
         if not tau >= 1:  # NaN included
             raise ValueError(f"tau must be at least 1 step, got {tau}")
         if tau == math.inf and decay_input:
             raise ValueError("tau is infinite, and decay_input divides the input by it: decay_input=False keeps it")
-        self.constants = LIFParameters(tau, v_threshold, v_reset, decay_input, detach_reset, surrogate or ATan())
+        self.constants = LIFParameters(tau, v_threshold, v_reset, decay_input, detach_reset, surrogate_of(surrogate))
         self.register_buffer("mask", None)
         self.keep_potential = False
         self.potential: Tensor | None = None
@@ -223,6 +224,6 @@ class IF(LIF):
         v_threshold: float = 1.0,
         v_reset: float | None = 0.0,
         detach_reset: bool = True,
-        surrogate: Surrogate | None = None,
+        surrogate: Surrogate | str = "atan",
     ):
         super().__init__(math.inf, v_threshold, v_reset, False, detach_reset, surrogate)

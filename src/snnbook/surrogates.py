@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from snnbook.errors import unknown
+
 Curve = tuple[str, float, float]
 
 
@@ -117,3 +119,12 @@ class _Spike(torch.autograd.Function):
 
 
 SURROGATES: dict[str, type[Surrogate]] = {"atan": ATan, "sigmoid": Sigmoid, "tanh": Tanh}
+
+
+def surrogate(which: Surrogate | str) -> Surrogate:
+    """A surrogate as it is, or by its name in SURROGATES with its default steepness. Raises UserError for others."""
+    if isinstance(which, Surrogate):
+        return which
+    if which not in SURROGATES:
+        raise unknown("surrogate", which, SURROGATES)
+    return SURROGATES[which]()

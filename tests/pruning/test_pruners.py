@@ -40,6 +40,24 @@ def test_dead_weights_stay_zero_through_momentum_and_decay_and_revived_ones_rest
     assert torch.equal(c.optimizer.state[weight]["exp_avg"][~dead["3.weight"]], kept)
 
 
+def test_revived_weights_travel_as_far_as_their_neighbours():
+    w = nn.Linear(500, 20, bias=False)
+    c = _context(w)
+    c.optimizer = torch.optim.Adam(w.parameters(), lr=0.01)
+    dead = {"weight": torch.rand(20, 500, generator=c.generator) < 0.5}
+    c.set_masks({"weight": ~dead["weight"]})
+    for step in range(430):
+        if step == 400:
+            c.set_masks({"weight": torch.ones_like(dead["weight"])})
+            before = w.weight.detach().clone()
+        w.weight.grad = torch.randn(20, 500, generator=c.generator)
+        c.optimizer.step()
+        c.masks.apply(c.weights)
+    travel = (w.weight.detach() - before).square()
+    ratio = (travel[dead["weight"]].mean() / travel[~dead["weight"]].mean()).sqrt()
+    assert 1 / 1.3 < ratio < 1.3
+
+
 def test_apply_also_clears_nan_in_a_dead_weight():
     model = _net()
     masks = Masks.ones(model)
@@ -76,7 +94,7 @@ def test_masks_of_some_layers_leave_the_others_alone(reset):
     dead = torch.zeros_like(c.masks["3.weight"])
     dead[0] = True
     c.set_masks({"3.weight": ~dead})
-    c.set_masks({"3.weight": ~torch.zeros_like(dead)}, reset_moments=reset)
+    c.set_masks({"3.weight": ~torch.zeros_like(dead)}, reset_mean=reset)
     assert c.masks["0.weight"].all()
     expected = moments.masked_fill(dead, 0.0) if reset else moments
     assert torch.equal(c.optimizer.state[model[3].weight]["exp_avg"], expected)

@@ -91,7 +91,7 @@ def test_labels_by_hand():
     assert registry.described({"span": 0.6, "updates": 12}) == "span 0.6, updates 12"
     assert registry.grid("a b", (1, 0.5), (2, 0.25)) == ({"a": 1, "b": 0.5}, {"a": 2, "b": 0.25})
     assert registry.levels("strength", 0.3, 1.0) == {"strength 0.3": {"strength": 0.3}, "strength 1": {"strength": 1.0}}
-    assert list(registry.sparsities()) == ["90 %", "95 %", "98 %", "99 %"]
+    assert list(registry.sparsities()) == ["80 %", "90 %", "95 %", "98 %", "99 %"]
 
 
 def test_a_reconstruction_is_listed_as_one(entries):

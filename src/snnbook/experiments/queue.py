@@ -82,9 +82,10 @@ def run_many(
     """Run every trial and seed that the store lacks; returns the number of trials run and the number reused.
 
     profile: the name that goes into the new records. jobs: number of trials at a time. They run on as many local Dask
-    workers of one thread, whose arithmetic is held; one at a time runs in this process if that is held as well. cluster: address of a Dask scheduler to use instead, whose workers
-    must see the store's folder. progress: whether a bar is shown on stderr, besides the line that says what is trained.
-    All that can run is run before an error of one of them is raised; a trial whose start failed is not run.
+    workers of one thread, whose arithmetic is held; one at a time runs in this process if that is held as well.
+    cluster: address of a Dask scheduler to use instead, whose workers must see the store's folder. progress: whether a
+    bar is shown on stderr, besides the line that says what is trained. All that can run is run before an error of one
+    of them is raised; a trial whose start failed is not run.
 
     Raises UserError with the reasons where trials failed, for fewer than one job, a store that cannot be written, a
     device that is not there, and a scheduler that does not answer.

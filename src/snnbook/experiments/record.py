@@ -103,6 +103,9 @@ LOG: dict[str, Quantity] = {
     "grown": Quantity("weights", "At each regrowth, number of weights that came alive."),
     "rewired": Quantity("weights", "Number of times that a weight died and another was activated for it."),
     "channels": Quantity("channels", "Number of channels that are alive, and number of all that can be pruned."),
+    "scales": Quantity(
+        "", "Quantiles 0, 10, 25, 50, 75, 90 and 100 % of the channels' scales of batch norm, at the cut."
+    ),
     "amplification": Quantity("", "Weight name → energy of its layer's leaky input over that of its input, last cut."),
     "outside": Quantity("", "At each update, share of the weights' energy that a cut would have taken."),
     "removed": Quantity("weights", "Number of weights removed, at 100 equal steps towards the budget."),
@@ -117,7 +120,9 @@ ENVIRONMENT: dict[str, Quantity] = {
     "numpy": Quantity("", "Version of NumPy."),
     "native": Quantity("", "Whether the compiled kernels were used."),
     "machine": Quantity("", "Operating system and architecture."),
-    "processor": Quantity("", "What decides how sums are rounded: torch's instruction set, and whether it is `held`, see `arithmetic`."),
+    "processor": Quantity(
+        "", "What decides how sums are rounded: torch's instruction set, and whether it is `held`, see `arithmetic`."
+    ),
     "device": Quantity("", 'Name of the GPU, or "cpu".'),
     "threads": Quantity("threads", "Number of threads that computed."),
     "commit": Quantity("", "Commit of the repository; empty outside one."),

@@ -96,8 +96,6 @@ class Plan(ABC):
         """New neurons with the plan's constants; `kind` instead of the plan's own."""
         kind = kind or self.neuron
         constants = {k: v for k, v in self.constants.items() if kind == "LIF" or k not in OF_THE_LEAK}
-        if isinstance(name := constants.get("surrogate"), str):
-            constants["surrogate"] = SURROGATES[name]()
         return NEURONS[kind](**constants)
 
     def norm(self, channels: int, dimensions: int = 2) -> nn.Module:

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from snnbook.errors import UserError, check_types, unknown
 from snnbook.pruning.weights import prunable
 
+MEANS = ("exp_avg", "momentum_buffer")  # what Adam and SGD call their running mean of a weight's gradients
+
 
 class Masks(dict[str, Tensor]):
     """Weight name → bool tensor of the weight's shape; True means that the weight is alive.
@@ -158,11 +160,13 @@ class Context:
         self.model.load_state_dict(snapshot)
         self.masks.apply(self.weights)
 
-    def set_masks(self, masks: Mapping[str, Tensor], reset_moments: bool = True) -> None:
+    def set_masks(self, masks: Mapping[str, Tensor], reset_mean: bool = True) -> None:
         """Take over new masks, of all weights or of some: weights that died become zero.
 
-        reset_moments: the optimiser's running averages of weights that were revived start again from zero; methods
-        whose dormant weights go on being trained leave them as they are. A layer that would be left empty keeps its
+        reset_mean: the optimiser's running mean of the gradients of weights that were revived starts again from zero;
+        methods whose dormant weights go on being trained leave it as it is. Adam's mean square stays in any case: the
+        gradients of dead weights are dense, so it is known, and from zero, with a count of steps that runs on, revived
+        weights would travel two to five times as far as others. A layer that would be left empty keeps its
         largest weight, with a warning that names it and an entry in `log["rescued"]`.
         Raises UserError for an unknown weight, and for a mask that is not bool or not of the weight's shape.
         """
@@ -173,11 +177,11 @@ class Context:
             _same_shape(name, mask, self.masks[name])
         for name in masks:
             masks[name] = self._rescued(name, masks[name])
-            if reset_moments and self.optimizer is not None and (revived := masks[name] & ~self.masks[name]).any():
+            if reset_mean and self.optimizer is not None and (revived := masks[name] & ~self.masks[name]).any():
                 weight = self.weights[name]
-                for moment in self.optimizer.state.get(weight, {}).values():
-                    if torch.is_tensor(moment) and moment.shape == weight.shape:
-                        moment[revived] = 0.0
+                for kept in MEANS:
+                    if (mean := self.optimizer_state(weight, kept)) is not None:
+                        mean[revived] = 0.0
         self.masks.update(masks)
         self.masks.apply(self.weights)
 

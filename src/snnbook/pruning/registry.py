@@ -24,7 +24,8 @@ Class = TypeVar("Class", bound=type[Pruner])
 
 FAMILIES = ("cut", "cut and regrow", "rewire by sign", "penalty or soft mask", "structured", "other")
 NEEDS = ("batch norm", "neurons", "potentials")
-SPARSITIES = (0.90, 0.95, 0.98, 0.99)
+SPARSITIES = (0.80, 0.90, 0.95, 0.98, 0.99)
+SPANS = (0.15, 0.25, 0.4, 0.6, 0.8)  # shares of the training that every method with such a setting is tried with
 
 
 def percent(share: float) -> str:
@@ -47,6 +48,11 @@ def grid(names: str, *rows: tuple[Any, ...]) -> tuple[Settings, ...]:
     return tuple(dict(zip(names.split(), row, strict=True)) for row in rows)
 
 
+def star(centre: Settings, low: Settings, high: Settings) -> tuple[Settings, ...]:
+    """The candidates of a method: `centre` with every span of SPANS, and with what `low` and `high` change of it."""
+    return (*({**centre, "span": span} for span in SPANS), {**centre, **low}, {**centre, **high})
+
+
 def levels(name: str, *values: float) -> dict[str, Settings]:
     """Levels of a method whose sparsity is an outcome of one setting: `strength 0.3` → `{"strength": 0.3}`."""
     return {f"{name} {value:g}": {name: value} for value in values}
@@ -61,25 +67,30 @@ def sparsities() -> dict[str, Settings]:
 class ComparisonPlan:
     """How a method takes part in the comparison of all methods, in which all train for equally many epochs in total.
 
-    candidates: the settings that tuning tries, four as for any other method, or fewer where there are no more to
-    choose; the best on the validation split is computed from the records of tuning and used at every level.
-    levels: the points of the method's curve, by name, with the settings that lead there. tuned_at: the name of the
-    level at which the candidates are tried. from_scratch: the method trains from scratch for all of these epochs;
-    otherwise it goes on from the dense network of the same seed, whose epochs count. shared: further settings, the
+    candidates: the settings that tuning tries, equally many for every method; the best on the validation split is
+    computed from the records of tuning and used at every level. levels: the points of the method's curve, by name, with
+    the settings that lead there. tuned_at: the names of the levels at which the candidates are tried: one for a method
+    that is given its sparsity, and for another those between which all candidates pass the common budget.
+    axis, budget: of what candidates leave the same share, "weights" or "connections", and that share in per cent.
+    from_scratch: the method trains from scratch for all of these epochs; otherwise it goes on from the dense network of
+    the same seed, whose epochs count. shared: further settings, the
     same at all levels. by_role: settings that hold only on the data set that plays this role, such as "CIFAR10".
-    Raises UserError if there are candidates and no level `tuned_at`.
+    Raises UserError if there are candidates and no level of `tuned_at`.
     """
 
     candidates: tuple[Settings, ...] = ()
     levels: Mapping[str, Settings] = field(default_factory=sparsities)
-    tuned_at: str = "98 %"
+    tuned_at: tuple[str, ...] = ("98 %",)
+    axis: str = "weights"
+    budget: float = 2.0
     from_scratch: bool = False
     shared: Settings = field(default_factory=dict)
     by_role: Mapping[str, Settings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.candidates and self.tuned_at not in self.levels:
-            raise unknown("level", self.tuned_at, self.levels)
+        for level in self.tuned_at if self.candidates else ():
+            if level not in self.levels:
+                raise unknown("level", level, self.levels)
 
 
 @dataclass(frozen=True)

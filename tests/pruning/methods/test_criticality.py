@@ -16,7 +16,8 @@ from snnbook.errors import UserError
 from snnbook.neurons import LIF
 from snnbook.pruning import Context, Masks, create
 from snnbook.pruning.methods import criticality
-from snnbook.pruning.parts.criticality_score import best, of_weights
+from snnbook.pruning.parts.criticality_score import Criticality, best, control, of_weights
+from snnbook.surrogates import SURROGATES
 from snnbook.training import Recipe, train
 
 
@@ -54,18 +55,20 @@ FIRST, LAST = [[0.95, 0.02], [0.20, 0.10], [1.90, 0.03]], [[0.60, 0.05, 0.70]]
 
 
 @pytest.mark.parametrize(
-    ("criterion", "back"), [("criticality", (0, 1)), ("released", (2, 1)), ("gradient", (1, 1)), ("granet", None)]
+    ("criterion", "back"),
+    [("criticality", (0, 1)), ("inverted", (2, 1)), ("released", (2, 1)), ("gradient", (1, 1)), ("granet", None)],
 )
 def test_by_hand(criterion, back):
     # Nine weights, a third goes: 1.90 .95 .70 .60 .20 .10 stay, .05 .03 .02 go. Of the four that stay in the first
-    # layer a quarter, the .10, is cut too, and one weight of that layer comes back. The inputs are 1, so the
-    # potentials are .97, .30, 1.93. Criticality: .97 is nearest to the threshold, and its dead weight is the .02.
-    # "released": the largest potential, so the .03. Gradient: set below to 5 where the .10 was, and it returns.
-    # "granet": at the last step of the training nothing is exchanged.
+    # layer a quarter, the .10, is cut too, and one weight of that layer comes back. The inputs are 1, so the potentials
+    # are .97, .30, 1.93. Criticality: .97 is nearest to the threshold, and its dead weight is the .02; "inverted": 1.93
+    # is farthest, the .03. "released": the largest potential, so the .03. Gradient: set below to 5 where the .10 was,
+    # and it returns. "granet": at the last step of the training nothing is exchanged.
     x = torch.ones(2, 3, 2)
     model = _net(FIRST, LAST)
     c = _context(model, x)
-    method = create("criticality", sparsity=1 / 3, regeneration=0.25, criterion=criterion, updates=1, span=1.0)
+    changes = {"updates": 1, "span": 1.0, "keep": True}
+    method = create("criticality", sparsity=1 / 3, regeneration=0.25, criterion=criterion, **changes)
     method.start(c)
     with method.during_forward(c):
         y = model(x)
@@ -82,6 +85,31 @@ def test_by_hand(criterion, back):
     assert not model[1].keep_potential
 
 
+def test_matched_regeneration_draws_as_many_in_each_layer_as_criticality_chooses():
+    """Criticality brings back two weights of the first layer's critical neuron, and none of the second layer's."""
+    first, second = torch.tensor([[0.9, 0.2, 0.1], [0.8, 0.7, 0.0]]), torch.tensor([[0.6, 0.5], [0.05, 0.04]])
+    scores = {"a": torch.tensor([[2.0] * 3, [1.0] * 3]), "b": torch.tensor([[0.5, 0.5]] * 2)}
+    among = {"a": first < 0.75, "b": second < 0.1}
+    drawn = set()
+    for seed in range(60):
+        c = _context(_net(FIRST, LAST), torch.ones(2, 3, 2))
+        c.generator.manual_seed(seed)
+        back = control(c, "matched", scores, {"a": first, "b": second}, among, 2)
+        assert [int(back[n].sum()) for n in back] == [2, 0]
+        assert not (back["a"] & ~among["a"]).any()
+        drawn.add(tuple(back["a"].flatten().tolist()))
+    assert len(drawn) == 6, "each pair of the four"
+
+
+def test_the_derivative_is_that_of_the_networks_surrogate():
+    u = torch.tensor([0.4, -0.6])
+    for name, surrogate in SURROGATES.items():
+        neurons = nn.Sequential(LIF(tau=1.0, surrogate=name))
+        with Criticality(neurons) as probe:
+            neurons((u + 1).expand(3, 1, 2))
+        torch.testing.assert_close(probe.scores()["0"], surrogate().derivative(u))
+
+
 def test_random_regeneration_is_of_the_generator():
     found = set()
     for seed in range(12):
@@ -96,12 +124,12 @@ def test_random_regeneration_is_of_the_generator():
     assert len(found) == 3, "each of the three dead ones"
 
 
-def test_a_weight_that_was_dead_before_returns_at_zero_with_fresh_moments_and_one_just_cut_as_it_was():
+def test_a_weight_that_was_dead_before_returns_at_zero_with_a_fresh_mean_and_one_just_cut_as_it_was():
     x = torch.ones(2, 1, 2)
     model = _net(FIRST, LAST)
     c = _context(model, x, steps=2)
     c.optimizer = torch.optim.Adam(model.parameters(), lr=0.0)
-    method = create("criticality", sparsity=1 / 3, regeneration=0.5, updates=2, span=1.0)
+    method = create("criticality", sparsity=1 / 3, regeneration=0.5, updates=2, span=1.0, keep=True)
     method.start(c)
     model(x).sum().backward()
     c.optimizer.step()
@@ -122,7 +150,7 @@ def test_a_weight_that_was_dead_before_returns_at_zero_with_fresh_moments_and_on
 def test_without_keep_all_that_return_start_at_zero():
     x, model = torch.ones(2, 3, 2), _net(FIRST, LAST)
     c = _context(model, x)
-    method = create("criticality", sparsity=1 / 3, regeneration=0.25, updates=1, span=1.0, keep=False)
+    method = create("criticality", sparsity=1 / 3, regeneration=0.25, updates=1, span=1.0)
     method.start(c)
     _step(method, c, x)
     assert c.masks["0.weight"][0, 1]
@@ -214,7 +242,8 @@ def test_every_update_lands_on_its_count_and_the_last_layer_is_that_of_magnitude
     x = torch.rand(2, 3, 6)
     model = nn.Sequential(nn.Linear(6, 10), LIF(), nn.Linear(10, 8), LIF(), nn.Linear(8, 4))
     c, total = _context(model, x, steps=updates), 6 * 10 + 10 * 8 + 8 * 4
-    method = create("criticality", sparsity=sparsity, regeneration=r, updates=updates, span=1.0, criterion=criterion)
+    shares = {"sparsity": sparsity, "regeneration": r}
+    method = create("criticality", **shares, updates=updates, span=1.0, criterion=criterion, keep=True)
     method.start(c)
     for n in range(1, updates + 1):
         before = {name: m.clone() for name, m in c.masks.items()}
@@ -241,8 +270,8 @@ def test_every_update_lands_on_its_count_and_the_last_layer_is_that_of_magnitude
 def test_granets_share_falls_along_a_cosine(monkeypatch):
     x, numbers = torch.rand(2, 3, 40), []
     model = nn.Sequential(nn.Linear(40, 50), LIF(), nn.Linear(50, 3))
-    original = criticality.best
-    monkeypatch.setattr(criticality, "best", lambda *args: numbers.append(args[-1]) or original(*args))
+    original = criticality.control
+    monkeypatch.setattr(criticality, "control", lambda *args: numbers.append(args[-1]) or original(*args))
     c = _context(model, x, steps=10)
     method = create("criticality", sparsity=0.5, regeneration=0.4, updates=2, span=0.4, criterion="granet")
     method.start(c)

@@ -48,6 +48,18 @@ def test_by_hand():
     assert c.masks["weight"].tolist() == [[False, True, True, False]] or w[0, 0].abs() < 1e-6
 
 
+def test_the_threshold_stays_where_it_is_after_the_span():
+    """D = 0.4 is reached after two of four steps; then a weight is soft-thresholded by it, and learns on."""
+    c, w = _context([1.0, 0.3], steps=4)
+    method = create("stds", strength=0.4 / 0.2, rise="linear", span=0.5)
+    method.start(c)
+    for left in ([0.8, 0.1], [0.6, 0.0], [0.6, 0.0]):
+        _step(c, method, [0.0, 0.0])
+        torch.testing.assert_close(w.detach(), torch.tensor([left]), atol=1e-6, rtol=0)
+    _step(c, method, [0.0, -5.0])
+    torch.testing.assert_close(w.detach(), torch.tensor([[0.6, 0.4]]), atol=1e-6, rtol=0)
+
+
 def test_the_gradient_is_the_identity_wherever_theta_has_a_sign():
     # What the authors' module gives for theta = (0, 0.2, 1, -2) and d = 0.5: gradients (0, 1, 1, 1).
     c, w = _context([0.0, 0.2, 1.0, -2.0], steps=4)

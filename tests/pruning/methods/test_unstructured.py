@@ -192,7 +192,7 @@ def test_one_step_by_hand():
         model[0].weight.copy_(torch.tensor([[3.0, -2.0]]))
     c = context(model, torch.ones(1, 1, 2), steps=2)
     c.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    method = create("unstructured", neurons=False, tune=0.5, lr_mask=0.01)
+    method = create("unstructured", neurons=False, span=0.5, lr_mask=0.01)
     method.start(c)
     assert model[0].weight.tolist() == [[1.5, -1.0]]
     assert method.penalty(c).item() == pytest.approx(0.5)
@@ -260,7 +260,7 @@ def test_hardening_leaves_a_plain_network_and_counters_see_it():
     model = nn.Sequential(nn.Linear(5, 6), LIF(), nn.Linear(6, 3))
     x = torch.rand(3, 4, 5) * 3
     c = context(model, x, steps=1)
-    method = create("unstructured", scope="all", tune=0.0)
+    method = create("unstructured", scope="all", span=1.0)
     method.start(c)
     with method.during_forward(c):
         assert torch.allclose(model[1](torch.full((1, 1, 6), 9.0)), torch.full((1, 1, 6), 0.5)), "soft at first"
@@ -299,7 +299,7 @@ def test_neurons_of_other_libraries_keep_a_mask_of_their_own(pair):
     model, x = Net(), 9 * torch.rand(4, 1, 4, 4)
     model.first.weight.data.abs_()
     c = context(model, x, steps=1)
-    method = create("unstructured", tune=0.0, weights=False)
+    method = create("unstructured", span=1.0, weights=False)
     method.start(c)
     assert method.e["neurons"].shape == (2, 2, 2)
     assert float(method.e["neurons"].unique()) == 3
@@ -355,7 +355,7 @@ def test_one_kind_of_masks_leaves_the_other_alone(off, data):
 
 
 def test_a_training_stopped_in_its_last_part_resumes(data, tmp_path):
-    model, _ = run(data, tune=0.5)
+    model, _ = run(data, span=0.5)
     seen = [0]
 
     def stop(n):
@@ -364,8 +364,8 @@ def test_a_training_stopped_in_its_last_part_resumes(data, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(data, stop, tmp_path / "state", tune=0.5)
-    other, _ = run(data, checkpoint=tmp_path / "state", tune=0.5)
+        run(data, stop, tmp_path / "state", span=0.5)
+    other, _ = run(data, checkpoint=tmp_path / "state", span=0.5)
     assert all(torch.equal(v, other.state_dict()[n]) for n, v in model.state_dict().items())
     assert not any(m._forward_hooks for m in other.modules())
 
@@ -375,7 +375,7 @@ def test_an_emptied_layer_keeps_its_largest_weight():
     with torch.no_grad():
         model[0].weight.copy_(torch.tensor([[1.0, -5, 2], [0, 3, 4]]))
     c = context(model, torch.ones(1, 4, 3), steps=1)
-    method = create("unstructured", neurons=False, tune=0.0)
+    method = create("unstructured", neurons=False, span=1.0)
     method.start(c)
     mean_output(model(c.batch[0]), torch.zeros(4, dtype=torch.long)).backward()
     (method.penalty(c) * 1e6).backward()
@@ -392,7 +392,7 @@ def test_an_emptied_layer_keeps_its_largest_weight():
         (lambda: create("unstructured", strength=-1.0), "strength must be at least 0"),
         (lambda: create("unstructured", beta=2000.0), "beta <= beta_end"),
         (lambda: create("unstructured", beta=0.0), "beta must be more than 0"),
-        (lambda: create("unstructured", tune=1.0), "tune must lie in"),
+        (lambda: create("unstructured", span=0.0), "span must lie in"),
         (lambda: create("unstructured", lr_mask=0.0), "lr_mask must be more than 0"),
         (lambda: create("unstructured", cost="spike"), "did you mean spikes"),
         (lambda: create("unstructured", scope="release"), "did you mean released"),

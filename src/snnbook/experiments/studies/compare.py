@@ -7,16 +7,20 @@ is its entry's `plan`, see `snnbook.pruning.registry`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from snnbook import paths
 from snnbook.errors import UserError
 from snnbook.experiments.key import Key
-from snnbook.experiments.profiles import dense, trained_on
+from snnbook.experiments.profiles import SEEDS, dense, trained_on
 from snnbook.experiments.store import Store
 from snnbook.experiments.studies import register
 from snnbook.experiments.trials import Trial
@@ -24,7 +28,7 @@ from snnbook.pruning.registry import ComparisonPlan, Settings, described, method
 
 COMPARED_ON = ("CIFAR10", "CIFAR10-DVS")
 TUNED_ON = COMPARED_ON[0]
-TUNING_SEEDS = (100,)  # not among those that results are shown for
+TUNING_SEEDS = (100, 101)  # not among those that results are shown for
 
 
 def plans() -> dict[str, ComparisonPlan]:
@@ -76,39 +80,159 @@ def arm(role: str, method: str, plan: ComparisonPlan, settings: Mapping[str, Any
 
 @register("compare.tuning", seeds=TUNING_SEEDS)
 def tuning(profile: str) -> dict[Key, Trial]:
-    """What the settings of the comparison are chosen from, on one set and at one level of each method."""
+    """What the settings of the comparison are chosen from, on one set and at the levels of each method's plan."""
     data = dense(TUNED_ON, profile).data
     return {
-        Key(data, method, described(candidate)): arm(TUNED_ON, method, plan, {**level, **candidate}, profile)
+        Key(data, method, candidate_level(level, candidate)): tuned(method, level, candidate, profile)
         for method, plan in plans().items()
         for candidate in islice(plan.candidates, 2 if profile == "smoke" else None)
-        for level in (plan.levels[plan.tuned_at],)
+        for level in plan.tuned_at
     }
+
+
+def candidate_level(level: str, candidate: Settings) -> str:
+    """The level of a key in the study of tuning: the candidate, and where it was tried."""
+    return f"{described(candidate)}, at {level}"
+
+
+def tuned(method: str, level: str, candidate: Settings, profile: str) -> Trial:
+    """The trial of a candidate at a level."""
+    plan = plans()[method]
+    return arm(TUNED_ON, method, plan, {**plan.levels[level], **candidate}, profile)
 
 
 def chosen(method: str, store: Store | None = None) -> Settings:
     """The candidate of a method that did best on the validation split in tuning, the first of equals.
 
     store: the records of tuning at the profile laptop; None: those of the repository. Every profile uses them.
-    Raises UserError if a candidate has no record there.
+    Raises UserError if a candidate has no record there, and if none can be judged at the common budget.
     """
     candidates = plans()[method].candidates
     if not candidates:
         return {}
-    return candidates[_best(method, store.path if store is not None else paths.results("laptop"))]
+    scores = tuning_scores(method, store)
+    return candidates[scores.index(max(scores))]
+
+
+def tuning_scores(method: str, store: Store | None = None) -> list[float]:
+    """Validation accuracy of each candidate in per cent at the common budget, mean over the seeds of tuning.
+
+    A method that is given its sparsity was tried at the budget. For another the accuracy is interpolated, seed by seed,
+    between the levels of its plan, linearly in the logarithm of what is left; a candidate that does not pass the budget
+    between them scores -inf. store: as for `chosen`.
+    Raises UserError if a candidate has no record there, and if no candidate passes the budget.
+    """
+    return list(_scores(method, store.path if store is not None else paths.results("laptop")))
 
 
 @cache
-def _best(method: str, folder: Any) -> int:
+def _scores(method: str, folder: Path) -> tuple[float, ...]:
     plan, store = plans()[method], Store(folder)
     scores = []
     for candidate in plan.candidates:
-        trial = arm(TUNED_ON, method, plan, {**plan.levels[plan.tuned_at], **candidate}, "laptop")
-        records = [store.get(trial.id, seed) for seed in TUNING_SEEDS]
-        if None in records:
+        trials = [tuned(method, level, candidate, "laptop") for level in plan.tuned_at]
+        by_seed = [[store.get(trial.id, seed) for trial in trials] for seed in TUNING_SEEDS]
+        if any(record is None for records in by_seed for record in records):
             raise UserError(f"{method} was not tuned in {folder}: snnbook run compare.tuning")
-        scores.append(sum(r.metrics["top1_validation"] for r in records if r is not None))
-    return scores.index(max(scores))
+        at_budget = [_at_budget(plan, [r.metrics for r in records if r is not None]) for records in by_seed]
+        scores.append(sum(at_budget) / len(at_budget))
+    if max(scores) == -math.inf:
+        raise UserError(f"no candidate of {method} passes {plan.budget:g} % of the {plan.axis} between its levels")
+    return tuple(scores)
+
+
+def _at_budget(plan: ComparisonPlan, metrics: Sequence[Mapping[str, float]]) -> float:
+    if len(metrics) == 1:
+        return metrics[0]["top1_validation"]
+    left = [100 * m[f"{plan.axis}_alive"] / m[f"{plan.axis}_total"] for m in metrics]
+    points = sorted(zip(left, (m["top1_validation"] for m in metrics), strict=True))
+    if not points[0][0] <= plan.budget <= points[-1][0]:
+        return -math.inf
+    x, y = zip(*points, strict=True)
+    return float(np.interp(math.log(plan.budget), np.log(x), y))
+
+
+def edges(method: str, store: Store | None = None) -> list[str]:
+    """Settings whose chosen value is the smallest or the largest that was tried with the others as they are.
+
+    Numbers only; 0 is no edge, for there is nothing beyond it.
+    """
+    best, at_edge = chosen(method, store), []
+    for name, value in best.items():
+        rest = {key: v for key, v in best.items() if key != name}
+        tried = [c[name] for c in plans()[method].candidates if {k: v for k, v in c.items() if k != name} == rest]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and value and len(tried) > 1 and value in (min(tried), max(tried)):
+            at_edge.append(name)
+    return at_edge
+
+
+@register("compare.start", needs=("compare.tuning",))
+def start(profile: str, store: Store | None = None) -> dict[Key, Trial]:
+    """The start as a factor of its own: methods that cut a dense network from scratch, and the other way round.
+
+    With no regeneration, criticality is gradual magnitude pruning on its own schedule. The dense network is trained for
+    all epochs of the comparison in one schedule, where that of the study `compare` is trained twice.
+    """
+    trials: dict[Key, Trial] = {}
+    by_method = plans()
+    none = {"regeneration": 0.0}
+    for role in COMPARED_ON:
+        data = dense(role, profile).data
+        for name, method, from_scratch, more in (
+            ("lamp, from scratch", "lamp", True, {}),
+            ("magnitude, from scratch", "magnitude", True, {}),
+            ("criticality, from dense", "criticality", False, {}),
+            ("criticality, no regeneration, from scratch", "criticality", True, none),
+        ):
+            plan = replace(by_method[method], from_scratch=from_scratch)
+            for level, settings in levels(plan, profile).items():
+                merged = {**chosen(method, store), **settings, **more}
+                trials[Key(data, name, level)] = arm(role, method, plan, merged, profile)
+        once = replace(by_method["dense"], from_scratch=True)
+        trials[Key(data, "dense, one schedule")] = arm(role, "dense", once, {}, profile)
+    return trials
+
+
+# The first five of the comparison by mean rank at equal weights, and the two levels at which each has its control.
+CONTROLLED: dict[str, tuple[str, str]] = {
+    "lamp": ("95 %", "98 %"),
+    "slamp": ("95 %", "98 %"),
+    "criticality": ("95 %", "98 %"),
+    "granet": ("95 %", "98 %"),
+    "gradr": ("strength 3.5", "strength 5.5"),
+}
+
+
+@register("compare.layers", needs=("compare.tuning", "compare"))
+def layers(profile: str, store: Store | None = None) -> dict[Key, Trial]:
+    """Controls of the first five methods: as many weights in every layer as the method leaves, drawn at random.
+
+    A control starts as its method does, trains for as long and prunes gradually on the schedule tuned for `random`. The
+    shares that it keeps of each layer are those of the method's records at the profile laptop, mean over their seeds.
+    """
+    schedule = chosen("random", store)
+    trials: dict[Key, Trial] = {}
+    for role in COMPARED_ON:
+        data = dense(role, profile).data
+        for method, of_interest in CONTROLLED.items():
+            plan = plans()[method]
+            for level in of_interest:
+                kept = _kept(role, method, level, store)
+                random = replace(plans()["random"], from_scratch=plan.from_scratch)
+                trials[Key(data, method, level)] = arm(role, "random", random, {**schedule, "layers": kept}, profile)
+    return trials
+
+
+def _kept(role: str, method: str, level: str, store: Store | None) -> tuple[float, ...]:
+    """Share of the weights of each layer that a method leaves at a level of the comparison, mean over the seeds."""
+    plan, records = plans()[method], store or Store(paths.results("laptop"))
+    trial = arm(role, method, plan, {**chosen(method, store), **plan.levels[level]}, "laptop")
+    found = [records.get(trial.id, seed) for seed in SEEDS["laptop"]]
+    if None in found:
+        raise UserError(f"{method} at {level} has no record in {records.path}: snnbook run compare")
+    shares = [[n["weights_alive"] / n["weights_total"] for n in r.layers] for r in found if r is not None]
+    return tuple(round(float(share), 6) for share in np.mean(shares, 0))
 
 
 @register("lamp")

@@ -15,8 +15,8 @@ from snnbook.experiments.trials import Trial
 CUTS, SHARE = 14, 0.25  # rounds of pruning, and the share of the survivors that each of them takes
 REWIND = 20  # epoch that the rounds go back to at the paper's scale
 LAM = 0.01  # at the paper's scale
-# The paper keeps 10 of 20 steps of DVS128-Gesture and 8 of 10 of CIFAR10-DVS. Its lambda keeps most steps of the embedded
-# sets; these keep as many as the paper does of the sets that they stand in for.
+# The paper keeps 10 of 20 steps of DVS128-Gesture and 8 of 10 of CIFAR10-DVS. Its lambda keeps most steps of the
+# embedded sets; these keep as many as the paper does of the sets that they stand in for.
 LAM_EMBEDDED = {"DVS128-Gesture": 0.05, "CIFAR10-DVS": 0.02}
 LAM_LARGE = 0.05
 ALL_ROLES = ("CIFAR10", *EVENT_ROLES)
@@ -105,9 +105,7 @@ def hundred(profile: str) -> dict[Key, Trial]:
     return _in_rounds("CIFAR100", 9, profile)
 
 
-def _in_rounds(
-    role: str, rewind: int, profile: str, in_time: bool = False, restarts: bool = False
-) -> dict[Key, Trial]:
+def _in_rounds(role: str, rewind: int, profile: str, in_time: bool = False, restarts: bool = False) -> dict[Key, Trial]:
     """Cuts of a quarter, each followed by a training that goes back to the same early epoch.
 
     The arms share the dense network of their first round and what they go back to. Every round is a whole training, so
@@ -142,8 +140,8 @@ def dense_networks(profile: str) -> dict[Key, Trial]:
 def curves(profile: str) -> dict[Key, Trial]:
     """Paper A Figs. 5 and 6: the curves over time steps of the dense event networks.
 
-    Ours are read out as currents. The arm "votes" ends as the paper's networks do, in neurons that vote with spikes, and
-    is trained on the squared error of their rates, as its public code does.
+    Ours are read out as currents. The arm "votes" ends as the paper's networks do, in neurons that vote with spikes,
+    and is trained on the squared error of their rates, as its public code does.
     """
     trials: dict[Key, Trial] = {}
     for role in EVENT_ROLES:

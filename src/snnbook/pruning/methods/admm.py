@@ -13,8 +13,9 @@ The projection keeps the largest of each layer by magnitude, and sets the rest t
 
 Deviations: `layers="global"` ranks all layers together instead. Deng et al. (so far as we remember) leave the first and
 the last layer dense, and paper B the first; here all are pruned. 20 epochs of ADMM and 15 after the cut (paper B) are
-`span`; one update per epoch, as in public code of the scheme, is `updates`; rho = 5e-4 (paper B). Their activity
-regularisation and quantisation are left out.
+`span`; one update per epoch, as in public code of the scheme, is `updates`; rho = 5e-4 (paper B). The penalty is part
+of the loss, as in that code, so Adam divides it by the size of the gradients, and rho has no unit that carries over.
+Their activity regularisation and quantisation are left out.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from snnbook.errors import OneOf, UserError
 from snnbook.pruning.budgets import BUDGETS, Budget, global_masks, keep_top, spread
 from snnbook.pruning.fields import Amount, Count, Share, Span
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.registry import ComparisonPlan, method, star
 from snnbook.pruning.schedules import update_number
 from snnbook.pruning.scores import magnitude
 
@@ -38,8 +39,8 @@ from snnbook.pruning.scores import magnitude
     "admm", about="alternating directions towards a sparse projection, then a hard cut", paper="Deng et al. 2021",
     family="penalty or soft mask",
     plan=ComparisonPlan(
-        grid("layers strength", ("global", 5e-4), ("global", 0.05), ("global", 0.5), ("erk", 0.05)),
-        shared={"updates": 5},
+        star({"span": 0.4, "strength": 0.05}, {"strength": 5e-3}, {"strength": 0.5}),
+        shared={"updates": 5, "layers": "global"},
     ),
 )  # fmt: skip
 @dataclass

@@ -15,7 +15,8 @@ Deviations: the counts are exact; the authors' code removes one channel more. As
 evaluation mode before anything is removed, since a removed channel has no potential that could tell. Layers that meet
 in a residual stream have their channels in common, which stay by default (`streams`); the authors' ResNet19 lets each
 block read a selection of its stream. One learning-rate schedule spans both halves. Layers without batch norm keep their
-units. Line 359 of the paper speaks of L1 while fine-tuning; Algorithm 2 and the authors' commands do not.
+units. The penalty passes through Adam, see `nslim`. Line 359 of the paper speaks of L1 while fine-tuning; Algorithm 2
+and the authors' commands do not.
 """
 
 from __future__ import annotations
@@ -39,15 +40,16 @@ from snnbook.pruning.parts.channels import (
 )
 from snnbook.pruning.parts.criticality_score import AGGREGATES, Criticality
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
+from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 
 
 @method(
     "criticality_structured", about="channels by batch norm, the most critical regenerated",
     paper="paper C Algorithm 2", family="structured", needs=("batch norm", "potentials"),
     plan=ComparisonPlan(
-        grid("regeneration strength", (0.1, 1e-3), (0.1, 1e-2), (0.3, 1e-3), (0.3, 1e-2)),
-        levels("channels", 0.3, 0.45, 0.56, 0.7), tuned_at="channels 0.56",
+        star({"span": 0.4, "strength": 1e-2}, {"strength": 1e-3}, {"strength": 0.1}),
+        levels("channels", 0.2, 0.3, 0.45, 0.56, 0.7), ("channels 0.3", "channels 0.56"), "connections", 10.0, True,
+        shared={"regeneration": 0.1},
     ),
 )  # fmt: skip
 @dataclass
@@ -76,7 +78,7 @@ class CriticalityStructured(Pruner):
 
     def after_step(self, c: Context) -> None:
         if c.step + 1 == steps_before_cut(c, self.span):
-            size, ranked = self.removable.gammas(c.model)
+            size, ranked = self.removable.scales(c)
             n = int(ranked.sum())
             go = round(self.channels * n)
             more = round((self.channels + self.regeneration * (1 - self.channels)) * n)

@@ -12,8 +12,8 @@ Ref: Bellec et al. 2018, algorithm 1; the authors' public code.
 Signs are those of the weights at the start, of dead ones too. What just turned dormant may be drawn again.
 
 Deviations: T is given as `noise`, T = eta noise^2 / 2: a step of noise is eta noise nu, as in the authors' code. They
-step by the plain gradient (alpha = noise = 1e-5 there); here by the recipe's optimiser, whose moments start anew
-with a connection. Adam's steps are about eta long however small the gradient, so the defaults are larger: alpha = 1e-3
+step by the plain gradient (alpha = noise = 1e-5 there); here by the recipe's optimiser, whose mean starts anew with
+a connection. Adam's steps are about eta long however small the gradient, so the defaults are larger: alpha = 1e-3
 is that of the published spiking baseline. K is kept in every layer, as in the authors' first script; it is exact, where
 their start draws some places twice and their rewiring adds the missing ones. That baseline (Chen et al. 2021) stores
 which connections are active before it re-activates some, so that those die in the next step, and has no noise: it never
@@ -36,7 +36,9 @@ from snnbook.pruning.registry import ComparisonPlan, grid, method
 @method(
     "deepr", about="deep rewiring: a random walk at a fixed number of weights", paper="Bellec et al. 2018",
     family="rewire by sign", printed=("Deep R",),
-    plan=ComparisonPlan(grid("strength noise", (1e-3, 1e-3), (1e-2, 1e-2), (0.1, 0.1), (0.3, 0.0)), from_scratch=True),
+    plan=ComparisonPlan(
+        grid("strength noise", (0.01, 0.01), (3e-3, 0.01), (0.03, 0.01), (0.01, 3e-3), (0.01, 0.03), (3e-3, 3e-3),
+             (0.03, 0.03)), from_scratch=True),
 )  # fmt: skip
 @dataclass
 class DeepR(Pruner):

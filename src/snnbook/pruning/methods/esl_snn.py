@@ -28,7 +28,7 @@ from snnbook.pruning.parts.drop_and_grow import (
     without_weakest,
 )
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.registry import ComparisonPlan, method, star
 from snnbook.pruning.schedules import cosine, update_number_before_end
 
 RULES = ("magnitude", "set")
@@ -37,7 +37,7 @@ RULES = ("magnitude", "set")
 @method(
     "esl_snn", about="evolutionary structure learning for spiking networks", paper="Shen et al. 2023",
     family="cut and regrow",
-    plan=ComparisonPlan(grid("fraction updates", (0.3, 20), (0.3, 40), (0.3, 60), (0.5, 40)), from_scratch=True),
+    plan=ComparisonPlan(star({"span": 0.4, "fraction": 0.3}, {"fraction": 0.1}, {"fraction": 0.5}), from_scratch=True),
 )  # fmt: skip
 @dataclass
 class ESLSNN(Pruner):

@@ -29,13 +29,16 @@ from typing import Annotated
 from snnbook.errors import Within
 from snnbook.pruning.fields import Amount
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, levels, method
+from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
 
 
 @method(
     "gradr", about="gradient rewiring: hidden values learn on below zero", paper="Chen et al. 2021",
     family="rewire by sign", printed=("Grad R",),
-    plan=ComparisonPlan(levels=levels("strength", 2.3, 3.5, 5.5, 7.5), tuned_at="strength 3.5", from_scratch=True),
+    plan=ComparisonPlan(
+        grid("prior", (0.6,), (0.8,), (0.9,), (0.95,), (0.98,), (0.99,), (0.995,)),
+        levels("strength", 1.5, 2.3, 3.5, 5.5, 7.5), ("strength 3.5", "strength 7.5"), from_scratch=True,
+    ),
 )  # fmt: skip
 @dataclass
 class GradR(Pruner):
@@ -59,4 +62,4 @@ class GradR(Pruner):
 
     def after_step(self, c: Context) -> None:
         self.hidden = {n: w.detach().clone() for n, w in c.weights.items()}
-        c.set_masks({n: q * self.sign[n] > 0 for n, q in self.hidden.items()}, reset_moments=False)
+        c.set_masks({n: q * self.sign[n] > 0 for n, q in self.hidden.items()}, reset_mean=False)

@@ -6,6 +6,9 @@ Algorithm: at `updates` steps, evenly spaced over the first `span` of the traini
 layers together and cut to the sparsity that the schedule says; train on with the survivors; from the last cut on the
 masks are fixed.
 
+With `layers` they are not ranked together: each comes down to its own share of weights at the same pace. `random` with
+the shares that another method left is that method's control: the same allocation, and no choice of weights.
+
 Deviations: paper C's schedule stops one cut short of its target; here the last cut lands on it exactly. LAMP's paper
 prunes in rounds of 20 % with the weights kept; in rounds it is `stp` here, gradually it is this.
 """
@@ -14,13 +17,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
+from snnbook.errors import UserError
+from snnbook.pruning.budgets import keep_top
 from snnbook.pruning.fields import Count, ScheduleSetting, ScoreSetting, Share, Span
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.registry import ComparisonPlan, method, star
 from snnbook.pruning.schedules import reached, update_number
+from snnbook.pruning.scores import scored
 
-PLAN = ComparisonPlan(grid("span updates", (0.4, 12), (0.6, 12), (0.8, 12), (0.6, 24)))
+PLAN = ComparisonPlan(star({"span": 0.4, "updates": 12}, {"updates": 6}, {"updates": 24}))
 
 
 @method(
@@ -43,7 +51,8 @@ PLAN = ComparisonPlan(grid("span updates", (0.4, 12), (0.6, 12), (0.8, 12), (0.6
 @dataclass
 class Gradual(Pruner):
     """score: decides which weights stay. sparsity: share of all prunable weights that goes, in [0, 1). updates: number
-    of cuts in the first `span` of the training, a share. schedule: how the sparsity rises from cut to cut.
+    of cuts in the first `span` of the training, a share. schedule: how the sparsity rises from cut to cut. layers:
+    share of the weights that stays in each layer, in order of the layers, in place of `sparsity`; empty for none.
     """
 
     score: ScoreSetting = "lamp"
@@ -51,8 +60,23 @@ class Gradual(Pruner):
     updates: Count = 12
     span: Span = 0.6
     schedule: ScheduleSetting = "cubic"
+    layers: tuple[float, ...] = ()
+
+    def start(self, c: Context) -> None:
+        if self.layers and (len(self.layers) != len(c.weights) or not all(0 < share <= 1 for share in self.layers)):
+            raise UserError(f"layers needs a share in (0, 1] for each of {', '.join(c.weights)}; got {self.layers}")
 
     def after_step(self, c: Context) -> None:
         if number := update_number(c.step + 1, c.steps, self.updates, self.span):
-            sparsity = self.sparsity * reached(self.schedule, number / self.updates)
-            c.set_masks(cut(self.score, c.weights, c.generator, c.masks.fraction_to_prune(1 - sparsity), c.masks))
+            done = reached(self.schedule, number / self.updates)
+            if not self.layers:
+                gone = c.masks.fraction_to_prune(1 - self.sparsity * done)
+                c.set_masks(cut(self.score, c.weights, c.generator, gone, c.masks))
+                return
+            scores = scored(self.score, c.weights, c.generator)
+            left = dict(zip(c.weights, self.layers, strict=True))
+            c.set_masks({n: keep_top(s, _count(s, 1 - (1 - left[n]) * done), c.masks[n]) for n, s in scores.items()})
+
+
+def _count(score: Tensor, share: float) -> int:
+    return max(1, round(share * score.numel()))

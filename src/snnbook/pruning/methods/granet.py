@@ -21,7 +21,7 @@ from snnbook.pruning.fields import BudgetSetting, Count, Share, Span
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.parts.drop_and_grow import regrow, start_sparse, without_weakest
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.registry import ComparisonPlan, method, star
 from snnbook.pruning.schedules import cosine, cubic, update_number
 
 FRACTION_END = 0.005  # share of a layer's weights that is exchanged at the end of the training, as in the public code
@@ -30,7 +30,9 @@ FRACTION_END = 0.005  # share of a layer's weights that is exchanged at the end 
 @method(
     "granet", about="gradual magnitude pruning with neuroregeneration", paper="Liu et al. 2021",
     family="cut and regrow",
-    plan=ComparisonPlan(grid("fraction initial", (0.1, 0.5), (0.1, 0.0), (0.2, 0.5), (0.5, 0.5)), from_scratch=True),
+    plan=ComparisonPlan(
+        star({"span": 0.4, "fraction": 0.1}, {"fraction": 0.05}, {"fraction": 0.2}), from_scratch=True,
+        shared={"initial": 0.0}),
 )  # fmt: skip
 @dataclass
 class GraNet(Pruner):

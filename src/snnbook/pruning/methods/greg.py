@@ -29,17 +29,17 @@ from snnbook.errors import Within
 from snnbook.pruning.fields import Amount, Count, Share, Span
 from snnbook.pruning.parts.channels import Channels, find_channels, lowest, steps_before_cut
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
+from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 
-HOLD = 0.2  # share of the span with the level at its ceiling
-PICK = 0.01  # ceiling of the penalty on all filters
+HOLD, PICK = 0.2, 0.01  # share of the span with the level at its ceiling; ceiling of the penalty on all filters
 
 
 @method(
     "greg", about="channels under a growing L2 penalty", paper="Wang et al. 2021", family="structured",
     plan=ComparisonPlan(
-        grid("strength variant", (0.3, 1), (1.0, 1), (3.0, 1), (1.0, 2)), levels("channels", 0.6, 0.69, 0.78, 0.86),
-        tuned_at="channels 0.78"),
+        star({"span": 0.4, "strength": 1.0}, {"strength": 0.3}, {"strength": 3.0}),
+        levels("channels", 0.5, 0.6, 0.69, 0.78, 0.86), ("channels 0.69", "channels 0.78"), "connections", 10.0,
+        shared={"variant": 2}),
 )  # fmt: skip
 @dataclass
 class GReg(Pruner):

@@ -23,7 +23,7 @@ from snnbook.pruning.budgets import spread
 from snnbook.pruning.fields import BudgetSetting, Count, Share, Span
 from snnbook.pruning.parts.drop_and_grow import regrow, start_sparse, without_weakest
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.registry import ComparisonPlan, method, star
 from snnbook.pruning.schedules import cosine, cubic, update_number
 
 FRACTION_END = 0.05  # d_min
@@ -32,7 +32,7 @@ FRACTION_END = 0.05  # d_min
 @method(
     "ndsnn", about="sparse training with ever fewer weights", paper="Huang et al. 2023", family="cut and regrow",
     reconstruction="from its abstract and memory",
-    plan=ComparisonPlan(grid("fraction span", (0.3, 0.5), (0.5, 0.5), (0.3, 0.75), (0.5, 0.75)), from_scratch=True),
+    plan=ComparisonPlan(star({"span": 0.4, "fraction": 0.5}, {"fraction": 0.3}, {"fraction": 0.7}), from_scratch=True),
 )  # fmt: skip
 @dataclass
 class NDSNN(Pruner):

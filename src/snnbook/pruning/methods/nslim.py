@@ -8,10 +8,13 @@ Ref: Liu et al. 2017; the base of paper C's structured method (Eq. 16), which co
 | 2 | one threshold on |gamma| for the whole network; remove the channels below it | `after_step`, once |
 | 3 | fine-tune the narrow network without the penalty | dead channels are held at zero; `finish` cuts them out |
 
-Deviations: one learning-rate schedule spans both halves (the public code restarts it for fine-tuning). gamma starts at
-1, not at the public code's 0.5; `network_settings={"gain": 0.5}` does that. The public code takes the channel at the
-threshold away too, one more than the share; here the count is exact. Residual streams stay whole; the public
-code keeps them too but lets each block read a selection of them. Layers without batch norm keep their units.
+Deviations: the penalty is part of the loss, and the recipe's Adam divides it by the size of the gradients: a scale that
+the loss does not need falls by about the learning rate in every step, whatever lambda, where the public code's SGD
+takes lambda times the learning rate. One learning-rate schedule spans both halves (the public code restarts it for
+fine-tuning). gamma starts at 1, not at the public code's 0.5; `network_settings={"gain": 0.5}` does that. The public
+code takes the channel at the threshold away too, one more than the share; here the count is exact. Residual streams
+stay whole; the public code keeps them too but lets each block read a selection of them. Layers without batch norm keep
+their units.
 """
 
 from __future__ import annotations
@@ -23,15 +26,15 @@ from torch import Tensor
 from snnbook.pruning.fields import Amount, Share, Span
 from snnbook.pruning.parts.channels import Channels, find_channels, lowest, slimming, steps_before_cut
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
+from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 
 
 @method(
     "nslim", about="network slimming: channels by batch norm under L1", paper="Liu et al. 2017",
     family="structured", needs=("batch norm",),
     plan=ComparisonPlan(
-        grid("strength span", (1e-4, 0.5), (1e-3, 0.5), (1e-2, 0.5), (1e-3, 0.3)),
-        levels("channels", 0.3, 0.42, 0.52, 0.62), tuned_at="channels 0.52",
+        star({"span": 0.4, "strength": 1e-2}, {"strength": 1e-3}, {"strength": 0.1}),
+        levels("channels", 0.2, 0.3, 0.42, 0.52, 0.62), ("channels 0.3", "channels 0.52"), "connections", 10.0, True,
     ),
 )  # fmt: skip
 @dataclass
@@ -54,7 +57,7 @@ class NSlim(Pruner):
 
     def after_step(self, c: Context) -> None:
         if c.step + 1 == steps_before_cut(c, self.span):
-            size, ranked = self.removable.gammas(c.model)
+            size, ranked = self.removable.scales(c)
             self.removable.cut(c, lowest(size, ranked, round(self.channels * int(ranked.sum()))), size)
         self.removable.zero_dead(c.model)
 

@@ -15,10 +15,12 @@ min over w, s of max over y, z >= 0 of L(w) + y e(s) + z (R(s) - budget). In eve
 
 Deviations: the code's step sizes (0.5 for s, 1e10 for z, 1e3 for y) fit a network of 36 million weights. In shares, s
 and z go along a wave that alone meets the budget after pi / 2 sqrt(N^2 / (0.5 1e10)) = 800 steps there; here after
-`span` of the training, when what is missing is cut. y is 2 eta y at first, its steps are `strength` times the share of
-the energy, and it weighs `pull` against z: both defaults follow from the step sizes there. The code stops at several
-budgets to fine-tune for 300 epochs each, at a learning rate ten times higher, and goes on from the best on the test
-set; here there is one budget and one schedule. It leaves the first layer dense: `first=False`.
+`span` of the training, when what is missing is cut. At the end of such a wave s is fastest, in their code too: the last
+hundredth of the span takes 1.6 % of all weights, almost half of those that live when 2 % are to stay. y is 2 eta y at
+first, its steps are `strength` times the share of the energy, and it weighs `pull` against z: both defaults follow from
+the step sizes there. The code stops at several budgets to fine-tune for 300 epochs each, at a learning rate ten times
+higher, and goes on from the best on the test set; here there is one budget and one schedule. It leaves the first layer
+dense: `first=False`.
 """
 
 from __future__ import annotations
@@ -33,14 +35,14 @@ from snnbook.errors import UserError
 from snnbook.pruning.fields import Amount, Share, Span
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.registry import ComparisonPlan, method, star
 from snnbook.pruning.schedules import update_number
 
 
 @method(
     "rcmo", about="minimax pruning under a resource constraint", paper="Chen et al. 2023",
     family="penalty or soft mask",
-    plan=ComparisonPlan(grid("span pull", (0.3, 4e-6), (0.5, 4e-6), (0.7, 4e-6), (0.5, 1.0))),
+    plan=ComparisonPlan(star({"span": 0.4, "strength": 1e3}, {"strength": 1e2}, {"strength": 1e4})),
 )  # fmt: skip
 @dataclass
 class RCMO(Pruner):
@@ -87,7 +89,7 @@ class RCMO(Pruner):
         self.z += rate * (self.target - math.ceil(self.s)) / self.total
         if update_number(c.step + 1, last, 100):
             c.log["removed"].append(math.ceil(self.s))
-        c.set_masks(dict(c.masks) | kept, reset_moments=False)
+        c.set_masks(dict(c.masks) | kept, reset_mean=False)
 
     def _kept(self, c: Context) -> dict[str, Tensor]:
         weights = {n: c.weights[n].detach() for n in self.names}

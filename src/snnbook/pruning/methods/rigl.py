@@ -25,13 +25,13 @@ from dataclasses import dataclass
 from snnbook.pruning.fields import BudgetSetting, Count, Share, Span
 from snnbook.pruning.parts.drop_and_grow import regrow, start_sparse, without_weakest
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.registry import ComparisonPlan, method, star
 from snnbook.pruning.schedules import cosine, update_number_before_end
 
 
 @method(
     "rigl", about="sparse training that grows by gradient", paper="Evci et al. 2020", family="cut and regrow",
-    plan=ComparisonPlan(grid("again updates", (True, 20), (True, 40), (True, 60), (False, 40)), from_scratch=True),
+    plan=ComparisonPlan(star({"span": 0.4, "fraction": 0.3}, {"fraction": 0.1}, {"fraction": 0.5}), from_scratch=True),
 )  # fmt: skip
 @dataclass
 class RigL(Pruner):

@@ -31,7 +31,7 @@ from snnbook.potentials import check_potentials
 from snnbook.pruning.fields import Amount, Natural, Share, Span
 from snnbook.pruning.parts.channels import Channels, find_channels, firing_rates, lowest, steps_before_cut
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
+from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 from snnbook.tracing import hooked, neurons, spikes_of
 
 
@@ -39,8 +39,8 @@ from snnbook.tracing import hooked, neurons, spikes_of
     "sccd", about="channels by batch norm and firing rate", paper="Meng et al. 2023", family="structured",
     reconstruction="from its abstract", needs=("batch norm", "potentials"), printed=("SCCD-SNN",),
     plan=ComparisonPlan(
-        grid("balance strength", (0.25, 0.1), (0.25, 1.0), (0.5, 0.1), (0.5, 1.0)),
-        levels("channels", 0.6, 0.69, 0.78, 0.86), tuned_at="channels 0.78",
+        star({"span": 0.4, "balance": 0.1}, {"balance": 0.0}, {"balance": 0.25}),
+        levels("channels", 0.5, 0.6, 0.69, 0.78, 0.86), ("channels 0.6", "channels 0.78"), "connections", 10.0,
     ),
 )  # fmt: skip
 @dataclass

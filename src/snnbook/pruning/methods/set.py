@@ -22,14 +22,14 @@ import torch
 from snnbook.pruning.fields import Amount, BudgetSetting, Count, Share, Span
 from snnbook.pruning.parts.drop_and_grow import regrow, start_sparse, without_nearest_to_zero
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.registry import ComparisonPlan, method, star
 from snnbook.pruning.schedules import update_number_before_end
 
 
 @method(
     "set", about="sparse evolutionary training: sign-wise drop, random growth", paper="Mocanu et al. 2018",
     family="cut and regrow",
-    plan=ComparisonPlan(grid("fraction span", (0.1, 0.5), (0.3, 0.5), (0.1, 0.75), (0.3, 0.75)), from_scratch=True),
+    plan=ComparisonPlan(star({"span": 0.4, "fraction": 0.1}, {"fraction": 0.05}, {"fraction": 0.2}), from_scratch=True),
 )  # fmt: skip
 @dataclass
 class SET(Pruner):

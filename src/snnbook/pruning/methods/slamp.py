@@ -28,7 +28,7 @@ from snnbook.pruning.fields import Count, ScheduleSetting, Share, Span
 from snnbook.pruning.parts.amplification import amplification
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, method
+from snnbook.pruning.registry import ComparisonPlan, method, star
 from snnbook.pruning.schedules import reached, update_number
 from snnbook.pruning.scores import Tensors, lamp
 from snnbook.pruning.weights import check_layers
@@ -39,7 +39,7 @@ FORMS = ("log", "product")
 @method(
     "slamp", about="LAMP weighted by how input adds up over time", paper="paper D", family="cut",
     reconstruction="from its abstract",
-    plan=ComparisonPlan(grid("span updates", (0.4, 12), (0.6, 12), (0.8, 12), (0.6, 24))),
+    plan=ComparisonPlan(star({"span": 0.4, "updates": 12}, {"updates": 6}, {"updates": 24})),
 )  # fmt: skip
 @dataclass
 class SLAMP(Pruner):

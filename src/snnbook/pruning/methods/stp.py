@@ -11,9 +11,9 @@ Ref: Gou et al. 2025, Algorithm 1, Eq. 1 (LAMPS), Eq. 7-9 (decision step).
 
 Deviations: the printed score divides by the wrong running sum (it would cut the largest weights); Eq. 1 is used. The
 listing ends with a cut; here training follows the last one. p = 25 % is not printed but follows from every sparsity in
-the paper's tables. E_rewind is printed without a line that uses it: here rewinding restores all parameters as they were
-after that many dense epochs, running statistics too, as in `imp` (the public code fails to restore biases after the
-first round) and every round restarts the learning rate. With `rewind=0` the rounds go on from a dense checkpoint under one learning-rate schedule.
+the paper's tables. E_rewind is printed without a line that uses it: here rewinding restores the network as it was after
+that many dense epochs, as in `imp` (the public code fails to restore biases after the first round), and every round
+restarts the learning rate. With `rewind=0` the rounds go on from a dense checkpoint under one learning-rate schedule.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KL_VARIANTS = ("smoothed", "released", "reverse")
 @method(
     "stp", about="spatio-temporal pruning: LAMP rounds and the KL decision step", paper="paper A", family="cut",
     plan=ComparisonPlan(
-        grid("cuts tail", (6, 0.25), (4, 0.25), (4, 0.5), (3, 0.5)), shared={"lam": 0.05},
+        grid("cuts tail", (2, 0.85), (3, 0.75), (4, 0.6), (6, 0.4), (7, 0.2), (3, 0.6), (2, 0.6)), shared={"lam": 0.05},
         by_role={"CIFAR10": {"temporal": False}, "CIFAR10-DVS": {"lam": 0.02}}),
 )  # fmt: skip
 @dataclass

@@ -18,24 +18,24 @@ from typing import Annotated
 from torch import Tensor
 
 from snnbook.errors import OneOf, UserError
-from snnbook.pruning.fields import Amount, Positive, Share
+from snnbook.pruning.fields import Amount, Positive, Span
 from snnbook.pruning.parts import neuron_masks, sop_cost
 from snnbook.pruning.parts.soft_masks import SoftMasks
 from snnbook.pruning.pruner import Context, Pruner
-from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
+from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 
 
 @method(
     "unstructured", about="weight and neuron masks under a penalty on synaptic operations", paper="paper B",
     family="penalty or soft mask", needs=("neurons",), printed=("TEE-SNN",), plan=ComparisonPlan(
-        grid("lr_mask", (3e-3,), (5e-3,), (1e-2,), (2e-2,)), levels("strength", 0.1, 0.3, 1.0, 3.0),
-        tuned_at="strength 0.3", from_scratch=True),
+        star({"span": 0.4, "lr_mask": 1e-2}, {"lr_mask": 5e-3}, {"lr_mask": 2e-2}), 
+        levels("strength", 0.1, 0.3, 1.0, 3.0, 10.0), ("strength 0.1", "strength 1"), "connections", 4.0, True),
 )  # fmt: skip
 @dataclass
 class Unstructured(Pruner):
     """strength: of the penalty. weights, neurons: which of them have masks. lr_mask: first learning rate of the alphas,
-    which follows the schedule of the weights'. beta, beta_end: slope of the masks at first and at last. tune: share of
-    the training with hard masks. cost: as in `parts/sop_cost.py`. scope: as in `neuron_masks.maskable`. The sparsity is
+    which follows the schedule of the weights'. beta, beta_end: slope of the masks at first and at last. span: share of
+    the training with soft masks. cost: as in `parts/sop_cost.py`. scope: as in `neuron_masks.maskable`. The sparsity is
     an outcome. Raises UserError without any masks, and for a `beta` above `beta_end`.
     """
 
@@ -45,7 +45,7 @@ class Unstructured(Pruner):
     lr_mask: Positive = 5e-3
     beta: Positive = 5.0
     beta_end: float = 1000.0
-    tune: Share = 0.2
+    span: Span = 0.8
     cost: Annotated[str, OneOf("cost", sop_cost.COSTS)] = "geometry"
     scope: Annotated[str, OneOf("scope", neuron_masks.SCOPES)] = "paper"
 
@@ -87,13 +87,13 @@ class Unstructured(Pruner):
         if not self.masks.beta:
             return
         self.hidden = {n: c.weights[n].detach().clone() for n in self.hidden}
-        done = (c.step + 1) / max(1, round((1 - self.tune) * c.steps))
+        done = (c.step + 1) / max(1, round(self.span * c.steps))
         self.masks.beta = self.beta * (self.beta_end / self.beta) ** done
         if done < 1:
             return c.set_weights({n: self.masks[n] * w for n, w in self.hidden.items()})
         c.log["undecided"] = self.masks.undecided()
         self.masks.beta = 0.0
-        c.set_masks({n: self.masks[n] for n in self.hidden}, reset_moments=False)
+        c.set_masks({n: self.masks[n] for n in self.hidden}, reset_mean=False)
         self.finish(c)
 
     def finish(self, c: Context) -> None:

@@ -51,6 +51,7 @@ from snnbook.tracing import (
     weight_of,
 )
 
+SCALES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # quantiles that are logged
 Ids = dict[str, Tensor]  # module → for each of its entries the channel that it goes with, -1 = stays
 
 
@@ -97,6 +98,13 @@ class Channels:
                 "channels are ranked by the scale of their batch norm, and none here has one; greg needs none"
             )
         return size, known
+
+    def scales(self, c: Context) -> tuple[Tensor, Tensor]:
+        """`gammas` at the cut, whose spread goes into `log["scales"]`: what the penalty has told apart."""
+        size, ranked = self.gammas(c.model)
+        shares = torch.tensor(SCALES, dtype=size.dtype, device=size.device)
+        c.log["scales"] = [round(float(q), 4) for q in size[ranked].quantile(shares)]
+        return size, ranked
 
     def within(self, layer: str) -> Tensor:
         """Which channels have rows in a layer, bool `[n]`."""

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from snnbook.errors import UserError, unknown
 from snnbook.neurons import LIF
 from snnbook.potentials import potentials
+from snnbook.pruning.parts.drop_and_grow import at_random
+from snnbook.pruning.pruner import Context
 from snnbook.pruning.scores import Tensors
 from snnbook.pruning.weights import prunable
 from snnbook.surrogates import ATan, Surrogate, Tanh
@@ -42,7 +44,8 @@ class Criticality:
         probe.scores()  # neuron name → [C], values in (0, 1]
 
     aggregate: "max" (the paper's choice) or "mean" over a channel's map; linear layers have none. surrogate: whose
-    derivative is g'; the paper's by default, 1 / (1 + (pi u)^2). `begin` starts a forward pass: neurons that are
+    derivative is g'; None takes that of each layer's own neurons, and for neurons of other libraries the paper's,
+    1 / (1 + (pi u)^2). `begin` starts a forward pass: neurons that are
     called step by step, `[N, *]` at a time, are averaged over the steps since then; `LIF` is told all steps at once
     and needs no `begin`. Several `with` blocks add up. Where `tracing.measuring` is used too, it comes outside.
     Raises UserError for an unknown aggregate, neurons whose potential cannot be read (`potentials.potentials`), and
@@ -52,8 +55,8 @@ class Criticality:
     def __init__(self, model: nn.Module, aggregate: str = "max", surrogate: Surrogate | None = None):
         if aggregate not in AGGREGATES:
             raise unknown("aggregate", aggregate, AGGREGATES)
-        self.model, self.aggregate, self.surrogate = model, aggregate, surrogate or ATan()
-        self._whole = {name for name, m in model.named_modules() if isinstance(m, LIF)}
+        self.model, self.aggregate, self.surrogate = model, aggregate, surrogate
+        self._own = {name: m.constants.surrogate for name, m in model.named_modules() if isinstance(m, LIF)}
         self._running: dict[str, tuple[Tensor, int]] = {}  # sum of g' over the steps so far [N, *], and their number
         self._sums: dict[str, Tensor] = {}  # over samples, [C]
         self._samples: dict[str, int] = {}
@@ -91,8 +94,8 @@ class Criticality:
 
     @torch.no_grad()
     def _see(self, name: str, u: Tensor) -> None:
-        near = self.surrogate.derivative(u)
-        if name in self._whole:
+        near = (self.surrogate or self._own.get(name, ATan())).derivative(u)
+        if name in self._own:
             self._add(name, near.mean(0))
             return
         total, steps = self._running.get(name, (torch.zeros_like(near), 0))
@@ -153,3 +156,17 @@ def best(scores: Tensors, weights: Tensors, among: Tensors, n: int) -> dict[str,
     chosen = torch.zeros_like(score, dtype=torch.bool).index_fill_(0, order[:n], True)
     parts = chosen.split([int(m.sum()) for m in among.values()])
     return {name: m.masked_scatter(m, part) for (name, m), part in zip(among.items(), parts, strict=True)}
+
+
+def control(c: Context, criterion: str, scores: Tensors, weights: Tensors, among: Tensors, n: int) -> dict[str, Tensor]:
+    """`best`, or what a control of it chooses: weight name → bool mask of `n` weights of those `among` in all layers.
+
+    criterion: "inverted" chooses those with the lowest scores; "matched" draws as many in each layer as `best` chooses
+    there, from the context's generator; any other is `best` itself.
+    """
+    if criterion == "inverted":
+        scores = {name: -score for name, score in scores.items()}
+    chosen = best(scores, weights, among, n)
+    if criterion == "matched":
+        return {name: at_random(c, int(mask.sum()), among[name]) for name, mask in chosen.items()}
+    return chosen

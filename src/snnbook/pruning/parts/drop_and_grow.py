@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from snnbook import arithmetic
 from snnbook.pruning.budgets import Budget, keep_top, spread
 from snnbook.pruning.pruner import Context
 
@@ -36,18 +37,23 @@ def growth_score(c: Context, weight: Tensor, rule: str) -> Tensor:
         return torch.rand(weight.shape, generator=c.generator).to(weight.device)
     mean, square = c.optimizer_state(weight, "exp_avg"), c.optimizer_state(weight, "exp_avg_sq")
     if rule == "momentum" and mean is not None and square is not None:
-        return mean.abs() / (square.sqrt() + 1e-8)
+        return mean.abs() / (arithmetic.sqrt(square) + 1e-8)
     if rule == "momentum" and (mean := c.optimizer_state(weight, "momentum_buffer")) is not None:
         return mean.abs()
     return torch.zeros_like(weight) if weight.grad is None else weight.grad.detach().abs()
 
 
+def at_random(c: Context, n: int, among: Tensor) -> Tensor:
+    """A bool mask of `n` weights of a layer, drawn from those `among` (bool, of the weight's shape); all if fewer."""
+    return keep_top(growth_score(c, among, "random"), n, among)
+
+
 def regrow(c: Context, kept: Mapping[str, Tensor], counts: Mapping[str, int], rule: str, again: bool = True) -> None:
     """Grow each layer from the weights that were `kept` (bool masks by name) to `counts` weights; take the masks over.
 
-    rule: as in `growth_score`. Grown weights start at zero with fresh moments. again: weights that were alive until now
-    and were not kept may be grown again, and then go on with their values and moments. `log["grown"]` gets the number
-    of weights that came alive.
+    rule: as in `growth_score`. Grown weights start at zero, with a fresh mean of their gradients. again: weights that
+    were alive until now and were not kept may be grown again, and then go on with their values and means.
+    `log["grown"]` gets the number of weights that came alive.
     """
     masks = {}
     for name, weight in c.weights.items():
