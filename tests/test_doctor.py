@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from snnbook import datasets, doctor, native, paths
+from snnbook import arithmetic, datasets, doctor, native, paths
 from snnbook.errors import UserError
 
 
@@ -33,7 +33,7 @@ def test_a_check_is_good_where_the_thing_is_there(there, monkeypatch):
     expected = {
         True: {"compiled kernels": "AVX2", "GPU": "a GPU", "npm": "formulas are stored with the book"},
         False: {
-            "compiled kernels": "AVX2; slower",
+            "compiled kernels": "AVX2; slower, records come out close, not bit for bit",
             "GPU": "none; only the paper profile gains from one",
             "npm": "formulas in the book need the internet",
         },
@@ -41,6 +41,14 @@ def test_a_check_is_good_where_the_thing_is_there(there, monkeypatch):
     assert {name: (check(name).good, check(name).text) for name in expected} == {
         name: (there, text) for name, text in expected.items()
     }
+
+
+def test_the_processor_is_good_if_records_can_be_made_again_on_it(monkeypatch):
+    for instructions, good in (("AVX2", True), ("AVX512", True), ("DEFAULT", False), ("SVE256", False)):
+        monkeypatch.setattr(arithmetic, "capability", lambda answer=instructions: answer)
+        processor = check("processor")
+        assert (processor.good, "no AVX2: records come out close" in processor.text) == (good, not good)
+        assert processor.text.startswith(instructions)
 
 
 def test_printed_numbers_are_missing_outside_a_clone(monkeypatch):

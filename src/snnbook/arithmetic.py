@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 VARIABLES = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"}
+HELD = "AVX2, held"  # what the record of a process that is held calls its processor
 
 
 def hold() -> None:
@@ -41,8 +42,8 @@ def capability() -> str:
 
 
 def name() -> str:
-    """What decides in this process how sums are rounded: `AVX2, held`, or the instruction set alone."""
-    return f"{capability()}, held" if held() else capability()
+    """What decides in this process how sums are rounded: HELD, or the instruction set alone."""
+    return HELD if held() else capability()
 
 
 def sqrt(x: Tensor) -> Tensor:

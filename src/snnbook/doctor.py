@@ -31,7 +31,7 @@ def checks() -> list[Check]:
     version = f"{snnbook.__version__}, Python {platform.python_version()}, torch {torch.__version__}"
     return [
         Check("snnbook", True, version),
-        Check("processor", True, f"{arithmetic.name()}, {torch.get_num_threads()} threads"),
+        _processor(),
         _kernels(),
         _gpu(),
         _npm(),
@@ -41,9 +41,18 @@ def checks() -> list[Check]:
     ]
 
 
+def _processor() -> Check:
+    good = arithmetic.possible()
+    records = "records can be made again bit for bit" if good else f"no AVX2: {_CLOSE}"
+    return Check("processor", good, f"{arithmetic.name()}, {torch.get_num_threads()} threads; {records}")
+
+
 def _kernels() -> Check:
     good = native.available()
-    return Check("compiled kernels", good, native.status if good else f"{native.status}; slower")
+    return Check("compiled kernels", good, native.status if good else f"{native.status}; slower, {_CLOSE}")
+
+
+_CLOSE = "records come out close, not bit for bit"
 
 
 def _gpu() -> Check:
