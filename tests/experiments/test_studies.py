@@ -1,6 +1,8 @@
 """Studies: there at every profile, changed by options where they apply, and chosen by tuning where they say so."""
 
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,8 +10,9 @@ from snnbook import paths, pruning
 from snnbook.errors import UserError
 from snnbook.experiments import Key, Store, study
 from snnbook.experiments.profiles import PROFILES, SEEDS
-from snnbook.experiments.studies import STUDIES, applicable, names, register
-from snnbook.experiments.studies.compare import TUNING_SEEDS, chosen, plans
+from snnbook.experiments.studies import STUDIES, applicable, compare, names, register
+from snnbook.experiments.studies.compare import TUNING_SEEDS, chosen, edges, plans
+from snnbook.pruning.registry import SPANS, ComparisonPlan
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -94,15 +97,58 @@ def test_all_get_the_same_epochs_at_all_levels(profile):
             assert method == "dense" or len(plan.levels) >= 4
 
 
+def test_every_method_has_equally_many_candidates_and_none_is_chosen_at_an_edge():
+    for method, plan in plans().items():
+        assert len(plan.candidates) == (0 if method == "dense" else 7), method
+        spans = [c["span"] for c in plan.candidates if "span" in c]
+        assert not spans or set(spans) == set(SPANS), method
+        assert edges(method) == [], method
+
+
 def test_settings_are_those_that_did_best_in_tuning():
     """Read off the records, by another road than `chosen`: the labels of the study of tuning."""
-    tuning, store = study("compare.tuning"), Store(paths.results("laptop"))
+    trials, store = study("compare.tuning").trials, Store(paths.results("laptop"))
     for method, plan in plans().items():
-        # stds has nothing else to choose, gradr nothing at all: their levels are their strength.
-        assert len(plan.candidates) == {"dense": 0, "gradr": 0, "stds": 2}.get(method, 4), method
-        keys = [key for key in tuning.trials if key.arm == method]
-        scores = [store.get(tuning.trials[key].id, TUNING_SEEDS[0]).metrics["top1_validation"] for key in keys]
-        assert chosen(method) == (plan.candidates[scores.index(max(scores))] if scores else {})
+        if len(plan.tuned_at) > 1 or not plan.candidates:
+            continue
+        by_trial = [
+            [store.get(trials[key].id, seed).metrics["top1_validation"] for seed in TUNING_SEEDS]
+            for key in trials
+            if key.arm == method
+        ]
+        scores = [sum(values) for values in by_trial]
+        assert chosen(method) == plan.candidates[scores.index(max(scores))]
+
+
+def test_candidates_whose_sparsity_is_an_outcome_are_compared_at_one_budget(monkeypatch):
+    """From 4 % to 1 % of the weights, 2 % is half way in the logarithm; a ladder that ends at 3 % is no candidate."""
+    plan = ComparisonPlan(({"rise": 1}, {"rise": 2}), {"a": {}, "b": {}}, ("a", "b"))
+    left = {("a", 1): (40, 90.0), ("b", 1): (10, 80.0), ("a", 2): (60, 99.0), ("b", 2): (30, 95.0)}
+
+    class Records:
+        def __init__(self, path):
+            self.path = path
+
+        def get(self, id, seed):
+            alive, accuracy = left[id]
+            metrics = {"weights_alive": alive, "weights_total": 1000, "top1_validation": accuracy + (seed - 100)}
+            return SimpleNamespace(metrics=metrics)
+
+    monkeypatch.setattr(compare, "plans", lambda: {"mine": plan})
+    monkeypatch.setattr(compare, "Store", Records)
+    monkeypatch.setattr(compare, "tuned", lambda method, level, c, profile: SimpleNamespace(id=(level, c["rise"])))
+    compare._scores.cache_clear()
+    assert compare.tuning_scores("mine", Records("here")) == pytest.approx([85.5, -math.inf])
+    assert chosen("mine", Records("here")) == {"rise": 1}
+
+
+@pytest.mark.parametrize(("best", "at_edge"), [(0, []), (1, ["span"]), (3, ["span"]), (4, ["noise"]), (5, [])])
+def test_an_edge_is_the_last_value_that_was_tried_and_zero_is_none(monkeypatch, best, at_edge):
+    centre = {"span": 0.4, "noise": 0.1}
+    candidates = (centre, *({**centre, "span": s} for s in (0.2, 0.3, 0.8)), *({**centre, "noise": n} for n in (1, 0)))
+    monkeypatch.setattr(compare, "plans", lambda: {"mine": ComparisonPlan(candidates)})
+    monkeypatch.setattr(compare, "chosen", lambda method, store=None: candidates[best])
+    assert edges("mine") == at_edge
 
 
 def test_seeds_of_tuning_and_of_the_comparison_cannot_meet():

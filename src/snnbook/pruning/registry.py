@@ -75,6 +75,7 @@ class ComparisonPlan:
     from_scratch: the method trains from scratch for all of these epochs; otherwise it goes on from the dense network of
     the same seed, whose epochs count. shared: further settings, the
     same at all levels. by_role: settings that hold only on the data set that plays this role, such as "CIFAR10".
+    network: settings of the network that differ from those of the others, for a method that trains from scratch.
     Raises UserError if there are candidates and no level of `tuned_at`.
     """
 
@@ -86,6 +87,7 @@ class ComparisonPlan:
     from_scratch: bool = False
     shared: Settings = field(default_factory=dict)
     by_role: Mapping[str, Settings] = field(default_factory=dict)
+    network: Settings = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for level in self.tuned_at if self.candidates else ():

@@ -75,7 +75,9 @@ def arm(role: str, method: str, plan: ComparisonPlan, settings: Mapping[str, Any
     elif not plan.from_scratch:
         epochs -= parent.epochs
     start = None if plan.from_scratch else parent
-    return replace(parent, method=method, settings=merged, fisher_samples=0, epochs=epochs, start=start)
+    network = {**dict(parent.network_settings), **plan.network}
+    more: dict[str, Any] = {"network_settings": network, "epochs": epochs, "start": start}
+    return replace(parent, method=method, settings=merged, fisher_samples=0, **more)
 
 
 @register("compare.tuning", seeds=TUNING_SEEDS)

@@ -47,9 +47,9 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
     "criticality_structured", about="channels by batch norm, the most critical regenerated",
     paper="paper C Algorithm 2", family="structured", needs=("batch norm", "potentials"),
     plan=ComparisonPlan(
-        star({"span": 0.4, "strength": 1e-2}, {"strength": 1e-3}, {"strength": 0.1}),
-        levels("channels", 0.2, 0.3, 0.45, 0.56, 0.7), ("channels 0.3", "channels 0.56"), "connections", 10.0, True,
-        shared={"regeneration": 0.1},
+        star({"span": 0.4, "strength": 1e-3}, {"strength": 3e-4}, {"strength": 3e-3}),
+        levels("channels", 0.4, 0.55, 0.68, 0.78, 0.86), ("channels 0.55", "channels 0.78"), "connections", 10.0, True,
+        shared={"regeneration": 0.1}, network={"gain": 1.0},
     ),
 )  # fmt: skip
 @dataclass

@@ -33,8 +33,9 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
     "nslim", about="network slimming: channels by batch norm under L1", paper="Liu et al. 2017",
     family="structured", needs=("batch norm",),
     plan=ComparisonPlan(
-        star({"span": 0.4, "strength": 1e-2}, {"strength": 1e-3}, {"strength": 0.1}),
-        levels("channels", 0.2, 0.3, 0.42, 0.52, 0.62), ("channels 0.3", "channels 0.52"), "connections", 10.0, True,
+        star({"span": 0.4, "strength": 1e-3}, {"strength": 3e-4}, {"strength": 3e-3}),
+        levels("channels", 0.4, 0.55, 0.68, 0.78, 0.86), ("channels 0.55", "channels 0.78"), "connections", 10.0, True,
+        network={"gain": 1.0},
     ),
 )  # fmt: skip
 @dataclass
