@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [], reads: [compare], minutes: 13}
+#   snnbook: {reproduces: [], reads: [compare, compare.tuning], minutes: 15}
 # ---
 
 # %% [markdown]
@@ -22,13 +22,14 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook.report import ladders
+from snnbook.report import ladders, look
 from snnbook.report.page import Page
-from snnbook.report.pages import compare, cost
+from snnbook.report.pages import compare, cost, ranks
 
 page = Page("compare/methods", globals())
 
 study = page.results("compare")
+tuned = page.results("compare.tuning")
 
 # %% [markdown]
 # ## How was it run?
@@ -44,7 +45,7 @@ study = page.results("compare")
 cost.summary(study)
 
 # %% [markdown]
-# Settings were chosen on the validation split, from four candidates for each method or fewer ({doc}`tuning`); what is
+# Settings were chosen on the validation split, from the candidates of each method's plan ({doc}`tuning`); what is
 # shown here was measured on the test split, once. What a training costs has a page of its own ({doc}`cost`), and what
 # each method does is told in {doc}`../methods/overview`.
 #
@@ -58,11 +59,15 @@ compare.by_family(study, "weights")
 # %% [markdown]
 # A method can be read off at any number of weights between two of its levels: accuracy is interpolated for each seed,
 # linearly in the logarithm of the weights, and never beyond the end of a ladder. So all methods can be ranked at one
-# *budget*. A method that is *not separable* from the first is one whose paired 95 % interval of the difference
-# includes zero.
+# *budget*. Two methods are *tied* there if the seeds do not separate them: a paired t-test of the difference over the
+# seeds, at 5 %, corrected by Holm's method for all pairs of methods at that budget. A tie is no proof of equality: with
+# so many pairs and so few seeds only large differences, or very steady ones, are separated.
 
 # %% tags=["hide-input"]
-compare.leaders(study, "weights")
+ranks.leaders(study, "weights")
+
+# %% tags=["hide-input"]
+ranks.ties(study, "weights")
 
 # %% [markdown]
 # ## And at equal connections?
@@ -75,7 +80,10 @@ compare.leaders(study, "weights")
 compare.by_family(study, "connections")
 
 # %% tags=["hide-input"]
-compare.leaders(study, "connections")
+ranks.leaders(study, "connections")
+
+# %% tags=["hide-input"]
+ranks.ties(study, "connections")
 
 # %% [markdown]
 # ## And at equal synaptic operations?
@@ -87,7 +95,10 @@ compare.leaders(study, "connections")
 compare.by_family(study, "sops")
 
 # %% tags=["hide-input"]
-compare.leaders(study, "sops")
+ranks.leaders(study, "sops")
+
+# %% tags=["hide-input"]
+ranks.ties(study, "sops")
 
 # %% [markdown]
 # ## Does the order of the methods change?
@@ -106,8 +117,8 @@ compare.order_sentences(study)
 compare.order_table(study)
 
 # %% [markdown]
-# A pair that changes places need not be a finding: two methods that are equally good do so by chance. The intervals
-# of the ranks, below, say how far the order can be trusted.
+# A pair that changes places need not be a finding: two methods that are equally good do so by chance. The ties, above
+# and in the ranks below, say how far the order can be trusted.
 #
 # ## Which points does nothing beat?
 #
@@ -127,14 +138,19 @@ compare.front_table(study)
 #
 # ## Who ranks where, over everything?
 #
-# At every budget and on every set the methods are ranked by accuracy; the mean of these ranks is one number for each
-# method and axis. Its interval comes from drawing the seeds anew, the same ones for all methods.
+# At every budget and on every set the networks of a seed are ranked by accuracy; the mean of these ranks over the
+# budgets is one number for each seed, method and axis, and the interval is Student's over the seeds. Mean ranks are
+# tested in pairs as accuracies are at one budget. A mean over few budgets is of other budgets than those of the
+# others, so it stands below them, in grey.
 
 # %% tags=["hide-input"]
-compare.rank_picture(study)
+ranks.rank_picture(study)
 
 # %% tags=["hide-input"]
-compare.rank_table(study)
+ranks.rank_sentences(study)
+
+# %% tags=["hide-input"]
+ranks.rank_table(study)
 
 # %% [markdown]
 # ## What do more epochs bring?
@@ -160,20 +176,31 @@ compare.everything(study)
 compare.limits(study)
 
 # %% [markdown]
+# What remains unequal between the methods, by their plans and their records:
+
+# %% tags=["hide-input"]
+compare.unequal(study, tuned)
+
+# %% [markdown]
 # - **Equal epochs are not equal to what the papers did.** Most of the sources train for hundreds of epochs. Methods
 #   that need many of them, to move a penalty slowly or to rewire often, are at a disadvantage here; methods that were
 #   published with few are not.
 # - **Equal epochs are not equal time.** {doc}`cost` has the seconds.
 # - **A dense start is an advantage of its own kind.** Its epochs are counted, but they were spent with all weights. A
 #   method that trains sparse from the first step could use a device on which the dense network does not fit.
-# - **Tuning was nearly equal in the number of candidates**, which {doc}`tuning` lists, and not in effect: a method with
-#   one important setting gains more from it than one with four. One set and one level were used for it; the settings
-#   are the same on all levels.
+# - **Tuning is equal in the number of candidates and not in effect**: a method with one important setting gains more
+#   from {doc}`tuning` than one with four. One set was used for it; the settings are the same on all levels.
+# - **Few exchanges.** Methods that rewire exchange their weights a few dozen times here, hundreds of times in their
+#   papers; a weight that has just grown has tens of steps to prove itself before the next exchange.
+# - **The interval is over the seeds.** All networks saw one training set and one test set, and the same arithmetic of
+#   one kind of processor: other data could turn what the seeds separate. The test split was used once, for what is
+#   shown here, and chose nothing.
 # - **Two small sets and small networks.** At the same sparsity they have far fewer weights left than the papers'
 #   networks. Nothing on this page says how the order is on large data.
 # - **Structured methods play another game.** They remove whole channels, so their networks are smaller on any
 #   hardware, and they reach fewer sparsities. The table of every arm has the parameters that are left after removal.
-# - **Reconstructions.** Some methods have no public formula; their pages say so under *Deviations*.
+# - **Reconstructions**, with a dagger. These methods have no public formula; what ranks here is our reading of an
+#   abstract, whose place says nothing about the authors' own method. Their pages tell more under *Deviations*.
 #
 # ```{exercise}
 # :label: ex-compare-budget
@@ -213,7 +240,7 @@ for data in study.sets:
             means[name] = sum(accuracy) / len(accuracy)
     ranked = ladders.ranks(means)
     first = sorted(ranked, key=ranked.get)[:5]
-    print(f"{data}:", ", ".join(f"{m} {means[m]:.1f}" for m in first) or "no ladder of these records has this budget")
+    print(f"{data}:", ", ".join(f"{look.named(m)} {means[m]:.1f}" for m in first) or "no ladder of these records has this budget")
 
 # %% [markdown]
 # Next: {doc}`cost`, what each of these networks costs to train.

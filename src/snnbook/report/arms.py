@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from snnbook.report import ladders
-from snnbook.report.ladders import REFERENCE
+from snnbook.report.blocks import listed
+from snnbook.report.ladders import REFERENCE, MeanRank
 from snnbook.report.records import ResultsLike, by_seed
-from snnbook.report.stats import Interval, mean_sd
-from snnbook.report.tables import NONE, change_text, format_number, mean_sd_text
+from snnbook.report.stats import Interval, mean_interval, mean_sd, paired, separated
+from snnbook.report.tables import NONE, change_text, format_number, mean_sd_text, range_text, signed_text
 
 if TYPE_CHECKING:
     from snnbook.experiments.key import Key
@@ -61,11 +65,13 @@ def rows(study: ResultsLike, keys: Iterable[Key]) -> pd.DataFrame:
     return frame.drop(columns=drop) if len(frame) else frame
 
 
-def rank_text(rank: Interval) -> str:
+def rank_text(rank: MeanRank) -> str:
     """`3.4 [2.9, 4.1]`: a mean rank with its interval."""
-    if not rank.n:
+    if not rank.places:
         return NONE
-    return f"{rank.estimate:.1f} [{rank.low:.1f}, {rank.high:.1f}]"
+    mean = rank.interval
+    spread = f" [{mean.low:.1f}, {mean.high:.1f}]" if mean.n > 1 else " (1 seed: no interval)"
+    return f"{mean.estimate:.1f}{spread}"
 
 
 def against_reference(study: ResultsLike, key: Key) -> str:
@@ -73,3 +79,55 @@ def against_reference(study: ResultsLike, key: Key) -> str:
     mine = ladders.point(study.records[key], "weights")
     other = ladders.at_budget(ladders.ladder(study, key.data, REFERENCE, "weights"), mine.x)
     return change_text(dict(mine.y), other)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two arms at several places, such as levels: place → seed → difference in accuracy, in points.
+
+    title: what is subtracted from what. Places without a difference for every seed are left out of `known`.
+    """
+
+    title: str
+    differences: Mapping[str, Mapping[int, float]]
+
+    @cached_property
+    def known(self) -> dict[str, Interval]:
+        """Place → mean difference with Student's interval over the seeds."""
+        means = {place: mean_interval(list(by_seed.values())) for place, by_seed in self.differences.items()}
+        return {place: mean for place, mean in means.items() if math.isfinite(mean.estimate)}
+
+    @cached_property
+    def separate(self) -> dict[str, bool]:
+        """Place → whether the seeds separate the two, corrected for the number of places."""
+        is_so = separated(list(self.differences[place].values()) for place in self.known)
+        return dict(zip(self.known, is_so, strict=True))
+
+    @property
+    def seeds(self) -> str:
+        """`n = 5, Holm over 4`: the number of seeds that the differences are of, and the number of places."""
+        return f"n = {range_text(mean.n for mean in self.known.values())}, Holm over {len(self.known)}"
+
+    def text(self, place: str) -> str:
+        """`+0.35 [−0.10, +0.80]` at a place, with a star where the seeds separate the two."""
+        if place not in self.known:
+            return NONE
+        return signed_text(self.known[place]) + " *" * self.separate[place]
+
+
+def difference(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+    """Seed → a - b, for the seeds that both have."""
+    seeds, differences = paired(a, b)
+    return dict(zip(seeds, differences.round(9).tolist(), strict=True))
+
+
+def contrast_sentence(contrast: Contrast) -> str:
+    """Where the seeds separate the two arms, by how much, and where they do not."""
+    if not contrast.known:
+        return f"{contrast.title}: there is no place at which both have a value."
+    separate, known = contrast.separate, contrast.known
+    apart = [f"{place} ({signed_text(known[place])})" for place, is_so in separate.items() if is_so]
+    tied = [place for place, is_so in separate.items() if not is_so]
+    parts = [f"the seeds separate the two at {listed(apart)}"] if apart else []
+    parts += [f"{'but not' if apart else 'the seeds do not separate the two'} at {listed(tied)}"] if tied else []
+    return f"{contrast.title}: {', '.join(parts)} ({contrast.seeds})."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,13 +11,40 @@ from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarForma
 
 from snnbook.pruning import registry
 from snnbook.report import ladders, plots
+from snnbook.report.blocks import listed
 from snnbook.report.ladders import DENSE
 from snnbook.report.records import ResultsLike
+from snnbook.report.stats import Interval
+
+RECONSTRUCTED = "†"  # behind the name of a method whose formulas are not public
 
 
-def family(method: str) -> str:
-    """The family of a method, which has the colour: there are more methods than colours that can be told apart."""
+def family(arm: str) -> str:
+    """The family of an arm's method, which has the colour: there are more methods than colours to be told apart.
+
+    arm: the name of a method, which a variant may follow: `lamp, from scratch`.
+    """
+    method = arm.partition(",")[0]
     return registry.METHODS[method].family if method in registry.METHODS else "other"
+
+
+def _reconstruction(method: str) -> str:
+    return registry.METHODS[method].reconstruction if method in registry.METHODS else ""
+
+
+def named(method: str) -> str:
+    """The name of a method among others: `sccd†` for a reconstruction."""
+    return method + RECONSTRUCTED * bool(_reconstruction(method))
+
+
+def reconstructions(methods: Iterable[str]) -> str:
+    """What the dagger at names stands for, as a sentence; empty where no method has one."""
+    from_what: dict[str, list[str]] = {}
+    for method in dict.fromkeys(methods):
+        if source := _reconstruction(method):
+            from_what.setdefault(source, []).append(method)
+    each = "; ".join(f"{listed(names)} {source}" for source, names in from_what.items())
+    return f"{RECONSTRUCTED} reconstruction, not the authors' method: {each}." if each else ""
 
 
 def colour(method: str) -> str:
@@ -88,3 +115,13 @@ def background(ax: Axes, study: ResultsLike, data: str, axis: str, but: Iterable
             x, y = path(ladders.ladder(study, data, other, axis))
             ax.plot(x, y, "-", marker="." if len(x) == 1 else "", ms=3, color=plots.INK, lw=0.7, alpha=0.4)
     dense_level(ax, study, data, "dense")
+
+
+def with_intervals(ax: Axes, places: Sequence[str], means: Mapping[str, Interval], label: str, i: int, of: int) -> None:
+    """Points with their intervals at named places of the x axis: series number `i` of `of`, beside the others."""
+    known = [(x + 0.12 * (i - (of - 1) / 2), means[place]) for x, place in enumerate(places) if place in means]
+    style = plots.series(i)
+    for x, mean in known:
+        if mean.n > 1:
+            ax.plot([x, x], [mean.low, mean.high], "-", marker="", color=style["color"], lw=1.4)
+    ax.plot([x for x, _ in known], [m.estimate for _, m in known], style["marker"], color=style["color"], label=label)

@@ -120,10 +120,13 @@ def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2,
     if relative:
         a = {s: 100 * a[s] / b[s] if b.get(s) else math.nan for s in a}
         b = dict.fromkeys(b, 100.0)
-    mean = mean_interval(paired(a, b)[1])
+    return signed_text(mean_interval(paired(a, b)[1]), digits, " %" if relative else "")
+
+
+def signed_text(mean: Interval, digits: int = 2, unit: str = "") -> str:
+    """`+0.35 [−0.10, +0.80]`: a difference with its interval."""
     if not math.isfinite(mean.estimate):
         return NONE
-    unit = " %" if relative else ""
     text = f"{format_number(mean.estimate, digits, signed=True)}{unit}"
     if mean.n < 2:
         return f"{text} (1 seed: no interval)"

@@ -12,9 +12,10 @@ from test_tables import Tags
 
 from snnbook import pruning
 from snnbook.errors import UserError
+from snnbook.pruning import registry
 from snnbook.pruning.registry import FAMILIES
 from snnbook.report import ladders, look, plots
-from snnbook.report.pages import compare, cost, method
+from snnbook.report.pages import compare, cost, method, ranks
 
 mpl.use("agg")
 
@@ -51,10 +52,11 @@ def test_neurons_and_smaller_networks_are_shown_where_there_are_some():
 
 BLOCKS = [
     *(lambda s, axis=axis: compare.by_family(s, axis) for axis in ladders.AXES),
-    *(lambda s, axis=axis: compare.leaders(s, axis) for axis in ladders.AXES),
+    *(lambda s, axis=axis: ranks.leaders(s, axis) for axis in ladders.AXES),
+    lambda s: ranks.ties(s, "sops"),
     compare.slopes, compare.order_sentences, compare.order_table, compare.fronts, compare.front_table,
-    compare.rank_picture, compare.rank_table, cost.summary, cost.picture,
-    cost.table, cost.trained_longer, compare.everything, compare.limits,
+    ranks.rank_picture, ranks.rank_table, ranks.rank_sentences, cost.summary, cost.picture,
+    cost.table, cost.trained_longer, compare.everything, compare.limits, lambda s: compare.unequal(s, s),
     lambda s: method.standing(s, "magnitude"),
 ]  # fmt: skip
 DEGENERATE = {
@@ -101,7 +103,7 @@ def test_a_method_may_be_missing_on_a_set(quick):
         del found.records[key]
     for block in BLOCKS:
         Tags(block(found).html)
-    assert ladders.mean_ranks(ladders.scores(found, "weights"))["lamp"].n == 2
+    assert ladders.mean_ranks(ladders.scores(found, "weights"))["lamp"].places == 2
     assert "digits-clutter: not run here: lamp." in compare.limits(found).markdown
     assert "digits-clutter" not in set(method.standing(found, "lamp").markdown.split())
 
@@ -132,26 +134,6 @@ def test_the_change_of_order_is_said():
     assert frame.loc["90 %", "weights → SOPs"] == "0.33 (1 of 3)"
 
 
-def test_the_leaders_and_those_that_cannot_be_told_from_them():
-    def noisy(s):
-        return arm_metrics(94 + (1, -3, 3)[s], 90.0)
-
-    found = compared(
-        {
-            ("dense", ""): arm_metrics(97, 0.0),
-            ("magnitude", "90 %"): lambda s: arm_metrics(95 + s / 10, 90.0),
-            ("lamp", "90 %"): noisy,
-            ("random", "90 %"): lambda s: arm_metrics(50 + s / 10, 90.0),
-        },
-        sets=("digits-dvs",),
-    )
-    text = compare.leaders(found, "weights").markdown
-    assert (
-        "at 10.00 (weights left, %): magnitude comes first of 3 with 95.10 ± 0.10 (3) %; not separable from it: lamp."
-        in text
-    )
-
-
 def test_every_arm_is_in_the_file():
     frame = compare.raw(small())
     assert len(frame) == 5 * 2 * 3
@@ -169,3 +151,50 @@ def test_what_the_records_say_against_themselves():
     assert "nslim (50 %) and random (10 %)" in text
     # Guessing among 1000: 10 ± 0.95 points; 12 is within three of these.
     assert "a network that guesses, for at least one seed: random 90 %." in text
+
+
+def test_what_is_not_equal_comes_from_plans_and_records():
+    def exchanging(updates):
+        return {"settings": {"updates": updates, "span": 0.5}}
+
+    found = compared(
+        {
+            ("magnitude", "90 %"): arm_metrics(90, 90.0),
+            ("gradr", "strength 2.3"): arm_metrics(90, 90.0, epochs=20, scratch=True),
+            ("rigl", "90 %"): arm_metrics(90, 90.0, epochs=20, scratch=True),
+        },
+        parent=12,
+    )
+    for records in (r for key, r in found.records.items() if key.arm == "rigl"):
+        for r in records:
+            r.trial.update(exchanging(20))
+    lines = compare.unequal(found, compared({("rigl", "x"): arm_metrics(80, 98.0)}, seeds=(100, 101))).markdown
+    assert "Settings were chosen by 2 seeds on digits-clutter and digits-dvs" in lines
+    assert "Exchanges of weights: 20 in 10 epochs for rigl." in lines
+    assert "Sparsity is an outcome and not a setting: gradr." in lines
+    assert "A dense start is counted in epochs (12 of them), whatever its weights cost: magnitude." in lines
+    plan = registry.METHODS["magnitude"].plan
+    spans = sorted({f"{c['span']:g}" for c in plan.candidates})
+    assert f"{', '.join(spans[:-1])} and {spans[-1]} tried for magnitude" in lines
+    assert f"{len(plan.candidates)} for magnitude" in lines
+
+
+def test_a_reconstruction_is_marked_wherever_methods_are_named(quick):
+    found = small(more={("sccd", level): arm_metrics(60, float(level[:2])) for level in ("90 %", "99 %")})
+    for records in found.records.values():  # all spend the same, so that all are ranked on every axis
+        for r in records:
+            r.metrics |= {name: 1000 * (100 - r.metrics["sparsity"]) for name in ("sops", "connections_alive")}
+    axes = list(ladders.AXES)
+    blocks = [
+        compare.by_family(found, axes[0]),
+        compare.fronts(found),
+        compare.slopes(found),
+        ranks.ties(found, axes[0]),
+    ]
+    blocks += [ranks.rank_picture(found), ranks.rank_table(found), ranks.rank_sentences(found)]
+    blocks += [ranks.leaders(found, axes[0]), compare.front_table(found), method.standing(found, "sccd")]
+    for block in blocks:
+        assert "† reconstruction, not the authors' method: sccd from its abstract." in block.markdown
+    for block in blocks[2:6]:
+        assert "sccd†" in block.markdown
+    assert "†" not in ranks.rank_table(small()).markdown

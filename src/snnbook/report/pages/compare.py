@@ -1,4 +1,4 @@
-"""The blocks of the pages that compare all methods: ladders, fronts, the change of order, ranks, costs."""
+"""The blocks of the page that compares all methods: ladders, fronts, the change of order, every arm, limits."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import math
 from collections.abc import Mapping
 from itertools import combinations
 
-import numpy as np
 import pandas as pd
 
+from snnbook.pruning import registry
 from snnbook.pruning.registry import FAMILIES
 from snnbook.report import arms, ladders, look, plots
 from snnbook.report.blocks import Fragment, details, listed, sentences, stacked
 from snnbook.report.ladders import DENSE, REFERENCE
 from snnbook.report.records import ResultsLike, number, records_on, unique, with_scale
-from snnbook.report.stats import mean_interval
-from snnbook.report.tables import NONE, Table, format_number, mean_sd_text, range_text
+from snnbook.report.tables import NONE, Table, format_number, range_text
 
 
 def _families(study: ResultsLike) -> dict[str, list[str]]:
@@ -36,7 +35,9 @@ def by_family(study: ResultsLike, axis: str) -> plots.Picture:
         for ax, data in zip(row, sets, strict=True):
             look.background(ax, study, data, axis, members)
             for i, method in enumerate(members):
-                ax.plot(*look.path(ladders.ladder(study, data, method, axis)), label=method, **plots.series(i))
+                ax.plot(
+                    *look.path(ladders.ladder(study, data, method, axis)), label=look.named(method), **plots.series(i)
+                )
         row[0].set_ylabel("accuracy, %")
         row[0].set_title(name, loc="left", fontsize=11)
         row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
@@ -48,13 +49,13 @@ def by_family(study: ResultsLike, axis: str) -> plots.Picture:
         column[-1].set_xlabel(ladders.axis(axis).title)
         column[0].set_title(data)
     about = ladders.axis(axis)
-    numbers = "; ".join(f"{name}: {', '.join(members)}" for name, members in families.items())
+    numbers = "; ".join(f"{name}: {', '.join(map(look.named, members))}" for name, members in families.items())
     return plots.picture(
         fig,
         alt=f"Accuracy against {about.title}, a row for each family of methods, a column for each data set. {numbers}. "
         + " ".join(front_sentences(study, axis)),
         caption=f"Accuracy (scale stretched towards 100 %) against {about.title}: a family of methods in each row, "
-        "all others in grey behind it, the dense network dashed.",
+        "all others in grey behind it, the dense network dashed. " + look.reconstructions(ladders.methods(study)),
         records=unique([study]),
     )
 
@@ -84,7 +85,7 @@ def fronts(study: ResultsLike) -> plots.Picture:
             steps = {"where": "post", "color": plots.INK, "lw": 1, "ls": "-", "marker": ""}
             ax.step([x for x, *_ in best], [y for _, y, _ in best], **steps)
             for x, y, method in best:
-                ax.annotate(method, (x, y), (0, 5), textcoords="offset points", fontsize=7, ha="center")
+                ax.annotate(look.named(method), (x, y), (0, 5), textcoords="offset points", fontsize=7, ha="center")
             look.dense_level(ax, study, data)
             look.stretch(ax, look.lowest(study, data))
             look.logarithmic(ax, axis)
@@ -97,7 +98,7 @@ def fronts(study: ResultsLike) -> plots.Picture:
         alt="Accuracy of every arm against weights, connections and synaptic operations; the Pareto front as steps. "
         + " ".join(line for axis in ladders.AXES for line in front_sentences(study, axis)),
         caption="Every arm by family, and the Pareto front on each axis: nothing else reaches as much with as little "
-        "as the named ones. Means over the seeds.",
+        "as the named ones. Means over the seeds. " + look.reconstructions(ladders.methods(study)),
         records=unique([study]),
     )
 
@@ -106,7 +107,7 @@ def front_sentences(study: ResultsLike, axis: str) -> list[str]:
     """Which methods are on the front of an axis, in words."""
     lines = []
     for data in study.sets:
-        names = list(dict.fromkeys(method for method, _ in ladders.front(study, data, axis)))
+        names = list(dict.fromkeys(look.named(method) for method, _ in ladders.front(study, data, axis)))
         if names:
             lines.append(f"{data}, front by {ladders.axis(axis).short}: {listed(names)} (from cheap to dear).")
     return lines
@@ -121,10 +122,12 @@ def front_table(study: ResultsLike) -> Table:
         counts = {f"{data}: {ladders.AXES[axis].short}": on_front[data, axis].count(method) for data, axis in columns}
         if any(counts.values()):
             rows.append(
-                {"Method": method, "Family": look.family(method)} | {k: str(v or NONE) for k, v in counts.items()}
+                {"Method": look.named(method), "Family": look.family(method)}
+                | {k: str(v or NONE) for k, v in counts.items()}
             )
     rows.sort(key=lambda row: -sum(int(v) for k, v in row.items() if ":" in k and v != NONE))
-    caption = "Levels of each method on the Pareto front; methods that are on none are left out."
+    caption = "Levels of each method on the Pareto front; methods that are on none are left out. "
+    caption += look.reconstructions(ladders.methods(study))
     return Table(pd.DataFrame(rows), with_scale(caption, unique([study])))
 
 
@@ -143,8 +146,10 @@ def slopes(study: ResultsLike) -> plots.Picture:
             line = [ranks[method] for ranks in by_axis]
             ax.plot(range(len(line)), line, marker="o", ls="-", color=look.colour(method), lw=1.4)
             for x, side, where in ((0, -0.08, "right"), (len(line) - 1, 0.08, "left")):
-                ax.text(x + side, line[x], method, ha=where, va="center", fontsize=8, color=look.colour(method))
-            numbers.append(f"{data} {method}: {', '.join(f'{rank:g}' for rank in line)}")
+                ax.text(
+                    x + side, line[x], look.named(method), ha=where, va="center", fontsize=8, color=look.colour(method)
+                )
+            numbers.append(f"{data} {look.named(method)}: {', '.join(f'{rank:g}' for rank in line)}")
         ax.set_xticks(range(len(ladders.AXES)), [f"equal\n{about.short}" for about in ladders.AXES.values()])
         ax.set(title=f"{data}, at {level}" if level else data, xlim=(-1.1, len(ladders.AXES) + 0.1), ylabel="rank")
         ax.set_ylim(max([len(by_axis[0]), 1]) + 0.6, 0.4)
@@ -157,7 +162,7 @@ def slopes(study: ResultsLike) -> plots.Picture:
         + ".",
         caption="Rank in accuracy (1 = most accurate) among networks with as many weights, connections, or SOPs. The "
         "budget on each axis is what the middle method spends at the named level; only methods whose ladders reach it "
-        "on all three axes have a line. Colours are by family.",
+        "on all three axes have a line. Colours are by family. " + look.reconstructions(ladders.methods(study)),
         records=unique([study]),
     )
 
@@ -201,73 +206,10 @@ def order_sentences(study: ResultsLike) -> Fragment:
             movers = [m for m in climbed if most and climbed[m] == most and (most > 0) == (verb == "climb")]
             if movers:
                 places = listed([f"{before[m]:g} to {after[m]:g}" for m in movers])
-                text += f"; {listed(movers)} {verb}{'s' if len(movers) == 1 else ''} most, from rank {places}"
+                names = listed([look.named(m) for m in movers])
+                text += f"; {names} {verb}{'s' if len(movers) == 1 else ''} most, from rank {places}"
         lines.append(f"{text}.")
     return sentences(lines)
-
-
-def leaders(study: ResultsLike, axis: str) -> Fragment:
-    """The most accurate method at each budget, and those that the paired interval cannot tell from it."""
-    lines = []
-    for data in study.sets:
-        for level, budget in ladders.budgets(study, data, axis).items():
-            accuracy = {m: v[0] for m, v in ladders.scores(study, axis, data, level).items() if np.isfinite(v).all()}
-            if not accuracy:
-                continue
-            first = max(accuracy, key=lambda m: float(accuracy[m].mean()))
-            like = [m for m in accuracy if m != first and not mean_interval(accuracy[first] - accuracy[m]).low > 0]
-            about = ladders.axis(axis)
-            text = f"{data}, at {format_number(budget, about.digits)} ({about.title}): {first} comes first of "
-            text += f"{len(accuracy)} with {mean_sd_text(list(accuracy[first]))} %"
-            if len(like) > 6:
-                like = [*like[:6], f"{len(like) - 6} more"]
-            lines.append(text + (f"; not separable from it: {listed(like)}." if like else ", apart from all others."))
-    return sentences(lines or ["No method has a value at these budgets for every seed."])
-
-
-def rank_picture(study: ResultsLike) -> plots.Picture:
-    """Mean ranks with their intervals on the three axes."""
-    by_axis = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
-    order = _by_rank(by_axis["weights"])
-    fig, axes = plots.subplots(1, len(by_axis), figsize=(9, 0.6 + 0.28 * max(4, len(order))), sharey=True)
-    for ax, (axis, ranked) in zip(axes, by_axis.items(), strict=True):
-        for i, method in enumerate(order):
-            r = ranked[method]
-            if r.n:
-                ax.plot([r.low, r.high], [i, i], color=look.colour(method), lw=2, marker="", ls="-")
-                ax.plot(r.estimate, i, look.marker(method), color=look.colour(method))
-        ax.set(title=f"equal {ladders.axis(axis).short}", xlabel="mean rank", xlim=(0, len(order) + 1))
-    axes[0].set_yticks(range(len(order)), order, fontsize=9)
-    axes[0].set_ylim(len(order) - 0.4, -0.6)
-    numbers = "; ".join(f"{m}: {', '.join(arms.rank_text(r[m]) for r in by_axis.values())}" for m in order)
-    return plots.picture(
-        fig,
-        alt=f"Mean ranks with intervals at equal weights, connections and operations. {numbers}.",
-        caption="Mean rank over all budgets and sets, with its 95 % bootstrap interval over the seeds; 1 = always the "
-        "most accurate. A method without a mark has no budget that its ladder reaches. Colours and marks: by family.",
-        records=unique([study]),
-    )
-
-
-def _by_rank(ranked: Mapping[str, ladders.Interval]) -> list[str]:
-    return sorted(ranked, key=lambda m: (ranked[m].estimate if ranked[m].n else math.inf, m))
-
-
-def rank_table(study: ResultsLike) -> Table:
-    """Mean ranks, their intervals, and the number of budgets that they stand on."""
-    by_axis = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
-    rows = []
-    for method in _by_rank(by_axis["weights"]):
-        row = {"Method": method, "Family": look.family(method)}
-        for axis, ranked in by_axis.items():
-            r = ranked[method]
-            row[f"at equal {ladders.AXES[axis].short}"] = f"{arms.rank_text(r)} ({r.n})" if r.n else NONE
-        rows.append(row)
-    caption = (
-        "Mean rank [95 % bootstrap interval over the seeds] (number of budgets that the ladder reaches). At every "
-        f"budget 1 is the first and {len(rows)} the last of the methods that have a value there."
-    )
-    return Table(pd.DataFrame(rows), with_scale(caption, unique([study])))
 
 
 # --- everything -------------------------------------------------------------------------------------------
@@ -325,7 +267,7 @@ def limits(study: ResultsLike) -> Fragment:
             for m in ladders.methods(study, data)
             if (points := ladders.ladder(study, data, m, "weights"))
         }
-        short = [f"{m} ({end:.3g} %)" for m, end in ends.items() if end > shortest * (1 + ladders.SLACK)]
+        short = [f"{look.named(m)} ({end:.3g} %)" for m, end in ends.items() if end > shortest * (1 + ladders.SLACK)]
         if short:
             lines.append(
                 f"{data}: ladders that end before {REFERENCE}'s {shortest:.3g} % of the weights: {listed(short)}."
@@ -341,6 +283,83 @@ def limits(study: ResultsLike) -> Fragment:
         if absent:
             lines.append(f"{data}: not run here: {listed(absent)}.")
     return sentences(lines or ["There are no records."])
+
+
+def unequal(study: ResultsLike, tuning: ResultsLike) -> Fragment:
+    """What the comparison does not hold equal between methods, from their plans and from the records.
+
+    tuning: the records that settings were chosen from.
+    """
+    plans = {
+        look.named(m): (m, plan)
+        for m in ladders.methods(study)
+        if m in registry.METHODS and (plan := registry.METHODS[m].plan) is not None
+    }
+    records = unique([study])
+    lines = [
+        f"Candidates in tuning: {_grouped({name: str(len(plan.candidates)) for name, (_, plan) in plans.items()})}."
+    ]
+    tuned = unique([tuning])
+    if tuned:
+        chosen_by = f"{len({r.seed for r in tuned})} seeds on {listed(tuning.sets)}"
+        lines.append(
+            f"Settings were chosen by {chosen_by}, and are the same at all levels and on {listed(study.sets)}."
+        )
+    spans = {name: text for name, (m, plan) in plans.items() if (text := _span(m, plan))}
+    lines.append(
+        f"Share of the training within which masks change: {_grouped(spans)}; the others have no such setting."
+    )
+    exchanges = {name: text for name, (m, _) in plans.items() if (text := _exchanges(study, m))}
+    if exchanges:
+        lines.append(f"Exchanges of weights: {_grouped(exchanges)}.")
+    outcome = [n for n, (_, plan) in plans.items() if not all("sparsity" in level for level in plan.levels.values())]
+    if outcome:
+        lines.append(
+            f"Sparsity is an outcome and not a setting: {listed(outcome)}. Their levels lie where they fall, and "
+            "between them accuracy is interpolated."
+        )
+    starts = {ladders.start_epochs(study, key) for key in study.records} - {0.0, math.nan}
+    started = [
+        look.named(m)
+        for m in ladders.methods(study)
+        if any(ladders.start_epochs(study, key) > 0 for data in study.sets for key in ladders.keys(study, data, m))
+    ]
+    if started:
+        lines.append(
+            f"A dense start is counted in epochs ({range_text(starts)} of them), whatever its weights cost: "
+            f"{listed(started)}."
+        )
+    kinds = sorted({str(r.environment.get("processor")) for r in records} - {"None"})
+    if kinds:
+        lines.append(f"All records have the arithmetic of one kind of processor: {listed(kinds)}.")
+    return sentences(lines)
+
+
+def _grouped(values: Mapping[str, str]) -> str:
+    """`4 for lamp and set; 2 for stds`: the names that share a value."""
+    groups: dict[str, list[str]] = {}
+    for name, value in values.items():
+        groups.setdefault(value, []).append(name)
+    return "; ".join(f"{value} for {listed(names)}" for value, names in sorted(groups.items())) or NONE
+
+
+def _span(method: str, plan: registry.ComparisonPlan) -> str:
+    """The spans that tuning tried for a method, or the fixed one; empty for a method without."""
+    settings = registry.settings(method) | dict(plan.shared)
+    if "span" not in settings:
+        return ""
+    tried = sorted({candidate["span"] for candidate in plan.candidates if "span" in candidate})
+    return f"{listed([f'{span:g}' for span in tried])} tried" if tried else f"{settings['span']:g} fixed"
+
+
+def _exchanges(study: ResultsLike, method: str) -> str:
+    """How often a method that regrows exchanges weights, and within how many epochs; empty for all others."""
+    if look.family(method) not in ("cut and regrow", "rewire by sign"):
+        return ""
+    records = [r for data in study.sets for key in ladders.keys(study, data, method) for r in study.records[key]]
+    settings = [(r.trial.get("settings", {}), number(r.metrics["epochs"])) for r in records]
+    counts = {(s["updates"], s.get("span", 1) * epochs) for s, epochs in settings if "updates" in s}
+    return listed([f"{updates} in {epochs:g} epochs" for updates, epochs in sorted(counts)])
 
 
 def _at_chance(metrics: ladders.Metrics) -> bool:

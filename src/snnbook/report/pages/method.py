@@ -75,12 +75,13 @@ def _places(study: ResultsLike, name: str) -> list[str]:
     for axis, about in ladders.AXES.items():
         ranked = ladders.mean_ranks(ladders.scores(study, axis))
         rank = ranked[name]
-        if rank.n:
-            where = f"{len(ranked)} methods, over {rank.n} budget{'s' if rank.n > 1 else ''}"
-            lines.append(f"At equal {about.short}: mean rank {arms.rank_text(rank)} of {where}.")
+        if rank.places:
+            where = f"{len(ranked)} methods, over {rank.places} budget{'s' if rank.places > 1 else ''}"
+            few = ", too few to be put among the others" if rank.few else ""
+            lines.append(f"At equal {about.short}: mean rank {arms.rank_text(rank)} of {where}{few}.")
         else:
             lines.append(f"At equal {about.short}: its ladder reaches none of the budgets at which methods are ranked.")
-    return lines
+    return lines + list(filter(None, [look.reconstructions([name])]))
 
 
 def standing(study: ResultsLike, name: str) -> Fragment:
