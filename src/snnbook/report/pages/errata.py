@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -46,16 +46,19 @@ def rank_table(study: ResultsLike) -> Table:
     then = before("ranks").set_index("method")
     now = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
     rows = []
-    for method in ladders.methods(study):
+    for method in sorted(ladders.methods(study), key=lambda name: _estimate(now["weights"], name, math.inf)):
         row = {"Method": method}
         for axis, ranked in now.items():
-            old = then[axis].get(method, math.nan)
-            new = ranked[method].estimate if ranked[method].n else math.nan
+            old, new = then[axis].get(method, math.nan), _estimate(ranked, method)
             row[f"equal {ladders.AXES[axis].short}"] = f"{_rank(old)} → {_rank(new)}"
-        rows.append((now["weights"][method].estimate if now["weights"][method].n else math.inf, row))
-    frame = pd.DataFrame([row for _, row in sorted(rows, key=lambda entry: entry[0])])
+        rows.append(row)
+    frame = pd.DataFrame(rows)
     caption = "Mean rank in the first version → now. The budgets that the means are over are not the same."
     return Table(frame, with_scale(caption, unique([study])))
+
+
+def _estimate(ranked: Mapping[str, ladders.MeanRank], method: str, unknown: float = math.nan) -> float:
+    return ranked[method].interval.estimate if ranked[method].places else unknown
 
 
 def _rank(value: float) -> str:
