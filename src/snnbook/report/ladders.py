@@ -292,6 +292,11 @@ class MeanRank:
     places: int
 
     @property
+    def estimate(self) -> float:
+        """The mean rank; infinite, behind all others, where there is no place."""
+        return self.interval.estimate if self.places else math.inf
+
+    @property
     def few(self) -> bool:
         """Whether it stands on too few budgets to be put among the others."""
         return self.places < FEW

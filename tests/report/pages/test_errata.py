@@ -1,6 +1,7 @@
 """Our errata name what exists, and say which verdicts are others."""
 
 import pandas as pd
+from report_fakes import small
 
 from snnbook import pruning
 from snnbook.report import papers
@@ -32,3 +33,12 @@ def test_changed_verdicts_are_listed_with_what_changed(monkeypatch):
     text = str(errata.summary(board))
     assert "2 of 3 tested claims" in text
     assert "holds → undecided: 1." in text
+
+
+def test_ranks_of_then_stand_beside_those_of_now(monkeypatch):
+    then = pd.DataFrame({"method": ["lamp"], "weights": [1.7], "connections": [3.0], "sops": [4.0]})
+    monkeypatch.setattr(errata, "before", lambda name: then)
+    frame = errata.rank_table(small()).frame
+    assert frame["Method"].tolist() == ["lamp", "magnitude"]  # always the first of two, and the last
+    assert frame["equal weights"].tolist() == ["1.7 → 1.0", "– → 2.0"]
+    assert frame["equal SOPs"][0] == "4.0 → –"  # its ladder reaches no budget of SOPs at which another one is

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from snnbook import paths
-from snnbook.report import ladders
+from snnbook.report import ladders, look
 from snnbook.report.blocks import Fragment, sentences
 from snnbook.report.claims import NOT_TESTABLE, Verdict
 from snnbook.report.records import ResultsLike, unique, with_scale
-from snnbook.report.tables import NONE, Table, format_number
+from snnbook.report.tables import Table, format_number
 
 ABOUT = ("methods", "comparison", "verdicts", "records")
 
@@ -42,27 +42,24 @@ def fault_table(about: str) -> Table:
 
 
 def rank_table(study: ResultsLike) -> Table:
-    """The mean rank of each method in the first version and now, at equal weights and at equal SOPs."""
+    """The mean rank of each method in the first version and now, on every axis; those with few budgets last."""
     then = before("ranks").set_index("method")
     now = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
     rows = []
-    for method in sorted(ladders.methods(study), key=lambda name: _estimate(now["weights"], name, math.inf)):
-        row = {"Method": method}
+    for method in sorted(ladders.methods(study), key=lambda m: (now["weights"][m].few, now["weights"][m].estimate)):
+        row = {"Method": look.named(method)}
         for axis, ranked in now.items():
-            old, new = then[axis].get(method, math.nan), _estimate(ranked, method)
-            row[f"equal {ladders.AXES[axis].short}"] = f"{_rank(old)} → {_rank(new)}"
+            rank = ranked[method]
+            few = f" ({rank.places} budget{'s' if rank.places > 1 else ''})" if rank.places and rank.few else ""
+            pair = (then[axis].get(method, math.nan), rank.estimate if rank.places else math.nan)
+            row[f"equal {ladders.AXES[axis].short}"] = " → ".join(format_number(value, 1) for value in pair) + few
         rows.append(row)
-    frame = pd.DataFrame(rows)
-    caption = "Mean rank in the first version → now. The budgets that the means are over are not the same."
-    return Table(frame, with_scale(caption, unique([study])))
-
-
-def _estimate(ranked: Mapping[str, ladders.MeanRank], method: str, unknown: float = math.nan) -> float:
-    return ranked[method].interval.estimate if ranked[method].places else unknown
-
-
-def _rank(value: float) -> str:
-    return NONE if math.isnan(value) else format_number(value, 1)
+    caption = (
+        "Mean rank in the first version → now, those on few budgets last. The budgets are not the same, and the first "
+        "version ranked the means over the seeds, where each seed is ranked by itself now. "
+    )
+    caption += look.reconstructions(ladders.methods(study))
+    return Table(pd.DataFrame(rows), with_scale(caption, unique([study])))
 
 
 def changed(board: Sequence[Verdict]) -> dict[str, tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -150,11 +149,7 @@ def _ties_table(study: ResultsLike, axis: str) -> Table:
 
 def _by_rank(ranked: Mapping[str, MeanRank]) -> list[str]:
     """The methods by mean rank, those with few budgets below all others."""
-    return sorted(ranked, key=lambda m: (ranked[m].few, _estimate(ranked[m]), m))
-
-
-def _estimate(rank: MeanRank) -> float:
-    return rank.interval.estimate if rank.places else math.inf
+    return sorted(ranked, key=lambda m: (ranked[m].few, ranked[m].estimate, m))
 
 
 def _mean_ties(study: ResultsLike, axis: str) -> tuple[dict[str, MeanRank], list[list[str]]]:
