@@ -59,7 +59,7 @@ PLANS = {
         hidden=(2048,),
     ),
     "vgg16": ConvPlan(
-        about="VGG16 of papers A and C for CIFAR-10: 14,728,266 parameters, inputs of 32 px and more",
+        about="VGG16 of paper A for CIFAR-10: 14,728,266 parameters, inputs of 32 px and more",
         convolutions=_VGG16,
         vote=0,
         bias=True,

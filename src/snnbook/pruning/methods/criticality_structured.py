@@ -16,7 +16,8 @@ evaluation mode before anything is removed, since a removed channel has no poten
 in a residual stream have their channels in common, which stay by default (`streams`); the authors' ResNet19 lets each
 block read a selection of its stream. One learning-rate schedule spans both halves. Layers without batch norm keep their
 units. The penalty passes through Adam, see `nslim`. Line 359 of the paper speaks of L1 while fine-tuning; Algorithm 2
-and the authors' commands do not.
+and the authors' commands do not. These take 160 epochs before the cut and 160 after it, no weight decay, 0.6764 of the
+channels and r = 0.05, and cut the checkpoint that did best on the test set; their main file does not parse.
 """
 
 from __future__ import annotations

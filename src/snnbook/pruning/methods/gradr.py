@@ -16,8 +16,9 @@ Deviations: `strength` is alpha times the square root of the number N of steps. 
 them the prior moves theta by alpha eta N, and chance by eta sqrt(N), so that the ratio decides and a strength means the
 same in a training of another length. The authors' alpha = 1e-3, 2048 epochs of 3125 steps, is 2.5. Their step is
 Adam's; here the recipe's optimiser steps s theta, whichever it is, and the prior is ours. Theirs has Adam's correction
-eta / (1 - beta1^t), ten times stronger in the first step and the same after some fifty; here it is eta. A weight that
-starts at exactly zero has no sign and stays zero, in their code too.
+eta / (1 - beta1^t), ten times stronger in the first step and the same after some fifty; here it is eta. Their
+rate is constant and their loss the squared error; ours are the recipe's. A weight that starts at exactly zero has no
+sign and stays zero, in their code too.
 """
 
 from __future__ import annotations

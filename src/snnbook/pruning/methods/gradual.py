@@ -9,7 +9,7 @@ masks are fixed.
 With `layers` they are not ranked together: each comes down to its own share of weights at the same pace. `random` with
 the shares that another method left is that method's control: the same allocation, and no choice of weights.
 
-Deviations: paper C's schedule stops one cut short of its target; here the last cut lands on it exactly. LAMP's paper
+Deviations: paper C's Algorithm 1 stops one cut short of its target; its code and this land on it exactly. LAMP's paper
 prunes in rounds of 20 % with the weights kept; in rounds it is `stp` here, gradually it is this.
 """
 

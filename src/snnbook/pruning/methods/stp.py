@@ -10,10 +10,10 @@ Ref: Gou et al. 2025, Algorithm 1, Eq. 1 (LAMPS), Eq. 7-9 (decision step).
 | 15-25 | score, prune p % of the survivors, R times | `_cut` |
 
 Deviations: the printed score divides by the wrong running sum (it would cut the largest weights); Eq. 1 is used. The
-listing ends with a cut; here training follows the last one. p = 25 % is not printed but follows from every sparsity in
-the paper's tables. E_rewind is printed without a line that uses it: here rewinding restores the network as it was after
-that many dense epochs, as in `imp` (the public code fails to restore biases after the first round), and every round
-restarts the learning rate. With `rewind=0` the rounds go on from a dense checkpoint under one learning-rate schedule.
+listing ends with a cut; here training follows the last one. p = 25 % is not printed but follows from the paper's
+sparsities. E_rewind is printed without a line that uses it: here rewinding restores the network as it was after that
+many dense epochs, as in `imp` (the public code fails to restore biases after the first round), and every round restarts
+the learning rate. With `rewind=0` one learning-rate schedule goes on from a dense checkpoint: `lamp`, but for the cuts.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ Algorithm: compute with sigma(beta alpha_w) w and sigma(beta alpha_n) times spik
 loss + lambda (sum of e_w sigma(beta alpha_w) + sum of e_n sigma(beta alpha_n)), while beta grows exponentially; then
 masks are alpha > 0, and w is trained on. Adam (its eps of 1e-8 matters) steps the alphas.
 Deviations: lambda, 5e-12 to 1e-10 for CifarNet, depends on a network's size; `strength` is lambda times the sum of e_w
-over all weights, 0.0085 to 0.17 there. Eq. 9 counts spikes, the public code takes shapes: `cost`. The text masks the
-neurons of the encoding layer, that code does not: `scope`. One learning-rate schedule runs to the end.
+over all weights, 0.0085 to 0.17 there, where the loss is the squared error. Eq. 9 counts spikes, the public code takes
+shapes: `cost`. The text masks the neurons of the encoding layer, that code does not: `scope`. One schedule runs on.
 """
 
 from __future__ import annotations
