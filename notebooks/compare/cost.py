@@ -3,14 +3,15 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [], reads: [compare], minutes: 4}
+#   snnbook: {reproduces: [], reads: [compare, compare.start], minutes: 4}
 # ---
 
 # %% [markdown]
 # # What pruning costs: epochs and seconds
 #
 # **A sparse network is cheap to run; making it may not be.** This page takes the records of {doc}`methods` and asks
-# what the trainings cost: in epochs, which are equal by design, and in processor time, which is not.
+# what the trainings cost: in epochs, which are equal by design, and in processor time, which is not. Methods that were
+# run with both starts have an arm for each.
 
 # %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
@@ -20,12 +21,13 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
+from snnbook.report import ladders
 from snnbook.report.page import Page
 from snnbook.report.pages import cost
 
 page = Page("compare/cost", globals())
 
-study = page.results("compare")
+study = ladders.joined(page.results("compare"), page.results("compare.start"))
 
 # %% [markdown]
 # ## Are the epochs equal?
@@ -65,7 +67,7 @@ cost.trained_longer(study)
 #   for a few per cent; the interval is over the seeds and does not see what all of them have in common.
 # - The dense network that methods go on from is trained once for each seed and shared by all of them. The table
 #   counts it for each, as someone who wants one network pays for it.
-# - Time to tune is not counted. Every method was given four candidates or fewer ({doc}`tuning`).
+# - Time to tune is not counted. Every method was given equally many candidates ({doc}`tuning`).
 # - Memory is not measured. Methods that keep further tensors of the size of the weights, such as hidden values,
 #   duals, or copies to rewind to, need more of it.
 #

@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [], reads: [compare, compare.tuning], minutes: 15}
+#   snnbook: {reproduces: [], reads: [compare, compare.tuning, compare.start, compare.layers], minutes: 20}
 # ---
 
 # %% [markdown]
@@ -24,12 +24,14 @@ options = ""  # settings of the study, as pairs of key and value
 # %% tags=["hide-input"]
 from snnbook.report import ladders, look
 from snnbook.report.page import Page
-from snnbook.report.pages import compare, cost, ranks
+from snnbook.report.pages import allocation, compare, cost, ranks, start
 
 page = Page("compare/methods", globals())
 
 study = page.results("compare")
 tuned = page.results("compare.tuning")
+starts = page.results("compare.start")
+layers = page.results("compare.layers")
 
 # %% [markdown]
 # ## How was it run?
@@ -153,6 +155,47 @@ ranks.rank_sentences(study)
 ranks.rank_table(study)
 
 # %% [markdown]
+# ## Is it the method, or the start?
+#
+# Methods that cut a dense network start from one here, as in their sources, and those that train sparse start from
+# scratch. So a rank may be that of the start. To tell the two apart, three methods were run with both starts, on the
+# settings that were tuned with the method's own, and criticality also without regeneration: what is left of it is
+# gradual magnitude pruning on the same schedule, from scratch. At equal connections and SOPs that control is read off
+# between its levels at what criticality spends. Last, the dense network itself: the one that all others are compared
+# with is trained twice, as the ones that go on from it are; the other has as many epochs under one learning rate that
+# falls once.
+
+# %% tags=["hide-input"]
+start.picture(study, starts)
+
+# %% tags=["hide-input"]
+start.words(study, starts)
+
+# %% tags=["hide-input"]
+start.table(study, starts)
+
+# %% [markdown]
+# ## Allocation, or choice?
+#
+# A method decides two things: how many weights each layer keeps, and which. Random masks with as many weights in every
+# layer as the method leaves keep the first and give up the second. *Allocation* is what they gain on `random`, which
+# draws from the whole network, and *choice* is what the method gains on them.
+
+# %% tags=["hide-input"]
+allocation.picture(study, layers)
+
+# %% tags=["hide-input"]
+allocation.words(study, layers)
+
+# %% tags=["hide-input"]
+allocation.table(study, layers)
+
+# %% [markdown]
+# The control has the method's start and epochs, and prunes step by step on the schedule that was tuned for `random`;
+# its counts are the means over the method's seeds. `random` itself goes on from a dense network, so beside a method
+# that starts from scratch *allocation* has the start in it. The split also depends on its order: what the counts are
+# worth to the weights that the method would choose is all counted as allocation.
+#
 # ## What do more epochs bring?
 #
 # Some methods come with a protocol of their own that trains for far longer, iterative pruning with rewinding most of
@@ -240,7 +283,10 @@ for data in study.sets:
             means[name] = sum(accuracy) / len(accuracy)
     ranked = ladders.ranks(means)
     first = sorted(ranked, key=ranked.get)[:5]
-    print(f"{data}:", ", ".join(f"{look.named(m)} {means[m]:.1f}" for m in first) or "no ladder of these records has this budget")
+    print(
+        f"{data}:",
+        ", ".join(f"{look.named(m)} {means[m]:.1f}" for m in first) or "no ladder of these records has this budget",
+    )
 
 # %% [markdown]
 # Next: {doc}`cost`, what each of these networks costs to train.

@@ -10,8 +10,8 @@
 # # Where the settings come from
 #
 # **A comparison of methods is a comparison of how well each was tuned, unless tuning is equal.** Here every method
-# was given four candidates, or fewer where its ladder leaves it less to choose, on one set, at one level, with a seed
-# that the comparison does not use, and was judged by the validation split alone. A method that is not listed had none.
+# was given as many candidates as any other, on one set, with seeds that the comparison does not use, and was judged by
+# the validation split alone. Every method that prunes within a span of the training was tried with the same spans.
 
 # %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
@@ -21,7 +21,8 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook.experiments.results import study_for_page
+from snnbook.experiments.results import open_store, study_for_page
+from snnbook.experiments.studies import compare as compared
 from snnbook.report.page import Page
 from snnbook.report.pages import tuning
 
@@ -32,29 +33,44 @@ study = page.results("compare.tuning")
 # %% [markdown]
 # ## Which candidates were tried, and which is used?
 #
-# Used is a candidate whose trial is one of those of {doc}`methods`, which is looked up here and not taken on trust.
+# Candidates of one method are compared where all of them leave as much. A method that is given its sparsity was tried
+# at that budget; where sparsity is an outcome, a candidate was tried at levels on both sides of it, and its accuracy is
+# read off between them, seed by seed. Structured methods are compared at equal connections, for which all of their
+# operations stand. The choice is always that of the records of the profile laptop.
 
 # %%
-compared = {trial.id for trial in study_for_page("compare", profile, seeds, options).trials.values()}
-used = {key for key, trial in study.trials.items() if trial.id in compared}
+store = open_store(profile, results) if profile == "laptop" else None
+choices = {
+    method: tuning.choice(method, compared.tuning_scores(method, store), compared.edges(method, store))
+    for method, plan in compared.plans().items()
+    if plan.candidates
+}
+
+# %% [markdown]
+# Used is a candidate of which a trial is one of those of {doc}`methods`: looked up here, not taken on trust.
+
+# %%
+trials = {trial.id for trial in study_for_page("compare", profile, seeds, options, store).trials.values()}
+used = {key for key, trial in study.trials.items() if trial.id in trials}
 
 # %% tags=["hide-input"]
-tuning.picture(study, used)
+tuning.picture(study, choices)
 
 # %% tags=["hide-input"]
-tuning.summary(study, used)
+tuning.summary(study, choices, used)
 
 # %% tags=["hide-input"]
-tuning.candidates(study, used)
+tuning.candidates(study, choices, used)
 
 # %% [markdown]
 # ## What is to be read with care?
 #
-# - One seed chose. Where two candidates are close, the choice between them is a coin toss; it costs little, because
+# - Few seeds chose. Where two candidates are close, the choice between them is a coin toss; it costs little, because
 #   they are close.
 # - The test split had no part in this. Its accuracies are in the records, because every record has them, and this
 #   page does not read them.
-# - The grids are small. A method whose best candidate lies at the edge of its grid might do better beyond it.
+# - The grids are small, and most go through one point: the span was tried at one value of the other settings, and these
+#   at one span.
 # - Settings that are not in a grid are those of the source, or those named on the method's page as our choice.
 
 # %% tags=["remove-input"]

@@ -318,6 +318,9 @@ def unequal(study: ResultsLike, tuning: ResultsLike) -> Fragment:
             f"Sparsity is an outcome and not a setting: {listed(outcome)}. Their levels lie where they fall, and "
             "between them accuracy is interpolated."
         )
+    networks = {name: registry.described(plan.network) for name, (_, plan) in plans.items() if plan.network}
+    if networks:
+        lines.append(f"Networks with settings of their own: {_grouped(networks)}.")
     starts = {ladders.start_epochs(study, key) for key in study.records} - {0.0, math.nan}
     started = [
         look.named(m)

@@ -1,100 +1,148 @@
-"""The page on tuning: every candidate by its validation accuracy, and which of them the comparison uses.
+"""The page on tuning: every candidate by its validation accuracy, which one is used, and whether it lies at an edge.
 
-A key's level names the candidate. Nothing here reads what was measured on the test split.
+A key's level names the candidate and where it was tried, such as `span 0.4, updates 12, at 98 %`. Nothing here reads
+what was measured on the test split.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from snnbook.pruning import registry
 from snnbook.report import ladders, look, plots
 from snnbook.report.blocks import Fragment, listed, sentences
-from snnbook.report.records import ResultsLike, number, unique, with_scale
-from snnbook.report.stats import mean_sd
-from snnbook.report.tables import NONE, Table, format_number
+from snnbook.report.records import ResultsLike, by_seed, unique, with_scale
+from snnbook.report.tables import NONE, Table, format_number, range_text
 
 if TYPE_CHECKING:
     from snnbook.experiments.key import Key
 
 
-def candidates(study: ResultsLike, used: Collection[Key]) -> Table:
-    """Every candidate of the tuning by its accuracy on the validation split; `used` are those of the comparison."""
-    rows = []
-    for data, method in _tuned(study):
-        accuracy = _accuracy(study, data, method)
-        best = max(accuracy.values(), default=math.nan)
-        for key, value in accuracy.items():
-            words = [word for word, is_so in (("best", value == best), ("used", key in used)) if is_so]
-            rows.append(
-                {
-                    "Data": data,
-                    "Method": method,
-                    "Candidate": key.level,
-                    "Validation accuracy, %": format_number(value),
-                    "minus best": format_number(value - best, 2, signed=True) if value != best else NONE,
-                    "Mark": ", ".join(words) or NONE,
-                }
-            )
-    columns = ["Data", "Method", "Candidate", "Validation accuracy, %", "minus best", "Mark"]
-    caption = "Candidates by their accuracy on the validation split. Used: the setting of the comparison."
-    frame = pd.DataFrame(rows, columns=columns)
-    return Table(frame, with_scale(caption, unique([study])), row_headers=3)
+@dataclass(frozen=True)
+class Choice:
+    """How the candidates of a method did.
+
+    scores: candidate → mean validation accuracy over the seeds at the budget that they are compared at, in per cent, in
+    the order in which they were tried; -inf for one that does not pass it. axis, budget: of what they leave as much
+    there, of ladders.AXES, and how much, in per cent. edges: names of settings whose best value is the largest or
+    smallest tried.
+    """
+
+    scores: Mapping[str, float]
+    axis: str
+    budget: float
+    edges: Sequence[str] = ()
+
+    @property
+    def best(self) -> str:
+        """The candidate with the highest score, the first of equals."""
+        return max(self.scores, key=self.scores.__getitem__)
 
 
-def _tuned(study: ResultsLike) -> list[tuple[str, str]]:
-    """The data sets and methods of the study."""
-    return list(dict.fromkeys((key.data, key.arm) for key in study.records))
+Choices = Mapping[str, Choice]
 
 
-def _accuracy(study: ResultsLike, data: str, method: str) -> dict[Key, float]:
-    """Candidate of a method → its accuracy on the validation split in per cent, mean over the seeds."""
+def choice(method: str, scores: Sequence[float], edges: Sequence[str]) -> Choice:
+    """The candidates of a method's plan with their scores, in its order, and the settings that lie at an edge."""
+    plan = registry.METHODS[method].plan or registry.ComparisonPlan()
+    by_candidate = dict(zip(map(registry.described, plan.candidates), scores, strict=True))
+    return Choice(by_candidate, plan.axis, plan.budget, tuple(edges))
+
+
+def _trials(study: ResultsLike, method: str, candidate: str) -> dict[Key, dict[int, float]]:
+    """The trials of a candidate → seed → accuracy on the validation split in per cent."""
     return {
-        key: mean_sd([number(r.metrics["top1_validation"]) for r in study.records[key]])[0]
-        for key in ladders.keys(study, data, method)
+        key: by_seed(records, "top1_validation")
+        for key, records in study.records.items()
+        if key.arm == method and key.level.startswith(f"{candidate}, at ")
     }
 
 
-def summary(study: ResultsLike, used: Collection[Key]) -> Fragment:
-    """How many candidates each method had, and where the best of them is not the one that is used."""
+def candidates(study: ResultsLike, choices: Choices, used: Collection[Key]) -> Table:
+    """Every trial of every candidate, seed by seed, and the candidate's score; `used` are trials of the comparison."""
+    seeds = sorted({r.seed for r in unique([study])})
+    rows = []
+    for method, its in choices.items():
+        for candidate, score in its.scores.items():
+            for key, accuracy in _trials(study, method, candidate).items():
+                left = ladders.point(study.records[key], its.axis).mean[0]
+                words = [(candidate == its.best, "best"), (key in used, "used")]
+                rows.append(
+                    {
+                        "Method": look.named(method),
+                        "Trial": key.level,
+                        "Left": f"{format_number(left)} % of the {its.axis}",
+                        **{f"Seed {seed}, %": format_number(accuracy.get(seed, math.nan), 1) for seed in seeds},
+                        "At the common budget, %": format_number(score),
+                        "minus best": NONE
+                        if candidate == its.best
+                        else format_number(score - its.scores[its.best], 2, signed=True),
+                        "Note": ", ".join(word for is_so, word in words if is_so) or NONE,
+                    }
+                )
+    columns = ["Method", "Trial", "Left", *(f"Seed {seed}, %" for seed in seeds)]
+    columns += ["At the common budget, %", "minus best", "Note"]
+    caption = (
+        "Accuracy on the validation split for each seed, and the mean over the seeds at the budget at which all "
+        f"candidates of a method are compared; {NONE}: it does not pass that budget. Used: a trial of the comparison. "
+    )
+    caption += look.reconstructions(choices)
+    return Table(pd.DataFrame(rows, columns=columns), with_scale(caption, unique([study])), row_headers=2)
+
+
+def summary(study: ResultsLike, choices: Choices, used: Collection[Key]) -> Fragment:
+    """How many candidates and seeds each method had, which choices lie at an edge, and which are not the best."""
     counts: dict[int, list[str]] = {}
-    lines = []
-    for data, method in _tuned(study):
-        accuracy = _accuracy(study, data, method)
-        counts.setdefault(len(accuracy), []).append(method)
-        best = max(accuracy, key=accuracy.__getitem__)
-        mine = next((key for key in accuracy if key in used), None)
+    lines, edges = [], []
+    for method, its in choices.items():
+        counts.setdefault(len(its.scores), []).append(look.named(method))
+        edges += [f"{look.named(method)} ({listed(list(its.edges))})"] if its.edges else []
+        mine = next((c for c in its.scores if any(key in used for key in _trials(study, method, c))), None)
         if mine is None:
-            lines.append(f"{method} on {data}: the comparison of this profile uses none of these candidates.")
-        elif accuracy[best] > accuracy[mine]:
-            gap = format_number(accuracy[best] - accuracy[mine])
+            lines.append(f"{look.named(method)}: the comparison of this profile uses none of these candidates.")
+        elif its.scores[its.best] > its.scores[mine]:
+            gap = format_number(its.scores[its.best] - its.scores[mine])
             lines.append(
-                f"{method} on {data}: {best.level} was better by {gap} points than {mine.level}, which is used."
+                f"{look.named(method)}: {its.best} was better by {gap} points than {mine}, which the comparison uses."
             )
     numbers = [f"{n} candidate{'s' if n > 1 else ''}: {listed(names)}." for n, names in sorted(counts.items())]
-    return sentences(numbers + lines)
+    budgets: dict[str, list[str]] = {}
+    for method, its in choices.items():
+        budgets.setdefault(f"{its.budget:g} % of the {its.axis}", []).append(look.named(method))
+    numbers += [f"Compared at {budget}: {listed(names)}." for budget, names in budgets.items()]
+    numbers += [f"Seeds: {range_text({r.seed for r in unique([study])})}, none of them one of the comparison."]
+    numbers += [f"At the edge of what was tried: {listed(edges)}." if edges else "No chosen value is at an edge."]
+    return sentences([*numbers, *lines, *filter(None, [look.reconstructions(choices)])])
 
 
-def picture(study: ResultsLike, used: Collection[Key]) -> plots.Picture:
-    """Candidates as points, the used ones filled."""
-    tuned = _tuned(study)
-    fig, ax = plots.subplots(figsize=(8, 0.8 + 0.3 * max(3, len(tuned))))
+def picture(study: ResultsLike, choices: Choices) -> plots.Picture:
+    """The candidates of each method by their score, the best filled, with the seeds where one trial is a candidate."""
+    fig, ax = plots.subplots(figsize=(8, 0.8 + 0.3 * max(3, len(choices))))
     numbers = []
-    for i, (data, method) in enumerate(tuned):
-        accuracy = _accuracy(study, data, method)
-        for key, value in accuracy.items():
-            face = look.colour(method) if key in used else "none"
-            ax.plot(value, i, "o", color=look.colour(method), markerfacecolor=face, ms=7)
-        numbers.append(f"{method}: {', '.join(f'{key.level} {value:.1f} percent' for key, value in accuracy.items())}")
-    ax.set_yticks(range(len(tuned)), [method for _, method in tuned], fontsize=9)
-    ax.set_ylim(len(tuned) - 0.4, -0.6)
-    ax.set_xlabel("validation accuracy, %")
+    for i, (method, its) in enumerate(choices.items()):
+        for candidate, score in its.scores.items():
+            face = look.colour(method) if candidate == its.best else "none"
+            trials = list(_trials(study, method, candidate).values())
+            if len(trials) == 1:
+                seeds = list(trials[0].values())
+                ax.plot(seeds, [i] * len(seeds), "-", marker="|", color=look.colour(method), lw=0.8, ms=4, alpha=0.7)
+            if math.isfinite(score):
+                ax.plot(score, i, "o", color=look.colour(method), markerfacecolor=face, ms=7)
+        each = ", ".join(f"{candidate} {format_number(score, 1)}" for candidate, score in its.scores.items())
+        numbers.append(f"{look.named(method)}: {each}")
+    ax.set_yticks(range(len(choices)), map(look.named, choices), fontsize=9)
+    ax.set_ylim(len(choices) - 0.4, -0.6)
+    ax.set_xlabel("validation accuracy at the common budget, %")
     return plots.picture(
         fig,
-        alt=f"Validation accuracy of every candidate. {'; '.join(numbers)}.",
-        caption="Validation accuracy of the candidates of each method; filled: the one that the comparison uses.",
+        alt=f"Validation accuracy of every candidate in per cent. {'; '.join(numbers)}.",
+        caption="Validation accuracy of the candidates of each method at the budget at which they are compared; "
+        "filled: the best, which the comparison uses. Lines: from seed to seed, where a candidate has one trial. "
+        + look.reconstructions(choices),
         records=unique([study]),
     )
