@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from snnbook import bench, native, networks
+from snnbook import arithmetic, bench, native, networks
 from snnbook.bench import count, dense, lamp, lif, peers, sparse, timing, train, trained
 from snnbook.cli import main
 from snnbook.errors import UserError
@@ -284,6 +284,15 @@ def test_sparse_network_fires_as_it_is_asked_to():
 def test_sparse_counts_the_work_of_the_dense_network():
     g, _ = sparse.layer(0.98, 0.1)
     assert sparse.macs(g) == pytest.approx(9 * 256**2 * 1024 * 8 + 256**2 * 1024 * 8)
+
+
+@pytest.mark.skipif(not arithmetic.possible(), reason="needs an x86-64 processor with AVX2")
+def test_networks_are_trained_in_a_process_that_is_held(monkeypatch):
+    for name in arithmetic.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with trained.held_process() as process:
+        assert process.submit(arithmetic.held).result()
+    assert not arithmetic.held()
 
 
 @needs_kernels

@@ -21,19 +21,24 @@ VARIABLES = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_C
 HELD = "AVX2, held"  # what the record of a process that is held calls its processor
 
 
+def possible() -> bool:
+    """Whether this processor has AVX2, in x86-64, so that a process can be held on it."""
+    return bool(torch.cpu.get_capabilities().get("avx2", False))
+
+
+def variables() -> dict[str, str]:
+    """VARIABLES where they can be obeyed, nothing elsewhere: torch would take AVX2 at their word and crash."""
+    return VARIABLES if possible() else {}
+
+
 def hold() -> None:
     """Hold this process to the common arithmetic. It has to come before anything is computed: libraries look once."""
-    os.environ.update(VARIABLES)
+    os.environ.update(variables())
 
 
 def held() -> bool:
-    """Whether this process is held to it, and the processor has AVX2."""
-    return all(os.environ.get(name) == value for name, value in VARIABLES.items()) and capability() == "AVX2"
-
-
-def possible() -> bool:
-    """Whether this processor has AVX2 in x86-64, so that a process on it can be held."""
-    return capability().startswith("AVX")
+    """Whether this process is held to it."""
+    return possible() and all(os.environ.get(k) == v for k, v in VARIABLES.items()) and capability() == "AVX2"
 
 
 def capability() -> str:

@@ -7,15 +7,17 @@ The networks are those of the comparison of all methods, one seed. Compiled they
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from snnbook import datasets, paths, sparse
+from snnbook import arithmetic, datasets, paths, sparse
 from snnbook.bench.dense import FP32, LAST, Dense
 from snnbook.bench.sparse import AUTO
 from snnbook.bench.timing import Case, Result, interleaved, one_thread, progress, surroundings, timed_repeatedly
@@ -55,6 +57,11 @@ def compile_one(trial: Trial, store: Store) -> None:
     record = Store(paths.results("laptop")).get(trial.id, SEED)
     x = samples(trial, int(record.metrics["T"]) if record else trial.T, range(64))
     sparse.compile(model, x).save(path_of(trial))
+
+
+def held_process() -> ProcessPoolExecutor:
+    """A process that trains the networks of the records, bit for bit, while this one computes as fast as it can."""
+    return ProcessPoolExecutor(1, get_context("spawn"), initializer=arithmetic.hold)
 
 
 def samples(trial: Trial, T: int, which: range) -> Tensor:
@@ -147,10 +154,10 @@ def bench(rounds: int = 5, quick: bool = False) -> Result:
         left = missing()
         if left:
             check_writable(paths.compiled())
-        with progress(len(left)) as bar:
+        with progress(len(left)) as bar, held_process() as process:
             for trial in left:
                 bar.set_description_str(trial.id, refresh=True)
-                compile_one(trial, store)
+                process.submit(compile_one, trial, store).result()
                 bar.update()
     chosen = {key: trial for key, trial in trials().items() if path_of(trial).exists()}
     if quick:

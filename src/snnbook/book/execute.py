@@ -190,7 +190,7 @@ def use_this_interpreter() -> None:
         (folder / "home").mkdir(parents=True, exist_ok=True)
     environment = {f"{lib}_NUM_THREADS": "1" for lib in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")}
     environment |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-    environment |= arithmetic.VARIABLES  # what a page trains is the same on every machine
+    environment |= arithmetic.variables()  # what a page trains is the same on every machine
     spec = {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "--log-level=50", "-f", "{connection_file}"],
         "display_name": "Python 3",

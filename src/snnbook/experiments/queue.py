@@ -242,7 +242,7 @@ def _dask(jobs: Sequence[Job], store: Store, profile: str, workers: int, address
                 host="127.0.0.1",
                 dashboard_address=":0",
                 silence_logs=40,
-                env={"OMP_NUM_THREADS": "1"} | arithmetic.VARIABLES,
+                env={"OMP_NUM_THREADS": "1"} | arithmetic.variables(),
             )
         client = Client(local or address, timeout=10)
     except (OSError, TimeoutError, ValueError) as err:
