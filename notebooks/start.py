@@ -23,7 +23,6 @@ options = ""  # settings of the study, as pairs of key and value
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
-from snnbook.report import claims, papers, tables
 from snnbook.report.page import Page
 from snnbook.report.pages import scoreboard
 from snnbook.report.pages.paper_a import ablation
@@ -43,21 +42,18 @@ board = page.board()
 # {doc}`your own network <methods/your_network>`.
 
 # %% tags=["hide-input"]
-tally = claims.counts(board)
-texts = papers.claim_texts(verdict.claim for verdict in board)
-tested = [verdict for verdict in board if verdict.outcome != claims.NOT_TESTABLE]
 lines = [
     f"Tables, figures and algorithms that this book makes again: {scoreboard.reproduced()}.\n",
-    f"Of the {len(board)} claims that the four papers make, {len(tested)} are tested here: "
-    f"**{tally[claims.HOLDS]} hold, {tally[claims.FAILS]} fail, {tally[claims.UNDECIDED]} are undecided.**\n",
+    f"{scoreboard.summary(board)}\n",
+    *scoreboard.headlines(board),
 ]
-for outcome in claims.OUTCOMES[:3]:
-    lines += [f"- {tables.mark(v.outcome)}: {texts[v.claim]} ({v.claim})" for v in tested if v.outcome == outcome]
 display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# *Holds*, *fails* and *undecided* are the words of a program that looked at an interval over seeds:
-# {doc}`../start/how_to_read` says how. All claims are on the {doc}`scoreboard <compare/scoreboard>`.
+# *Holds*, *fails* and *undecided* are the words of a program that looked at an interval over seeds, on the data and the
+# network that the line names, with one training set and one test set: {doc}`../start/how_to_read` says how. What holds
+# *by construction* follows from how its quantities are made. All claims are on the
+# {doc}`scoreboard <compare/scoreboard>`.
 #
 # ## In one picture
 #

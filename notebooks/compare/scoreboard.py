@@ -10,8 +10,8 @@
 # # The scoreboard: every claim and its verdict
 #
 # **Each claim of the four papers was written down as a check that a program can make.** Below is what the
-# program found, from the records of this book and nothing else. A claim without runs here says what it waits
-# for.
+# program found, from the records of this book and nothing else, with the data and the networks that were run. A claim
+# without runs here says what it waits for.
 
 # %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
@@ -21,6 +21,8 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
+from IPython.display import Markdown
+
 from snnbook.report import claims, tables
 from snnbook.report.page import Page
 from snnbook.report.pages import scoreboard
@@ -32,11 +34,43 @@ board = page.board()
 # %% tags=["hide-input"]
 scoreboard.picture(board)
 
+# %% tags=["hide-input"]
+Markdown(scoreboard.summary(board))
+
 # %% [markdown]
-# ## Claims that were tested
+# ## Claims that were measured
+#
+# A claim of several parts, or on several data sets, holds if all of them do, and fails if one contradicts it after a
+# correction for their number. A claim of *no loss* may lose half a point. A network that guesses, or of which pruning
+# would have emptied a layer, makes nothing hold. {doc}`../../reference/records` has the rules.
 
 # %% tags=["hide-input"]
-tables.verdict_table([v for v in board if v.outcome != claims.NOT_TESTABLE], "Tested claims")
+measured = [v for v in board if v.outcome in (claims.HOLDS, claims.FAILS, claims.UNDECIDED)]
+tables.verdict_table(measured, "Measured claims")
+
+# %% [markdown]
+# ## Claims that hold by construction
+#
+# A theorem, or a consequence of how the quantities are made. That they hold says that nothing is broken, here or in the
+# print; it says nothing for a method.
+
+# %% tags=["hide-input"]
+tables.verdict_table([v for v in board if v.outcome == claims.BY_CONSTRUCTION], "Claims that hold by construction")
+
+# %% [markdown]
+# ## Evidence
+#
+# These claims have no runs of their own yet, or not by the paper's protocol. Other runs of this book bear on them: most
+# are of the {doc}`comparison of all methods <methods>`, where differences are taken seed by seed between networks that
+# spend as much. None of it is a verdict, and nothing is corrected for the number of comparisons.
+
+# %% tags=["hide-input"]
+evidence = [v for v in board if v.outcome == claims.EVIDENCE]
+tables.verdict_table(evidence, "Claims with evidence only")
+
+# %% tags=["hide-input"]
+for verdict in evidence:
+    tables.comparisons_table(verdict).show()
 
 # %% [markdown]
 # ## Claims that wait

@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.fig3, A.fig4], reads: [A.rounds, A.dense], minutes: 4}
+#   snnbook: {reproduces: [A.fig3, A.fig4], reads: [A.rounds, A.dense, A.hundred], minutes: 4}
 # ---
 
 # %% [markdown]

@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [], reads: [claims], minutes: 10}
+#   snnbook: {reproduces: [], reads: [claims.A], minutes: 10}
 # ---
 
 # %% [markdown]

@@ -3,7 +3,7 @@
 #   jupytext:
 #     text_representation: {extension: .py, format_name: percent}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   snnbook: {reproduces: [A.table4], reads: [A.ablation], minutes: 5}
+#   snnbook: {reproduces: [A.table4], reads: [A.ablation, A.rounds], minutes: 5}
 # ---
 
 # %% [markdown]

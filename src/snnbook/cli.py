@@ -309,8 +309,10 @@ def claims(paper: str, file: str | None, results: str, profile: str) -> None:
         with writing(Path(file)):
             text = c.table(board).to_csv(index=False, lineterminator="\n")
             Path(file).write_text(text, encoding="utf-8", newline="\n")
-    waiting = sum(verdict.outcome == c.NOT_TESTABLE for verdict in board)
-    click.echo(f"{waiting} of {len(board)} claims are not testable here")
+    tally = c.counts(board)
+    click.echo(c.CONDITIONAL)
+    click.echo(", ".join(f"{n} {outcome}" for outcome, n in tally.items() if outcome != c.NOT_TESTABLE))
+    click.echo(f"{tally[c.NOT_TESTABLE]} of {len(board)} claims are not testable here")
 
 
 @main.command()

@@ -6,7 +6,7 @@ Below `jupyter:` a notebook of the book has one line such as
 
 `reproduces` names what of the papers the page makes again (`data/paper/artefacts.csv` lists all), `reads` the studies
 whose records it shows, and `minutes` how long it takes to read. The word `claims` among `reads` stands for all studies
-that the tests of claims read.
+that the tests of claims read, `claims.A` for those of paper A's claims.
 """
 
 from __future__ import annotations

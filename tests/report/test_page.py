@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from report_fakes import ablation
+from report_fakes import ablation, rounds
 from test_tables import Tags
 
 from snnbook import experiments, headers
@@ -77,7 +77,7 @@ def shown(monkeypatch):
     def results(name, **parameters):
         assert parameters == PARAMETERS
         names.append(name)
-        return ablation()
+        return rounds({"S": 0.1}) if name == "A.rounds" else ablation()
 
     monkeypatch.setattr(experiments, "results", results)
     return Page("stp/table4", {**PARAMETERS, "more": 1}), names
@@ -99,7 +99,7 @@ def test_a_page_without_an_artefact_says_what_it_is_about():
 
 def test_a_study_is_read_once_and_only_by_a_page_that_says_so(shown):
     one, names = shown
-    (study,) = one.reads
+    study = one.reads[0]
     assert one.results(study) is one.results(study)
     assert names == [study]
     with pytest.raises(UserError, match=r"unknown study among the `reads` of stp/table4 'compare'"):
@@ -110,7 +110,7 @@ def test_a_page_has_the_verdicts_of_its_own_claims(shown):
     frame = shown[0].verdicts().frame
     claimed = papers.claims()
     assert list(frame["Claim"]) == list(claimed.loc[claimed["page"] == "stp/table4", "id"])
-    assert set(frame["Verdict"]) == {"✓ holds"}
+    assert set(frame["Verdict"]) == {"✓ holds", "≡ holds by construction"}
     assert list(shown[0].verdicts("A-24").frame["Claim"]) == ["A-24"]
     with pytest.raises(UserError, match="no claim is judged on ideas/lif"):
         Page("ideas/lif", PARAMETERS).verdicts()
@@ -126,15 +126,26 @@ def test_a_page_of_all_claims_reads_all_that_their_checks_read(monkeypatch):
     monkeypatch.setattr(experiments, "results", results)
     board = Page("stp/paper", PARAMETERS).board("A")
     assert [v.claim for v in board] == list(papers.claims("A")["id"])
+    assert sorted(names) == claims.studies_read(paper="A")
+    assert "compare" not in names
+    names.clear()
+    Page("compare/scoreboard", PARAMETERS).board()
     assert sorted(names) == claims.studies_read()
+
+
+def test_the_word_claims_stands_for_what_their_checks_read():
+    assert claims.studies_named(["lamp", "claims.D"]) == ["lamp", "compare"]
+    assert claims.studies_named(["claims"]) == claims.studies_read()
+    with pytest.raises(UserError, match="unknown paper 'E'"):
+        claims.studies_named(["claims.E"])
 
 
 def test_the_box_names_what_was_read_and_misses_what_was_not(shown):
     one, _ = shown
     with pytest.raises(UserError, match=r"stp/table4 reads .* by its header, but did not"):
         one.box()
-    study = one.results(one.reads[0])
-    assert one.box().html == page.box([study], "stp/table4", PARAMETERS).html
+    studies = [one.results(name) for name in one.reads]
+    assert one.box().html == page.box(studies, "stp/table4", PARAMETERS).html
 
 
 def test_a_page_takes_the_five_parameters():

@@ -131,7 +131,8 @@ def test_table_4_as_printed():
 def test_claims_are_unique_complete_and_numbered_without_gaps():
     claims = papers.claims()
     assert claims["id"].is_unique
-    assert not claims[["source", "claim", "machine_check", "datasets", "methods"]].isna().any().any()
+    assert not claims[["source", "claim", "machine_check", "datasets", "methods", "class"]].isna().any().any()
+    assert set(claims["class"]) == {"measured", "by construction", "arithmetic"}
     for letter in papers.PAPERS:
         ids = papers.claims(letter)["id"]
         assert list(ids) == [f"{letter}-{i:02d}" for i in range(1, len(ids) + 1)]

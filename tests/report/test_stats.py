@@ -71,6 +71,24 @@ def test_the_test_and_the_interval_agree():
         assert (stats.p_value(values) < 0.05) == (not found.low <= 0 <= found.high)
 
 
+def test_one_side_of_the_test_and_the_interval_agree():
+    rng = np.random.default_rng(1)
+    for x in rng.standard_normal((200, 4)) + 0.8:
+        found = stats.mean_interval(x)
+        assert (stats.p_less(-x, 0) <= 0.025) == (found.low >= 0)
+        assert 2 * min(stats.p_less(x, 0), stats.p_less(-x, 0)) == pytest.approx(stats.p_value(x))
+    # 1, 2, 3 against 4: t = -2 / (1 / sqrt(3)), two degrees of freedom
+    assert stats.p_less([1, 2, 3], 4) == pytest.approx(0.0370899, rel=1e-5)
+
+
+def test_a_one_sided_test_without_spread_or_numbers():
+    assert [stats.p_less([0.3, 0.3, 0.3], at) for at in (0.2, 0.3, 0.4)] == [1, 1, 0]
+    assert stats.p_less([0.1 + 0.2, 0.3], 0.3) == 1, "but for rounding the same"
+    assert [stats.p_less(x, 0) for x in ([], [-1.0], [-1.0, math.nan])] == [1, 1, 1]
+    assert not stats.same([])
+    assert not stats.same([1.0, math.nan])
+
+
 def test_holm_by_hand():
     # Sorted 0.01, 0.02, 0.03, 0.04: times 4, 3, 2, 1, and never below one before.
     assert stats.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])

@@ -109,9 +109,10 @@ def test_verdicts_are_told_by_word_and_symbol():
     found = claims.verdicts({"A.ablation": ablation()})
     frame = tables.verdict_table(found).frame
     assert list(frame["Claim"]) == list(papers.claims()["id"])
-    assert set(frame["Verdict"]) == {"✓ holds", "– not testable here"}
+    assert set(frame["Verdict"]) == {"✓ holds", "≡ holds by construction", "– not testable here"}
     assert {tables.mark(o)[2:] for o in claims.OUTCOMES} == set(claims.OUTCOMES)
-    assert len({tables.mark(o)[0] for o in claims.OUTCOMES}) == 4
+    assert len({tables.mark(o)[0] for o in claims.OUTCOMES}) == len(claims.OUTCOMES)
+    assert "conditional on one training set and one test set" in tables.verdict_table(found).markdown
 
 
 def test_every_comparison_behind_a_verdict_is_shown():
@@ -119,6 +120,7 @@ def test_every_comparison_behind_a_verdict_is_shown():
     frame = tables.comparisons_table(found).frame
     assert len(frame) == len(found.comparisons) == 8
     assert (frame["Outcome"] == "control, does not count").sum() == 4
+    assert set(frame["Seeds"]) == {"n = 5"}
     assert len(tables.comparisons_table(claims.verdict("B-01", {})).frame) == 0
 
 

@@ -33,16 +33,15 @@ def notebooks(folder: Path | None = None) -> list[Notebook]:
     Raises UserError for a header that is wrong (see `snnbook.headers`) and for an unknown study among `reads`.
     """
     from snnbook.experiments import studies
-    from snnbook.report.claims import studies_read
+    from snnbook.report.claims import studies_named
 
     folder = folder or paths.notebooks()
     listed: list[Notebook] = []
     for name, header in headers(folder).items():
-        reads: list[str] = []
-        for item in header.reads:
-            if item != CLAIMS and item not in studies.names():
+        reads = studies_named(header.reads)
+        for item in reads:
+            if item not in studies.names():
                 raise UserError(f"{name}: {unknown('study to read', item, [*studies.names(), CLAIMS])}")
-            reads += studies_read() if item == CLAIMS else [item]
         listed.append(Notebook(name, folder / f"{name}.py", header.reproduces, tuple(dict.fromkeys(reads))))
     return listed
 

@@ -54,11 +54,7 @@ class Page:
     @property
     def reads(self) -> list[str]:
         """The studies whose records the page reads, by its header."""
-        return [
-            study
-            for name in self.header.reads
-            for study in (claims.studies_read() if name == headers.CLAIMS else [name])
-        ]
+        return claims.studies_named(self.header.reads)
 
     def opening(self, about: str = "", paper: str = "") -> Fragment:
         """At a glance: the paper, what of it the page reproduces, and how many minutes it takes.

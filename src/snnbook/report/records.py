@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from snnbook.errors import UserError
+from snnbook.report.blocks import listed
 
 if TYPE_CHECKING:
     from snnbook.experiments.key import ByKey
@@ -56,6 +57,16 @@ def number(value: Any) -> float:
 def by_seed(records: Iterable[RecordLike], metric: str) -> dict[int, float]:
     """Seed → metric; NaN where a record lacks it."""
     return {r.seed: number(r.metrics[metric]) for r in records}
+
+
+def at_chance(record: RecordLike, top1: float | None = None) -> bool:
+    """Whether an accuracy in per cent is within three standard deviations of guessing on the record's test set.
+
+    top1: that of one of its rounds; by default that of the finished network.
+    """
+    chance, samples = number(record.metrics["chance"]) / 100, number(record.metrics["samples_test"])
+    reached = number(record.metrics["top1"]) if top1 is None else top1
+    return reached / 100 <= chance + 3 * math.sqrt(chance * (1 - chance) / samples)
 
 
 def unique(studies: Iterable[ResultsLike]) -> list[RecordLike]:
@@ -111,6 +122,35 @@ def stand_in(records: Sequence[RecordLike]) -> str | None:
     data = dict.fromkeys(str(r.trial["data"]) for r in reduced)
     names = ", ".join(filter(None, profiles(reduced)))  # none: run on the page itself
     return ", ".join(data) + (f" ({names})" if names else "")
+
+
+def ran_on(records: Iterable[RecordLike], roles: Mapping[str, str]) -> str:
+    """The data and networks behind records: `digits-100, standing in for CIFAR100 (6 convolutions, 2 linear layers)`.
+
+    roles: name of the data → name of the paper's data set that it is or stands in for.
+    """
+    networks: dict[str, str] = {}
+    for record in records:
+        kinds = [layer["kind"] for layer in record.layers]
+        if kinds or record.trial["data"] not in networks:
+            networks[str(record.trial["data"])] = f" ({_network(kinds)})" if kinds else ""
+    parts = []
+    for data, network in sorted(networks.items()):
+        dataset = roles.get(data, "")
+        part = f", standing in for {dataset}" if dataset and _plain(dataset) != _plain(data) else ""
+        parts.append(f"{data}{part}{network}")
+    return listed(parts)
+
+
+def _plain(name: str) -> str:
+    """A name of a data set by its letters and digits: the paper's `CIFAR10-DVS` is our `cifar10_dvs`."""
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def _network(kinds: Sequence[str]) -> str:
+    convolutions, linear = kinds.count("conv"), kinds.count("linear")
+    counts = ((convolutions, "convolution"), (linear, "linear layer"))
+    return ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n)
 
 
 def scale_note(records: Iterable[RecordLike]) -> str:

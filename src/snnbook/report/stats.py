@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from snnbook.errors import UserError
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9  # values that differ by no more than this share of themselves are the same
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,14 @@ def mean_sd(values: ArrayLike) -> tuple[float, float]:
     return float(x.mean()), float(x.std(ddof=1)) if x.size > 1 else math.nan
 
 
+def same(values: ArrayLike) -> bool:
+    """Whether all of `values [n]` are one number, but for rounding; NaN is none."""
+    x = np.asarray(values, dtype=float)
+    return bool(x.size and np.ptp(x) <= ROUNDING * max(1.0, float(np.abs(x).max())))
+
+
 def mean_interval(values: ArrayLike) -> Interval:
-    """Student's 95 % interval of the mean of `values [n]`. NaN in gives NaN out."""
+    """Student's 95 % interval of the mean of `values [n]`, without width where all are the same. NaN in, NaN out."""
     from scipy import stats  # takes a second to import
 
     x = np.asarray(values, dtype=float)
@@ -45,7 +52,7 @@ def mean_interval(values: ArrayLike) -> Interval:
     if x.size == 1:
         return Interval(mean, -math.inf, math.inf, 1)
     error = float(x.std(ddof=1)) / math.sqrt(x.size)
-    low, high = stats.t.interval(CONFIDENCE, x.size - 1, mean, error) if error else (mean, mean)
+    low, high = (mean, mean) if same(x) else stats.t.interval(CONFIDENCE, x.size - 1, mean, error)
     return Interval(mean, float(low), float(high), int(x.size))
 
 
@@ -69,6 +76,21 @@ def p_value(values: ArrayLike) -> float:
     if not error:
         return float(not x.any())
     return float(2 * stats.t.sf(abs(float(x.mean())) / error, x.size - 1))
+
+
+def p_less(values: ArrayLike, at: float) -> float:
+    """Student's one-sided p of "the mean of `values [n]` is `at` or more": small where it is less.
+
+    It is 1 for fewer than two values and with NaN. Values without any spread are less for certain, p = 0, or not, p = 1.
+    """
+    from scipy import stats  # takes a second to import
+
+    x = np.asarray(values, dtype=float)
+    if x.size < 2 or not np.isfinite(x).all():
+        return 1.0
+    if same(x):
+        return float(not x.mean() < at)
+    return float(stats.t.cdf((x.mean() - at) / (x.std(ddof=1) / math.sqrt(x.size)), x.size - 1))
 
 
 def holm(p: ArrayLike) -> np.ndarray:

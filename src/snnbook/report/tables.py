@@ -16,11 +16,21 @@ import pandas as pd
 from snnbook.errors import UserError
 from snnbook.report import papers
 from snnbook.report.blocks import Fragment, escape, required
-from snnbook.report.claims import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Comparison, Verdict
+from snnbook.report.claims import (
+    BY_CONSTRUCTION,
+    CONDITIONAL,
+    EVIDENCE,
+    FAILS,
+    HOLDS,
+    NOT_TESTABLE,
+    UNDECIDED,
+    Comparison,
+    Verdict,
+)
 from snnbook.report.records import RecordLike, ResultsLike, by_seed, played, with_scale
 from snnbook.report.stats import Interval, mean_interval, mean_sd, paired
 
-MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", NOT_TESTABLE: "–"}
+MARKS = {HOLDS: "✓", BY_CONSTRUCTION: "≡", FAILS: "✗", UNDECIDED: "?", EVIDENCE: "○", NOT_TESTABLE: "–"}
 NONE = "–"
 
 
@@ -210,28 +220,20 @@ def mark(outcome: str) -> str:
     return f"{MARKS[outcome]} {outcome}"
 
 
-def _evidence(estimate: float | None, low: float | None, high: float | None, n: int) -> str:
-    if estimate is None or math.isnan(estimate):
-        return NONE
-    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
-        return f"{estimate:.3g} (n = {n})"
-    return f"{estimate:.3g} [{low:.3g}, {high:.3g}] (n = {n})".replace("-", "−")
-
-
 def verdict_table(board: Sequence[Verdict], caption: str = "The claims and their verdicts") -> Table:
-    """Claim and where it is printed, verdict, and the reason with the deciding number and its 95 % interval."""
+    """Claim and where it is printed, verdict, and the reason: what was run, the deciding number and its interval."""
     known = papers.claims().set_index("id")
     rows = [
         {
             "Claim": v.claim,
             "In words": f"{known.loc[v.claim, 'claim']} ({known.loc[v.claim, 'source']})",
             "Verdict": mark(v.outcome),
-            "Why": v.reason,
+            "Why": v.why,
         }
         for v in board
     ]
     columns = ["Claim", "In words", "Verdict", "Why"]
-    return Table(pd.DataFrame(rows, columns=columns), caption)
+    return Table(pd.DataFrame(rows, columns=columns), f"{caption.rstrip('.')}. {CONDITIONAL}")
 
 
 def waiting_table(board: Sequence[Verdict], caption: str) -> Table:
@@ -248,16 +250,26 @@ def waiting_table(board: Sequence[Verdict], caption: str) -> Table:
 def comparisons_table(verdict: Verdict) -> Table:
     """Every quantity behind one verdict, data set by data set."""
 
+    def role(it: Comparison) -> str:
+        if it.control:
+            return "control, does not count"
+        return mark(EVIDENCE) if verdict.outcome == EVIDENCE else mark(it.outcome)
+
     def row(it: Comparison) -> dict[str, str]:
+        known = it.n > 0 and math.isfinite(it.estimate)
         return {
             "Data": it.data or "all records",
             "Quantity": it.what,
             "Claimed": it.line,
-            "Ours [95 % interval]": _evidence(it.estimate, it.low, it.high, it.n),
-            "Outcome": "control, does not count" if it.control else mark(it.outcome),
+            "Ours": f"{it.estimate:.3g} {it.spread}".replace("-", "−") if known else NONE,
+            "Seeds": it.seeds if it.n else NONE,
+            "Outcome": role(it),
             "Remark": it.note,
         }
 
-    columns = ["Data", "Quantity", "Claimed", "Ours [95 % interval]", "Outcome", "Remark"]
-    caption = f"{verdict.claim}, {verdict.outcome}: every comparison behind the verdict"
+    columns = ["Data", "Quantity", "Claimed", "Ours", "Seeds", "Outcome", "Remark"]
+    what = (
+        "every comparison, none of which is a verdict" if verdict.outcome == EVIDENCE else "every comparison behind it"
+    )
+    caption = f"{verdict.claim}, {verdict.outcome}: {what}. {CONDITIONAL}"
     return Table(pd.DataFrame([row(it) for it in verdict.comparisons], columns=columns), caption, row_headers=2)

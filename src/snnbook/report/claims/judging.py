@@ -1,21 +1,48 @@
-"""How a verdict is reached: comparisons, the line that each must keep to, and what follows for the whole claim."""
+"""How a verdict is reached: comparisons, the line that each must keep to, and what follows for the whole claim.
+
+A claim of several parts *holds* if all of them do: each is tested at its own level, and no correction is needed, since
+the claim holds wrongly only if every part does. It *fails* if one of them contradicts it: with many parts one will do
+so by chance, so the p-values of the contradictions are corrected for the number of parts (Holm).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from snnbook.errors import UserError
-from snnbook.report.records import RecordLike, ResultsLike, stand_in
-from snnbook.report.stats import Interval, mean_interval
+from snnbook.report.records import RecordLike, ResultsLike, at_chance, played, ran_on
+from snnbook.report.stats import CONFIDENCE, Interval, holm, mean_interval, p_less, same
 
-HOLDS, FAILS, UNDECIDED, NOT_TESTABLE = OUTCOMES = ("holds", "fails", "undecided", "not testable here")
+HOLDS, BY_CONSTRUCTION, FAILS, UNDECIDED, EVIDENCE, NOT_TESTABLE = OUTCOMES = (
+    "holds",
+    "holds by construction",
+    "fails",
+    "undecided",
+    "evidence only",
+    "not testable here",
+)
 MIN_SEEDS = 3
+MARGIN = 0.5  # points of accuracy that a claim of "no loss" may lose
+NO_LOSS = f">= 0, margin {MARGIN:g}"
+ALPHA = (1 - CONFIDENCE) / 2  # one-sided level: a single part contradicts where its interval lies beyond the line
+CONDITIONAL = (
+    "Intervals are Student's over the seeds, at 95 %, and conditional on one training set and one test set: they say "
+    "nothing of other data."
+)
 
 Studies = Mapping[str, ResultsLike]  # name → results
 Arm = str | tuple[str, int]  # an arm, or an arm at a number of time steps where its study has several
 Arms = Mapping[Arm, Sequence[RecordLike]]  # of one data set
+
+
+class Values(dict[int, float]):
+    """Seed → quantity; `sides` are the numbers of seeds of whatever it was computed from."""
+
+    def __init__(self, values: Mapping[int, float], sides: Iterable[int] = ()):
+        super().__init__(values)
+        self.sides = tuple(sides)
 
 
 @dataclass(frozen=True)
@@ -23,7 +50,9 @@ class Comparison:
     """One quantity of a claim on one data set, beside the line that the claim draws.
 
     what: the quantity with its unit. line: such as `< 0`. estimate, low, high: the mean over `n` seeds and its 95 %
-    interval, NaN where there is no number. control: it is shown and does not count.
+    interval, NaN where there is no number. p: one-sided p-value of what contradicts the line. sides: the numbers of
+    seeds of whatever it was computed from, where these are not `n`. control: it is shown and does not count. explains:
+    what else may be behind the claimed effect and is no part of this control's; empty for other controls.
     """
 
     what: str
@@ -36,22 +65,42 @@ class Comparison:
     note: str = ""
     data: str = ""
     control: bool = False
+    p: float = 1.0
+    sides: tuple[int, ...] = ()
+    explains: str = ""
+
+    @property
+    def seeds(self) -> str:
+        """`n = 4`, or `n = 4 (of 4 and 5 seeds)` where the sides have more in all."""
+        of = " and ".join(map(str, sorted(set(self.sides))))
+        return f"n = {self.n} (of {of} seeds)" if of else f"n = {self.n}"
+
+    @property
+    def spread(self) -> str:
+        """The interval, or in words that there is none."""
+        if self.n > 1 and self.low == self.high:
+            return "(the same for every seed)"
+        return f"[{_g(self.low)}, {_g(self.high)}]"
 
     def __str__(self) -> str:
         where = f"{self.data}: " if self.data else ""
         if self.n == 0 or math.isnan(self.estimate):
             return f"{where}{self.what}: {self.note or 'no number'}"
-        text = f"{where}{self.what} {self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
-        text += f", n = {self.n}, claimed {self.line}"
+        text = f"{where}{self.what} {_g(self.estimate)} {self.spread}, {self.seeds}, claimed {self.line}"
         return f"{text} ({self.note})" if self.note else text
+
+    def noted(self, *notes: str) -> Comparison:
+        """The same with more notes behind its own; empty ones are left out."""
+        return replace(self, note="; ".join(filter(None, (self.note, *notes))))
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What a program says of a claim.
 
-    outcome: one of OUTCOMES. estimate, low, high, n: those of the deciding comparison. stand_in: the data that were run
-    where these are not the paper's.
+    outcome: one of OUTCOMES. estimate, low, high, n: those of the deciding comparison, or of that least in favour where
+    there is evidence only. ran: the data and the networks that were run, in words. caution: a sentence for every place
+    that shows the outcome; mostly empty.
     """
 
     claim: str
@@ -61,18 +110,39 @@ class Verdict:
     low: float | None = None
     high: float | None = None
     n: int = 0
-    stand_in: str | None = None
+    ran: str = ""
+    caution: str = ""
     comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """The reason, behind the caution where there is one."""
+        return " ".join(filter(None, (self.caution, self.reason)))
+
+
+def _g(x: float) -> str:
+    """Three digits; what is left of rounding is zero."""
+    return f"{round(x, 9) + 0.0:.3g}"
 
 
 class NotTestable(Exception):
     """The runs do not exist, or not under the claim's condition."""
 
 
+# --- one comparison ---------------------------------------------------------------------------------------
+
+
+def limit(line: str) -> tuple[str, float]:
+    """The sign of a line and the number that decides: those of `>= 0, margin 0.5` are `>=` and -0.5."""
+    claimed, _, margin = line.partition(", margin ")
+    sign, at = claimed.split()
+    return sign, float(at) - float(margin or 0)
+
+
 def decide(interval: Interval, line: str) -> str:
-    """The outcome of "the quantity is `line`", where `line` is like `"< 0"`, `">= 0"` or `"within 0.1"`."""
-    sign, text = line.split()
-    at, low, high = float(text), interval.low, interval.high
+    """The outcome of "the quantity is `line`", where `line` is like `"< 0"`, `">= 0, margin 0.5"` or `"within 0.1"`."""
+    sign, at = limit(line)
+    low, high = interval.low, interval.high
     if math.isnan(interval.estimate):
         return UNDECIDED
     inside, outside = {
@@ -85,20 +155,87 @@ def decide(interval: Interval, line: str) -> str:
     return HOLDS if inside else FAILS if outside else UNDECIDED
 
 
+def contradiction(values: Sequence[float], line: str) -> float:
+    """One-sided p-value of Student's t test against "the mean of `values [n]` keeps to `line`".
+
+    Values without any spread contradict it with certainty or not at all, whichever side they are on.
+    """
+    if len(values) > 1 and same(values):
+        return float(decide(mean_interval(values), line) != FAILS)
+    sign, at = limit(line)
+    below = p_less(values, -at if sign == "within" else at)
+    above = p_less([-v for v in values], -at)
+    return {"<": above, "<=": above, ">": below, ">=": below, "within": min(above, below)}[sign]
+
+
 def comparison(what: str, values: Mapping[int, float], line: str, control: bool = False) -> Comparison:
     """A comparison from the quantity's value for each seed, whose Student interval decides."""
     seeds = sorted(values)
     missing = [s for s in seeds if not math.isfinite(values[s])]
-    if missing:
-        note = f"no number for seed {', '.join(map(str, missing))}"
-        return Comparison(
-            what, line, UNDECIDED, math.nan, math.nan, math.nan, len(seeds) - len(missing), note, "", control
-        )
-    mean = mean_interval([values[s] for s in seeds])
+    sides = values.sides if isinstance(values, Values) and set(values.sides) - {len(seeds)} else ()
+    if missing or not seeds:
+        note = f"no number for seed {', '.join(map(str, missing))}" if seeds else "the two sides have no seed in common"
+        n = len(seeds) - len(missing)
+        return Comparison(what, line, UNDECIDED, math.nan, math.nan, math.nan, n, note, control=control, sides=sides)
+    numbers = [values[s] for s in seeds]
+    mean, p = mean_interval(numbers), contradiction(numbers, line)
     outcome, note = decide(mean, line), ""
     if mean.n < MIN_SEEDS:
-        outcome, note = UNDECIDED, f"{MIN_SEEDS} seeds are needed"
-    return Comparison(what, line, outcome, mean.estimate, mean.low, mean.high, mean.n, note, "", control)
+        outcome, note, p = UNDECIDED, f"{MIN_SEEDS} seeds are needed", 1.0
+    return Comparison(
+        what, line, outcome, mean.estimate, mean.low, mean.high, mean.n, note, control=control, p=p, sides=sides
+    )
+
+
+def over(value: Callable[[int], float], *sides: Collection[int]) -> Values:
+    """Common seed of the sides → value, NaN where it divides by zero."""
+    seeds = [set(side) for side in sides]
+    numbers = [n for side in sides for n in (side.sides if isinstance(side, Values) and side.sides else [len(side)])]
+    values = {}
+    for seed in sorted(set.intersection(*seeds)):
+        try:
+            values[seed] = value(seed)
+        except ZeroDivisionError:
+            values[seed] = math.nan
+    return Values(values, numbers)
+
+
+def difference(a: Mapping[int, float], b: Mapping[int, float], of: Mapping[int, float] | None = None) -> Values:
+    """a - b per common seed; in per cent of `of` where given."""
+    if of is None:
+        return over(lambda s: a[s] - b[s], a, b)
+    return over(lambda s: 100 * (a[s] - b[s]) / of[s], a, b, of)
+
+
+def ratio(a: Mapping[int, float], b: Mapping[int, float]) -> Values:
+    """a / b per common seed."""
+    return over(lambda s: a[s] / b[s], a, b)
+
+
+def doubts(arm: Arm, records: Sequence[RecordLike], accuracy: Mapping[int, float] | None = None) -> list[str]:
+    """Why an arm can make no claim hold: it guesses, or pruning would have emptied layers that had to be rescued.
+
+    accuracy: seed → accuracy in per cent of the round that is compared; by default that of the finished networks.
+    """
+    guessing = sum(at_chance(r, None if accuracy is None else accuracy.get(r.seed)) for r in records)
+    rescued = sum(bool(r.log.get("rescued")) for r in records)
+    counts = ((guessing, "guesses"), (rescued, "has layers that had to be rescued"))
+    return [f"{named(arm)} {what} in {n} of {len(records)} runs" for n, what in counts if n]
+
+
+def guarded(it: Comparison, reasons: Iterable[str]) -> Comparison:
+    """A comparison that would hold is undecided where there are such reasons; no other one changes.
+
+    A difference from a network that guesses, or that lost a layer, says how badly that one broke and not how good the
+    other one is.
+    """
+    reasons = list(reasons)
+    if it.outcome != HOLDS or not reasons:
+        return it
+    return replace(it, outcome=UNDECIDED).noted("decides nothing: " + ", ".join(reasons))
+
+
+# --- the whole claim --------------------------------------------------------------------------------------
 
 
 def join(outcomes: Iterable[str]) -> str:
@@ -109,62 +246,103 @@ def join(outcomes: Iterable[str]) -> str:
     return HOLDS if outcomes and all(outcome == HOLDS for outcome in outcomes) else UNDECIDED
 
 
+def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Comparisons of which only those contradict the claim that still do after Holm's correction for their number.
+
+    Controls are no part of it. A note has the corrected p-value of every one that contradicts the claim by itself.
+    """
+    counted = [i for i, it in enumerate(comparisons) if not it.control]
+    result = list(comparisons)
+    for i, p in zip(counted, holm([comparisons[i].p for i in counted]), strict=True):
+        it = comparisons[i]
+        if it.outcome == FAILS:
+            parts = f" after Holm's correction for {len(counted)} parts" if len(counted) > 1 else ""
+            if p <= ALPHA:
+                result[i] = it.noted(f"contradicts it, p {_p(p)}{parts}")
+            else:
+                own = f"contradicts it by itself, p {_p(it.p)}, but not{parts}, p {_p(p)}"
+                result[i] = replace(it, outcome=UNDECIDED).noted(own)
+    return result
+
+
+def _p(p: float) -> str:
+    return "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
+
+
 def _clearance(it: Comparison) -> float:
     """Distance of the estimate from its line in half-widths of the interval."""
-    sign, text = it.line.split()
-    distance = abs(abs(it.estimate) - float(text)) if sign == "within" else abs(it.estimate - float(text))
+    sign, at = limit(it.line)
+    distance = abs(abs(it.estimate) - at) if sign == "within" else abs(it.estimate - at)
     half = (it.high - it.low) / 2
     return distance / half if half > 0 else math.inf
 
 
+def _deciding(comparisons: Iterable[Comparison], outcome: str) -> Comparison:
+    """Where all hold the one closest to its line; the clearest contradiction; of those undecided one that says why."""
+    order: dict[str, Callable[[Comparison], tuple[float, ...]]] = {
+        HOLDS: lambda it: (_clearance(it),),
+        FAILS: lambda it: (it.p, -_clearance(it)),
+        UNDECIDED: lambda it: (not math.isnan(it.estimate), not it.note, _clearance(it)),
+    }
+    return min((it for it in comparisons if it.outcome == outcome), key=order[outcome])
+
+
 def conclude(
-    claim: str, comparisons: Sequence[Comparison], records: Sequence[RecordLike], notes: Sequence[str]
+    claim: str,
+    comparisons: Sequence[Comparison],
+    records: Iterable[RecordLike],
+    roles: Mapping[str, str],
+    notes: Sequence[str] = (),
 ) -> Verdict:
-    """The verdict from the comparisons of a claim and the records behind them."""
-    counted = [p for p in comparisons if not p.control]
-    outcome = join(p.outcome for p in counted)
-    deciding = min((p for p in counted if p.outcome == outcome), key=_clearance)
-    where = stand_in(records)
-    place = "on our embedded data" if where else "on the paper's data"
-    agree = sum(p.outcome == outcome for p in counted)
-    if outcome == HOLDS:
-        lead = f"{place} {'it lies' if len(counted) == 1 else f'all {len(counted)} comparisons lie'} as claimed"
-    elif outcome == FAILS:
-        lead = f"{place} {agree} of {len(counted)} comparisons contradict{'s' if agree == 1 else ''} it"
-    else:
-        lead = f"{place} {agree} of {len(counted)} comparisons {'does' if agree == 1 else 'do'} not decide"
-    closest = "; closest to the line: " if outcome == HOLDS and len(counted) > 1 else ": "
-    reason = ". ".join([f"{lead}{closest}{deciding}", *(str(p) for p in comparisons if p.control), *notes])
-    known = not math.isnan(deciding.estimate)
+    """The verdict from the comparisons of a claim, the records behind them, and the parts that their data play."""
+    comparisons = corrected(comparisons)
+    counted = [it for it in comparisons if not it.control]
+    outcome = join(it.outcome for it in counted)
+    deciding = _deciding(counted, outcome)
+    ran, agree, of = ran_on(records, roles), sum(it.outcome == outcome for it in counted), len(counted)
+    leads = {
+        HOLDS: (f"all {of} parts lie as claimed; closest to the line", "it lies as claimed"),
+        FAILS: (f"of {of} parts {agree} contradict{'s' if agree == 1 else ''} it", "it lies the other way"),
+        UNDECIDED: (f"of {of} parts {agree} do{'es' if agree == 1 else ''} not decide", "it does not decide"),
+    }
+    lead = leads[outcome][of == 1]
+    others = [it for it in comparisons if it.control and it.explains and outcome == HOLDS and it.outcome != HOLDS]
+    caution = f"It does not hold against {others[0].explains}: {others[0]}." if others else ""
+    if len(roles) == 1:  # its data are named already
+        deciding = replace(deciding, data="")
+    controls = [f"Control, {it}" for it in comparisons if it.control]
     return Verdict(
         claim,
         outcome,
-        reason,
-        deciding.estimate if known else None,
-        deciding.low if known else None,
-        deciding.high if known else None,
-        deciding.n,
-        where,
-        tuple(comparisons),
+        ". ".join([f"On {ran}: {lead}: {deciding}", *controls, *notes]),
+        *_numbers(deciding),
+        ran=ran,
+        caution=caution,
+        comparisons=tuple(comparisons),
     )
 
 
-def over(seeds: Iterable[int], value: Callable[[int], float]) -> dict[int, float]:
-    """Seed → value, NaN where it divides by zero."""
-    values = {}
-    for seed in seeds:
-        try:
-            values[seed] = value(seed)
-        except ZeroDivisionError:
-            values[seed] = math.nan
-    return values
+def present(
+    claim: str, comparisons: Sequence[Comparison], records: Iterable[RecordLike], roles: Mapping[str, str], why: str
+) -> Verdict:
+    """What there is on a claim where the runs are not its own, as evidence without a verdict; why: they are not."""
+    ran, counted = ran_on(records, roles), [it for it in comparisons if not it.control]
+    outcomes = [it.outcome for it in counted]
+    least = _deciding(counted, next(o for o in (FAILS, UNDECIDED, HOLDS) if o in outcomes))
+    text = (
+        f"Evidence and no verdict: {why}. On {ran}: by their own intervals {outcomes.count(HOLDS)} of {len(counted)} "
+    )
+    text += f"comparisons lie as claimed, {outcomes.count(FAILS)} the other way. Least in its favour: {least}"
+    return Verdict(claim, EVIDENCE, text, *_numbers(least), ran=ran, comparisons=tuple(comparisons))
 
 
-def difference(a: Mapping[int, float], b: Mapping[int, float], of: Mapping[int, float] | None = None) -> dict:
-    """a - b per common seed; in per cent of `of` where given."""
-    seeds = a.keys() & b.keys() & (a if of is None else of).keys()
-    return over(seeds, lambda s: a[s] - b[s] if of is None else 100 * (a[s] - b[s]) / of[s])
+def _numbers(it: Comparison) -> tuple[float | None, float | None, float | None, int]:
+    """Estimate, low, high and n of a comparison, None for what it lacks."""
+    estimate, low, high = (None if math.isnan(x) else x for x in (it.estimate, it.low, it.high))
+    return estimate, low, high, it.n
 
+
+# --- how a check enters itself ----------------------------------------------------------------------------
 
 # Claim → its check, a function of the studies, and the names of those that it reads. Filled by `enter`.
 CHECKS: dict[str, Callable[[Studies], Verdict]] = {}
@@ -179,38 +357,70 @@ def claim(
     needs: Sequence[Arm],
     note: str = "",
     curves: Sequence[str] = (),
+    guard: bool = True,
+    unlike: Callable[[Sequence[RecordLike]], str] = lambda records: "",
 ) -> Callable[[Body], Body]:
     """Enter `body(arms, dataset) → comparisons` as the check of a claim.
 
     It runs once for each of the paper's `datasets`, on the study's own data set that is it or plays it, and gets the
     records of that set by arm. `needs` are the arms and `curves` the curves that it cannot do without; of several
-    `studies` that have an arm the first counts. `note` is a sentence for the reason.
+    `studies` that have an arm the first counts. `note` is a sentence for the reason. guard: nothing holds on a set
+    where a finished network of an arm that it needs is in doubt, see `doubts`; False for a body that sees to it round
+    by round and for claims about how much is left in a layer. unlike: why the records are not made as the claim's own;
+    where it says something they are evidence and no verdict.
     """
 
     def register(body: Body) -> Body:
         def check(at_hand: Studies) -> Verdict:
-            chosen = [at_hand[name] for name in studies if name in at_hand]
-            if not chosen:
-                raise NotTestable(f"needs the study {studies[0]}: snnbook run {studies[0]}")
+            chosen = [_at_hand(at_hand, name) for name in studies]
             comparisons: list[Comparison] = []
             used: list[RecordLike] = []
+            roles: dict[str, str] = {}
             for dataset in datasets:
                 data, arms = arms_of(chosen, dataset, curves)
                 if lacking := [arm for arm in needs if arm not in arms]:
-                    what = f"no records of {', '.join(map(_named, lacking))} on {data or f'a data set for {dataset}'}"
+                    what = f"no records of {', '.join(map(named, lacking))} on {data or f'a data set for {dataset}'}"
                     what += f" with {' and '.join(curves)}" if curves else ""
                     comparisons.append(
                         Comparison("data", "> 0", UNDECIDED, math.nan, math.nan, math.nan, 0, what, data)
                     )
                     continue
-                used += [r for arm in needs for r in arms[arm]]
-                comparisons += [replace(one, data=data) for one in body(arms, dataset)]
+                mine = [r for arm in needs for r in arms[arm]]
+                reasons = [reason for arm in needs for reason in doubts(arm, arms[arm])] if guard else []
+                comparisons += [guarded(replace(one, data=data), reasons) for one in body(arms, dataset)]
+                used, roles = used + mine, roles | {data: dataset}
             if not used:
                 raise NotTestable("; ".join(one.note for one in comparisons))
-            return conclude(claim, comparisons, used, [note] if note else [])
+            if why := unlike(used):
+                return present(claim, comparisons, used, roles, why)
+            return conclude(claim, comparisons, used, roles, [note] if note else [])
 
         enter(claim, studies, check)
         return body
+
+    return register
+
+
+def evidence(
+    claim: str, datasets: Sequence[str], why: str
+) -> Callable[[Callable[[ResultsLike, str], Iterator[Comparison]]], None]:
+    """Enter `body(compare, data) → comparisons` as what the comparison of all methods has on a claim.
+
+    It runs on every data set of study `compare` that is one of the paper's `datasets` or plays it. What it yields is
+    evidence and no verdict; why: what the claim's own runs would be.
+    """
+
+    def register(body: Callable[[ResultsLike, str], Iterator[Comparison]]) -> None:
+        def check(at_hand: Studies) -> Verdict:
+            study = _at_hand(at_hand, "compare")
+            roles = played(study, datasets)
+            comparisons = [replace(one, data=data) for data in roles for one in body(study, data)]
+            if not comparisons:
+                raise NotTestable(f"the comparison of all methods has nothing to compare; {why}")
+            records = [r for key, group in study.records.items() if key.data in roles for r in group]
+            return present(claim, comparisons, records, roles, why)
+
+        enter(claim, ["compare"], check)
 
     return register
 
@@ -221,9 +431,16 @@ def enter(claim: str, studies: Iterable[str], check: Callable[[Studies], Verdict
     CHECKS[claim] = check
 
 
-def _named(arm: Arm) -> str:
+def _at_hand(studies: Studies, name: str) -> ResultsLike:
+    if name not in studies:
+        raise NotTestable(f"needs the study {name}: snnbook run {name}")
+    return studies[name]
+
+
+def named(arm: Arm) -> str:
+    """An arm in words."""
     if isinstance(arm, tuple):
-        return f"{_named(arm[0])} at T = {arm[1]}"
+        return f"{named(arm[0])} at T = {arm[1]}"
     return "the dense network" if arm == "none" else arm
 
 

@@ -14,7 +14,7 @@ from snnbook.pruning.registry import FAMILIES
 from snnbook.report import arms, ladders, look, plots
 from snnbook.report.blocks import Fragment, details, listed, sentences, stacked
 from snnbook.report.ladders import DENSE, REFERENCE
-from snnbook.report.records import ResultsLike, number, records_on, unique, with_scale
+from snnbook.report.records import ResultsLike, at_chance, number, records_on, unique, with_scale
 from snnbook.report.tables import NONE, Table, format_number, range_text
 
 
@@ -275,7 +275,7 @@ def limits(study: ResultsLike) -> Fragment:
         chance = {
             f"{key.arm} {key.level}".strip()
             for key, arm in study.records.items()
-            if key.data == data and any(_at_chance(r.metrics) for r in arm)
+            if key.data == data and any(map(at_chance, arm))
         }
         if chance:
             lines.append(f"{data}: arms with a network that guesses, for at least one seed: {listed(sorted(chance))}.")
@@ -363,9 +363,3 @@ def _exchanges(study: ResultsLike, method: str) -> str:
     settings = [(r.trial.get("settings", {}), number(r.metrics["epochs"])) for r in records]
     counts = {(s["updates"], s.get("span", 1) * epochs) for s, epochs in settings if "updates" in s}
     return listed([f"{updates} in {epochs:g} epochs" for updates, epochs in sorted(counts)])
-
-
-def _at_chance(metrics: ladders.Metrics) -> bool:
-    """Whether an accuracy is within three standard deviations of guessing."""
-    chance, n = number(metrics["chance"]) / 100, number(metrics["samples_test"])
-    return number(metrics["top1"]) / 100 <= chance + 3 * math.sqrt(chance * (1 - chance) / n)

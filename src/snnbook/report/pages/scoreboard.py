@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from snnbook import headers
-from snnbook.report import papers, plots
-from snnbook.report.claims import OUTCOMES, Verdict, counts
+from snnbook.report import papers, plots, tables
+from snnbook.report.claims import BY_CONSTRUCTION, EVIDENCE, FAILS, HOLDS, OUTCOMES, UNDECIDED, Verdict, counts
+
+VERDICTS = (HOLDS, FAILS, UNDECIDED, BY_CONSTRUCTION)
 
 
 def reproduced() -> str:
@@ -31,10 +33,33 @@ def picture(board: Sequence[Verdict]) -> plots.Picture:
         left = [a + b for a, b in zip(left, widths, strict=True)]
     ax.invert_yaxis()
     ax.set(xlabel="claims", ylabel="paper")
-    ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     numbers = "; ".join(
         f"paper {letter}: " + ", ".join(f"{n} {outcome}" for outcome, n in tally[letter].items() if n)
         for letter in letters
     )
     alt = f"Stacked bars of the number of claims by verdict. {numbers}."
-    return plots.picture(fig, alt=alt, caption="Claims by verdict.")
+    caption = "Claims by verdict. What holds by construction follows from how its quantities are made; evidence only "
+    caption += "means that nothing was run for the claim itself."
+    return plots.picture(fig, alt=alt, caption=caption)
+
+
+def summary(board: Sequence[Verdict]) -> str:
+    """How many claims have which verdict, in Markdown; those by construction and those with evidence only are apart."""
+    n = counts(board)
+    tested = n[HOLDS] + n[FAILS] + n[UNDECIDED]
+    return (
+        f"Of the {len(board)} claims that the four papers make, {tested} are measured here: **{n[HOLDS]} hold, "
+        f"{n[FAILS]} fail, {n[UNDECIDED]} are undecided.** {n[BY_CONSTRUCTION]} more hold by construction. On "
+        f"{n[EVIDENCE]} there is evidence from runs that are not the claim's own, and no verdict."
+    )
+
+
+def headlines(board: Sequence[Verdict]) -> list[str]:
+    """A line of Markdown for every verdict: outcome, claim, and the data and networks that were run."""
+    texts = papers.claim_texts(verdict.claim for verdict in board)
+    lines = []
+    for v in sorted((v for v in board if v.outcome in VERDICTS), key=lambda v: VERDICTS.index(v.outcome)):
+        caution = f" {v.caution}" if v.caution else ""
+        lines.append(f"- {tables.mark(v.outcome)}: {texts[v.claim]} ({v.claim}). *Run on {v.ran}.*{caution}")
+    return lines

@@ -1,0 +1,58 @@
+"""What the comparison of all methods has on claims of paper B (Shi et al. 2024), as evidence until its own runs are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from snnbook.report.claims.equal import against, mean_gap, points
+from snnbook.report.claims.judging import Comparison, comparison, evidence
+from snnbook.report.ladders import AXES, Metrics, methods, usual_keys
+from snnbook.report.records import ResultsLike, at_chance, number
+
+IMAGES, EVENTS = "CIFAR10", "CIFAR10-DVS"
+RIVALS = ("admm", "gradr", "esl_snn", "stds")
+OWN = "paper B's own runs, over more strengths of its penalty and with its loss, are still to come"
+
+
+@evidence("B-05", (IMAGES, EVENTS), OWN)
+def _upper_left(study: ResultsLike, data: str) -> Iterator[Comparison]:
+    for rival in RIVALS:
+        yield from against(study, data, "unstructured", rival, "sops")
+
+
+@evidence("B-06", (IMAGES,), f"that some pair exists is true of nearly any two; the pair is the one in print; {OWN}")
+def _fewer_weights_more_energy(study: ResultsLike, data: str) -> Iterator[Comparison]:
+    def sops(metrics: Metrics) -> float:
+        return number(metrics["sops"]) / 1e3
+
+    gradr, stds = (points(study, data, method, "weights", sops) for method in ("gradr", "stds"))
+    gap, levels = mean_gap(gradr, stds)
+    if levels:
+        what = f"thousand SOPs at equal weights, gradr minus stds ({levels} of {len(stds)} levels of stds)"
+        yield comparison(what, gap, "> 0")
+
+
+@evidence("B-07", (IMAGES, EVENTS), f"these are all methods of the comparison, not the paper's networks; {OWN}")
+def _in_proportion(study: ResultsLike, data: str) -> Iterator[Comparison]:
+    from scipy.stats import spearmanr  # takes a second to import
+
+    records = [r for m in methods(study, data) for key in usual_keys(study, data, m) for r in study.records[key]]
+    by_seed: dict[int, list[tuple[float, float]]] = {}
+    for r in records:
+        if not at_chance(r):  # a network that guesses may be silent
+            by_seed.setdefault(r.seed, []).append((AXES["connections"].of(r.metrics), AXES["sops"].of(r.metrics)))
+    pairs = {seed: np.array(both).T for seed, both in by_seed.items() if len(both) > 2}
+    rho = {seed: float(spearmanr(left, spent).statistic) for seed, (left, spent) in pairs.items()}
+    cv = {seed: _variation(spent / left) for seed, (left, spent) in pairs.items()}
+    if pairs:
+        n = min(both.shape[1] for both in pairs.values())
+        yield comparison(f"Spearman rho of connections left and SOPs over {n} networks", rho, "> 0.9")
+        yield comparison(f"coefficient of variation of SOPs per connection left over {n} networks", cv, "< 0.2")
+
+
+def _variation(x: np.ndarray) -> float:
+    mean = float(x.mean())
+    return float(x.std(ddof=1)) / mean if mean else math.nan
