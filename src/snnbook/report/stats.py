@@ -81,7 +81,7 @@ def p_value(values: ArrayLike) -> float:
 def p_less(values: ArrayLike, at: float) -> float:
     """Student's one-sided p of "the mean of `values [n]` is `at` or more": small where it is less.
 
-    It is 1 for fewer than two values and with NaN. Values without any spread are less for certain, p = 0, or not, p = 1.
+    It is 1 for fewer than two values and with NaN. Without any spread it is 0 where the values are less, else 1.
     """
     from scipy import stats  # takes a second to import
 
