@@ -99,7 +99,7 @@ def test_all_get_the_same_epochs_at_all_levels(profile):
 
 def test_every_method_has_equally_many_candidates_and_none_is_chosen_at_an_edge():
     for method, plan in plans().items():
-        assert len(plan.candidates) == (0 if method == "dense" else 7), method
+        assert len(plan.candidates) == (0 if method == "dense" else 9), method
         spans = [c["span"] for c in plan.candidates if "span" in c]
         assert not spans or set(spans) == set(SPANS), method
         assert edges(method) == [], method
@@ -149,6 +149,14 @@ def test_an_edge_is_the_last_value_that_was_tried_and_zero_is_none(monkeypatch, 
     monkeypatch.setattr(compare, "plans", lambda: {"mine": ComparisonPlan(candidates)})
     monkeypatch.setattr(compare, "chosen", lambda method, store=None: candidates[best])
     assert edges("mine") == at_edge
+
+
+@pytest.mark.parametrize("best", [0, -1])
+def test_nothing_lies_beyond_pruning_at_once_and_to_the_very_end(monkeypatch, best):
+    candidates = tuple({"span": span} for span in SPANS)
+    monkeypatch.setattr(compare, "plans", lambda: {"mine": ComparisonPlan(candidates)})
+    monkeypatch.setattr(compare, "chosen", lambda method, store=None: candidates[best])
+    assert edges("mine") == []
 
 
 def test_seeds_of_tuning_and_of_the_comparison_cannot_meet():

@@ -25,7 +25,8 @@ Class = TypeVar("Class", bound=type[Pruner])
 FAMILIES = ("cut", "cut and regrow", "rewire by sign", "penalty or soft mask", "structured", "other")
 NEEDS = ("batch norm", "neurons", "potentials")
 SPARSITIES = (0.80, 0.90, 0.95, 0.98, 0.99)
-SPANS = (0.15, 0.25, 0.4, 0.6, 0.8)  # shares of the training that every method with such a setting is tried with
+# Shares of the training that every method with a span is tried with, from at once to the very end.
+SPANS = (0.02, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0)
 
 
 def percent(share: float) -> str:

@@ -24,7 +24,7 @@ from snnbook.experiments.profiles import SEEDS, dense, trained_on
 from snnbook.experiments.store import Store
 from snnbook.experiments.studies import register
 from snnbook.experiments.trials import Trial
-from snnbook.pruning.registry import ComparisonPlan, Settings, described, methods
+from snnbook.pruning.registry import SPANS, ComparisonPlan, Settings, described, methods
 
 COMPARED_ON = ("CIFAR10", "CIFAR10-DVS")
 TUNED_ON = COMPARED_ON[0]
@@ -157,14 +157,16 @@ def _at_budget(plan: ComparisonPlan, metrics: Sequence[Mapping[str, float]]) -> 
 def edges(method: str, store: Store | None = None) -> list[str]:
     """Settings whose chosen value is the smallest or the largest that was tried with the others as they are.
 
-    Numbers only; 0 is no edge, for there is nothing beyond it.
+    Numbers only; 0 is no edge, for there is nothing beyond it, and neither are the spans of pruning at once and to the
+    very end.
     """
     best, at_edge = chosen(method, store), []
     for name, value in best.items():
         rest = {key: v for key, v in best.items() if key != name}
         tried = [c[name] for c in plans()[method].candidates if {k: v for k, v in c.items() if k != name} == rest]
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and value and len(tried) > 1 and value in (min(tried), max(tried)):
+        nothing_beyond = value in (SPANS[0], SPANS[-1]) if name == "span" else value == 0
+        if number and not nothing_beyond and len(tried) > 1 and value in (min(tried), max(tried)):
             at_edge.append(name)
     return at_edge
 

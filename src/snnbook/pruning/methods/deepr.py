@@ -38,7 +38,7 @@ from snnbook.pruning.registry import ComparisonPlan, grid, method
     family="rewire by sign", printed=("Deep R",),
     plan=ComparisonPlan(
         grid("strength noise", (0.01, 0.01), (3e-3, 0.01), (0.03, 0.01), (0.01, 3e-3), (0.01, 0.03), (3e-3, 3e-3),
-             (0.03, 0.03)), from_scratch=True),
+             (0.03, 0.03), (0.01, 0.1), (0.1, 0.01)), from_scratch=True),
 )  # fmt: skip
 @dataclass
 class DeepR(Pruner):

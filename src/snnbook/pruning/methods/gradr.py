@@ -37,7 +37,7 @@ from snnbook.pruning.registry import ComparisonPlan, grid, levels, method
     "gradr", about="gradient rewiring: hidden values learn on below zero", paper="Chen et al. 2021",
     family="rewire by sign", printed=("Grad R",),
     plan=ComparisonPlan(
-        grid("prior", (0.6,), (0.8,), (0.9,), (0.95,), (0.98,), (0.99,), (0.995,)),
+        grid("prior", (0.5,), (0.6,), (0.7,), (0.8,), (0.9,), (0.95,), (0.98,), (0.99,), (0.995,)),
         levels("strength", 1.5, 2.3, 3.5, 5.5, 7.5), ("strength 3.5", "strength 7.5"), from_scratch=True,
     ),
 )  # fmt: skip
