@@ -29,7 +29,9 @@ from snnbook.pruning.schedules import SHARE_OF_ROUND, share_of_round
 @method(
     "imp", about="iterative magnitude pruning with late rewinding: lottery tickets", paper="Kim et al. 2022",
     family="cut", printed=("IMP",),
-    plan=ComparisonPlan(grid("cuts rewind", (2, 0), (2, 1), (2, 2), (2, 3), (1, 2), (3, 2), (3, 1), (1, 0), (3, 0)), from_scratch=True),
+    plan=ComparisonPlan(
+        grid("cuts rewind", (2, 0), (2, 1), (2, 2), (2, 3), (1, 2), (3, 2), (3, 1), (1, 0), (3, 0)), from_scratch=True,
+    ),
 )  # fmt: skip
 @dataclass
 class IMP(Pruner):

@@ -36,9 +36,9 @@ KL_VARIANTS = ("smoothed", "released", "reverse")
 
 @method(
     "stp", about="spatio-temporal pruning: LAMP rounds and the KL decision step", paper="paper A", family="cut",
-    plan=ComparisonPlan(
-        grid("cuts tail", (2, 0.85), (3, 0.75), (4, 0.6), (6, 0.4), (7, 0.2), (3, 0.6), (2, 0.6), (4, 0.5), (2, 0.75)), shared={"lam": 0.05},
-        by_role={"CIFAR10": {"temporal": False}, "CIFAR10-DVS": {"lam": 0.02}}),
+    plan=ComparisonPlan(grid(
+        "cuts tail", (2, 0.85), (3, 0.75), (4, 0.6), (6, 0.4), (7, 0.2), (3, 0.6), (2, 0.6), (4, 0.5), (2, 0.75)),
+        shared={"lam": 0.05}, by_role={"CIFAR10": {"temporal": False}, "CIFAR10-DVS": {"lam": 0.02}}),
 )  # fmt: skip
 @dataclass
 class STP(Pruner):
