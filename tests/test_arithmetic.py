@@ -8,9 +8,11 @@ import subprocess
 import sys
 
 import pytest
+import same_bits
 import torch
 
 from snnbook import arithmetic
+from snnbook.experiments import run
 
 needs_avx2 = pytest.mark.skipif(not arithmetic.possible(), reason="needs an x86-64 processor with AVX2")
 SAY = "print(arithmetic.held(), arithmetic.name())"
@@ -29,6 +31,13 @@ def test_a_process_is_held_if_it_says_so_before_it_computes():
     free, late = said(SAY, "arithmetic.hold()", SAY)
     assert free in ("False AVX2", "False AVX512")
     assert late == (free if "512" in free else f"True {arithmetic.HELD}"), "torch has chosen its instructions by then"
+
+
+@pytest.mark.skipif(not same_bits.due(), reason=f"needs AVX2, the compiled kernels and {same_bits.VERSIONS}")
+def test_a_trial_comes_out_bit_for_bit_on_every_processor():
+    record = run(same_bits.SMALLEST, 0)
+    assert record.environment["processor"] == arithmetic.HELD
+    assert record.digest[:16] == same_bits.DIGEST
 
 
 @needs_avx2
