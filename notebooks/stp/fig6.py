@@ -184,6 +184,9 @@ plots.show(
 # gradients may grow again.
 #
 # ## Verdicts
+#
+# The claim is judged by Pearson's correlation, which sees the fall of both curves; ranks see the noise of their flat
+# tails as much, and are shown beside it. The network that votes with spikes, as the paper's do, is a control.
 
 # %% tags=["hide-input"]
 page.verdicts()

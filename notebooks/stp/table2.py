@@ -44,7 +44,8 @@ page.opening()
 #   weights fourteen times. Every round goes back to the weights of an early epoch and trains for a whole schedule, as
 #   the paper and IMP's public code do. The three share one dense network for each seed, their epochs and their
 #   learning rate; nothing but the score and the number of frames differs. Each round's end is a network of its own,
-#   so the run is a ladder.
+#   so the run is a ladder. A fourth arm, *restarts*, goes through the same rounds and prunes nothing: what training
+#   for so much longer does by itself.
 # - **The same epochs for all.** Rounds cost many epochs, which the other methods of the table do not get. In the
 #   second comparison every method trains for as many epochs as the dense network that it is compared with, as in
 #   {doc}`../compare/methods`, and IMP and S have fewer, larger cuts.

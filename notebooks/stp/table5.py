@@ -58,6 +58,9 @@ ablation.steps_picture(study)
 # to the last digit.
 #
 # ## Verdicts
+#
+# The paper's protocol for S+T is rounds that rewind. At the `laptop` profile there are none at four lengths, so what is
+# said of S+T here is evidence and no verdict.
 
 # %% tags=["hide-input"]
 page.verdicts()

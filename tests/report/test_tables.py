@@ -8,8 +8,10 @@ import pytest
 from report_fakes import Results, ablation
 
 from snnbook.errors import UserError
+from snnbook.experiments.key import Key
 from snnbook.report import claims, papers, tables
 from snnbook.report.blocks import Fragment
+from snnbook.report.claims import comparison
 
 QUANTITIES = (
     tables.Quantity("Accuracy (%)", "top1", "acc"),
@@ -115,6 +117,13 @@ def test_verdicts_are_told_by_word_and_symbol():
     assert "conditional on one training set and one test set" in tables.verdict_table(found).markdown
 
 
+def test_evidence_is_shown_without_the_marks_of_a_verdict():
+    comparisons = tuple(comparison("x", dict.fromkeys(range(5), v), "> 0") for v in (1.0, -1.0))
+    frame = tables.comparisons_table(claims.Verdict("B-05", claims.EVIDENCE, "", comparisons=comparisons)).frame
+    assert list(frame["Outcome"]) == ["lies as claimed", "lies the other way"]
+    assert list(frame["Ours"]) == ["1 (the same for every seed)", "−1 (the same for every seed)"]
+
+
 def test_every_comparison_behind_a_verdict_is_shown():
     found = claims.verdict("A-24", {"A.ablation": ablation()})
     frame = tables.comparisons_table(found).frame
@@ -122,6 +131,18 @@ def test_every_comparison_behind_a_verdict_is_shown():
     assert (frame["Outcome"] == "control, does not count").sum() == 4
     assert set(frame["Seeds"]) == {"n = 5"}
     assert len(tables.comparisons_table(claims.verdict("B-01", {})).frame) == 0
+
+
+def test_an_arm_with_a_setting_of_our_own_is_not_in_print():
+    results = ablation()
+    results.records[Key("digits-dvs", "T, λ = 0.05")] = results.records["digits-dvs", "T"]
+    frame = tables.beside_print(results, QUANTITIES, "x", "4", data="digits-dvs").frame.set_index("Pruning")
+    both = frame.loc[["T", "T, λ = 0.05"], ["Paper A", "Ours"]]
+    assert (both.loc["T, λ = 0.05", "Paper A"] == "–").all()
+    assert both.loc["T", "Ours"].tolist() == both.loc["T, λ = 0.05", "Ours"].tolist()
+    results.records[Key("digits-dvs", "TT")] = results.records["digits-dvs", "T"]
+    with pytest.raises(UserError, match="0 rows with variant='TT'"):
+        tables.beside_print(results, QUANTITIES, "x", "4")
 
 
 def test_a_cell_may_be_a_link():

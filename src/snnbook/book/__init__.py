@@ -89,13 +89,14 @@ def build(
 
 
 def _verdicts(results: Mapping[str, Any]) -> tuple[str, ...]:
-    """A line for every claim that these results could test, and one that counts the others."""
+    """A line for every claim that these results say something of, with what was run, and one that counts the others."""
     from snnbook.report import claims, papers
 
     board = claims.verdicts(results)
     texts = papers.claim_texts(verdict.claim for verdict in board)
     tested = [verdict for verdict in board if verdict.outcome != claims.NOT_TESTABLE]
-    lines = [f"{verdict.outcome:<10} {verdict.claim}  {texts[verdict.claim]}" for verdict in tested]
+    width = max(map(len, claims.OUTCOMES))
+    lines = [f"{v.outcome:<{width}} {v.claim}  {texts[v.claim]} (run on {v.ran})" for v in tested]
     return (*lines, f"{len(board) - len(tested)} of {len(board)} claims are not testable here")
 
 

@@ -31,6 +31,7 @@ from snnbook.report.records import RecordLike, ResultsLike, by_seed, played, wit
 from snnbook.report.stats import Interval, mean_interval, mean_sd, paired
 
 MARKS = {HOLDS: "✓", BY_CONSTRUCTION: "≡", FAILS: "✗", UNDECIDED: "?", EVIDENCE: "○", NOT_TESTABLE: "–"}
+AS_EVIDENCE = {HOLDS: "lies as claimed", FAILS: "lies the other way", UNDECIDED: "does not decide"}
 NONE = "–"
 
 
@@ -167,8 +168,9 @@ def beside_print(
 ) -> Table:
     """A printed table of an ablation beside ours: one row for each quantity and arm, with the change from `none`.
 
-    A row is found in print by the data set that ours is or plays and by the variant that our arm is named after. With
-    `data` only this data set of the study is shown, and named in the caption instead of in every row.
+    A row is found in print by the data set that ours is or plays and by the variant that our arm is named after; an arm
+    with a setting of our own behind a comma is not in print. With `data` only this data set of the study is shown, and
+    named in the caption instead of in every row.
     Raises UserError where the printed table has no or several such rows.
     """
     parts = played(study, papers.table(paper, number)["dataset"].unique())
@@ -207,8 +209,10 @@ def beside_print(
     return Table(frame, with_scale(caption, used), row_headers=2 if data else 3)
 
 
-def _printed(q: Quantity, paper: str, number: str, **where: object) -> float:
-    return papers.value(paper, number, q.column, **where) if q.column else math.nan
+def _printed(q: Quantity, paper: str, number: str, variant: str, **where: object) -> float:
+    if not q.column or ", " in variant:
+        return math.nan
+    return papers.value(paper, number, q.column, variant=variant, **where)
 
 
 def _scaled(records: Sequence[RecordLike], q: Quantity) -> dict[int, float]:
@@ -253,7 +257,7 @@ def comparisons_table(verdict: Verdict) -> Table:
     def role(it: Comparison) -> str:
         if it.control:
             return "control, does not count"
-        return mark(EVIDENCE) if verdict.outcome == EVIDENCE else mark(it.outcome)
+        return AS_EVIDENCE[it.outcome] if verdict.outcome == EVIDENCE else mark(it.outcome)
 
     def row(it: Comparison) -> dict[str, str]:
         known = it.n > 0 and math.isfinite(it.estimate)

@@ -136,7 +136,7 @@ def verdicts(studies: Studies, claims: Iterable[str] | None = None, paper: str |
 
 def lines(board: Iterable[Verdict]) -> list[str]:
     """One plain line per claim that there is a verdict or evidence on, for a terminal."""
-    width = max(map(len, OUTCOMES[:-1]))
+    width = max(map(len, OUTCOMES))
     shown = [v for v in board if v.outcome != NOT_TESTABLE]
     return [f"{v.claim}  {v.outcome:{width}}  {v.why}" for v in shown]
 

@@ -1,8 +1,8 @@
 """How a verdict is reached: comparisons, the line that each must keep to, and what follows for the whole claim.
 
 A claim of several parts *holds* if all of them do: each is tested at its own level, and no correction is needed, since
-the claim holds wrongly only if every part does. It *fails* if one of them contradicts it: with many parts one will do
-so by chance, so the p-values of the contradictions are corrected for the number of parts (Holm).
+to hold wrongly the claim has to pass in the part that is not true. It *fails* if one of them contradicts it: with many
+parts one will do so by chance, so the p-values of the contradictions are corrected for the number of parts (Holm).
 """
 
 from __future__ import annotations
@@ -333,6 +333,7 @@ def present(
         f"Evidence and no verdict: {why}. On {ran}: by their own intervals {outcomes.count(HOLDS)} of {len(counted)} "
     )
     text += f"comparisons lie as claimed, {outcomes.count(FAILS)} the other way. Least in its favour: {least}"
+    text = ". ".join([text, *(f"Control, {it}" for it in comparisons if it.control)])
     return Verdict(claim, EVIDENCE, text, *_numbers(least), ran=ran, comparisons=tuple(comparisons))
 
 

@@ -88,7 +88,11 @@ def picture(study: ResultsLike, sets: Sequence[str], axis: str) -> plots.Picture
 
 
 def rounds_table(study: ResultsLike, data: str, cuts: Sequence[int] = (12, 13, 14)) -> Table:
-    """The three arms after so many cuts: accuracy, its change from the dense network, and S and S+T against IMP."""
+    """The three arms after so many cuts: accuracy, and its difference from the dense network, IMP and restarts.
+
+    The arm "restarts" is trained as often and prunes nothing; a study may lack it.
+    """
+    restarts = points(study.records.get((data, "restarts"), ()), "weights")
     by_arm = {arm: points(study.records.get((data, arm), ()), "weights") for arm in ARMS}
     rows = []
     for n in cuts:
@@ -104,10 +108,11 @@ def rounds_table(study: ResultsLike, data: str, cuts: Sequence[int] = (12, 13, 1
                         "Accuracy, %": mean_sd_text(list(ladder[n].y.values())),
                         "minus dense": change_text(ladder[n].y, _dense(ladder)),
                         "minus IMP": NONE if arm == "IMP" else change_text(ladder[n].y, other),
+                        "minus restarts": change_text(ladder[n].y, restarts[n].y) if n < len(restarts) else NONE,
                     }
                 )
-    columns = ["Cuts", "Pruning", "Weights left, %", "Accuracy, %", "minus dense", "minus IMP"]
-    used = [r for arm in ARMS for r in study.records.get((data, arm), ())]
+    columns = ["Cuts", "Pruning", "Weights left, %", "Accuracy, %", "minus dense", "minus IMP", "minus restarts"]
+    used = [r for arm in (*ARMS, "restarts") for r in study.records.get((data, arm), ())]
     caption = f"{data}: mean ± sd (number of seeds), and differences paired over the seeds with their 95 % interval."
     return Table(pd.DataFrame(rows, columns=columns), with_scale(caption, used), 2)
 
