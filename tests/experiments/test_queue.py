@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
+from snnbook import arithmetic
 from snnbook.errors import UserError
 from snnbook.experiments import Store, plan, queue, run_many, run_study, study
 
@@ -68,15 +69,19 @@ def test_kill_while_a_trial_is_stored_is_as_if_it_had_not_run(tmp_path, step):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_failed_start_fails_what_waits_for_it_once_and_the_others_give_the_records_of_the_serial_path(
-    failing, done, both, tmp_path, jobs
+    failing, done, both, tmp_path, jobs, monkeypatch
 ):
     store = Store(tmp_path)
+    for name in arithmetic.VARIABLES if jobs > 1 else ():
+        monkeypatch.delenv(name, raising=False)  # workers are held all the same
     with pytest.raises(UserError, match="3 of 5 trials failed, the others are stored") as err:
         run_many([*failing, (both, 0)], store, "smoke", jobs=jobs, progress=False)
     assert str(err.value).count("the loss is") == 1, "the start was trained once"
     assert str(err.value).count("the trial that it starts from failed") == 2
     assert {id for id, _ in store.stored()} == {both.start.id, both.id}
-    assert store.get(both.id, 0).digest == done[1].get(both.id, 0).digest
+    record = store.get(both.id, 0)
+    assert record.digest == done[1].get(both.id, 0).digest
+    assert (record.environment["processor"] == arithmetic.HELD) == arithmetic.possible()
 
 
 def test_an_error_of_ours_does_not_cost_the_others_either(tmp_path):
