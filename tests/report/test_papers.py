@@ -210,3 +210,17 @@ def test_papers_are_cited():
         assert str(paper.year) in paper.short
         assert paper.title in paper.citation
     assert "doi:10.3389/fnins.2025.1545583" in papers.PAPERS["A"].citation
+
+
+def test_chips_in_one_unit():
+    frame = papers.chips().set_index(["chip", "condition"])["pJ_per_SOP"]
+    assert frame.loc["Loihi"].tolist() == [23.6]
+    assert frame.loc["TrueNorth"].round(2).tolist() == [21.74, 2.5]
+    assert frame.loc["TianJic"].round(2).tolist() == [1.54]
+
+
+def test_every_printed_energy_names_its_source():
+    frame = papers.energies()
+    assert frame[["model", "source", "place", "case"]].notna().all(axis=None)
+    assert (frame["printed_J"] > 0).all()
+    assert (frame["digits"] >= 2).all()

@@ -1,6 +1,7 @@
 """Measurements on any network of convolutions, linear layers and neurons; no method is known here."""
 
 from snnbook.measure.accuracy import accuracy, accuracy_per_step
+from snnbook.measure.energy import counts, energy, shapes
 from snnbook.measure.operations import SOPs, sops
 from snnbook.measure.rates import firing_rates
 from snnbook.measure.structure import MAGNITUDES, Connections, Weights, connections, magnitudes, weights
@@ -16,12 +17,15 @@ __all__ = [
     "accuracy",
     "accuracy_per_step",
     "connections",
+    "counts",
     "decision_timestep",
+    "energy",
     "firing_rates",
     "fisher_trace",
     "kl_curve",
     "magnitudes",
     "normalise",
+    "shapes",
     "sops",
     "taylor",
     "weights",

@@ -167,3 +167,20 @@ def claim_texts(ids: Iterable[str]) -> dict[str, str]:
         if claim not in known:
             raise unknown("claim", claim, known)
     return {claim: known[claim] for claim in wanted}
+
+
+def chips() -> pd.DataFrame:
+    """What chips spend on a synaptic operation, as paper B prints it in A.10, and in one unit.
+
+    Columns: chip, reference, printed, unit ("pJ/SOP" or "GSOPS/W"), condition ("typical", "maximum" or empty), and
+    pJ_per_SOP, which is 1000 over a number of GSOPS/W.
+    """
+    frame = _read("B_chips")
+    rate = frame["unit"] == "GSOPS/W"
+    frame["pJ_per_SOP"] = frame["printed"].where(~rate, 1000 / frame["printed"])
+    return frame
+
+
+def energies() -> pd.DataFrame:
+    """Energies that the sources of `snnbook.joules` print, with the counts of the case; see `data/README.md`."""
+    return _read("energy")
