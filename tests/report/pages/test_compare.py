@@ -161,6 +161,7 @@ def test_what_is_not_equal_comes_from_plans_and_records():
         {
             ("magnitude", "90 %"): arm_metrics(90, 90.0),
             ("gradr", "strength 2.3"): arm_metrics(90, 90.0, epochs=20, scratch=True),
+            ("nslim", "channels 0.4"): arm_metrics(90, 70.0, epochs=20, scratch=True),
             ("rigl", "90 %"): arm_metrics(90, 90.0, epochs=20, scratch=True),
         },
         parent=12,
@@ -171,7 +172,8 @@ def test_what_is_not_equal_comes_from_plans_and_records():
     lines = compare.unequal(found, compared({("rigl", "x"): arm_metrics(80, 98.0)}, seeds=(100, 101))).markdown
     assert "Settings were chosen by 2 seeds on digits-clutter and digits-dvs" in lines
     assert "Exchanges of weights: 20 in 10 epochs for rigl." in lines
-    assert "Sparsity is an outcome and not a setting: gradr." in lines
+    assert "Sparsity is an outcome and not a setting: gradr and nslim." in lines
+    assert "Networks with settings of their own: gain 1 for nslim." in lines
     assert "A dense start is counted in epochs (12 of them), whatever its weights cost: magnitude." in lines
     plan = registry.METHODS["magnitude"].plan
     spans = sorted({f"{c['span']:g}" for c in plan.candidates})

@@ -334,7 +334,7 @@ def unequal(study: ResultsLike, tuning: ResultsLike) -> Fragment:
         )
     kinds = sorted({str(r.environment.get("processor")) for r in records} - {"None"})
     if kinds:
-        lines.append(f"All records have the arithmetic of one kind of processor: {listed(kinds)}.")
+        lines.append(f"Arithmetic in which the records were made, and no other: {listed(kinds)}.")
     return sentences(lines)
 
 
