@@ -61,6 +61,7 @@ def test_student_t_test_by_hand():
     assert stats.p_value([1, 2, 3]) == pytest.approx(1 - math.sqrt(12 / 14))
     assert stats.p_value([-1, -2, -3]) == stats.p_value([1, 2, 3])
     assert (stats.p_value([2, 2]), stats.p_value([0, 0])) == (0, 1)
+    assert stats.p_value([1e-14, 0, -1e-14]) == 1
     assert all(map(math.isnan, map(stats.p_value, ([], [1], [1, math.nan]))))
 
 

@@ -118,7 +118,7 @@ class Contrast:
 def difference(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
     """Seed → a - b, for the seeds that both have."""
     seeds, differences = paired(a, b)
-    return dict(zip(seeds, differences.round(9).tolist(), strict=True))
+    return dict(zip(seeds, differences.tolist(), strict=True))
 
 
 def contrast_sentence(contrast: Contrast) -> str:

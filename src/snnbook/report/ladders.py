@@ -327,7 +327,7 @@ def apart(values: Scores) -> list[tuple[str, str]]:
     def difference(one: str, two: str) -> np.ndarray:
         both = values[one] - values[two]
         both = both[np.isfinite(both).all(1)]
-        return both.mean(0).round(9) if len(both) else np.empty(0)
+        return both.mean(0) if len(both) else np.empty(0)
 
     pairs = list(combinations(values, 2))
     return [pair for pair, is_so in zip(pairs, separated(difference(*pair) for pair in pairs), strict=True) if is_so]

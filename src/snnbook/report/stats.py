@@ -65,17 +65,16 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[list[int], n
 def p_value(values: ArrayLike) -> float:
     """Student's two-sided p that the mean of `values [n]` is 0; NaN for fewer than two, or with NaN.
 
-    Values without any spread differ from 0 for certain, p = 0, unless all of them are 0, p = 1.
+    Values without any spread differ from 0 for certain, p = 0, unless all of them are 0 but for rounding, p = 1.
     """
     from scipy import stats  # takes a second to import
 
     x = np.asarray(values, dtype=float)
     if x.size < 2 or not np.isfinite(x).all():
         return math.nan
-    error = float(x.std(ddof=1)) / math.sqrt(x.size)
-    if not error:
-        return float(not x.any())
-    return float(2 * stats.t.sf(abs(float(x.mean())) / error, x.size - 1))
+    if same(x):
+        return float(abs(x.mean()) <= ROUNDING)
+    return float(2 * stats.t.sf(abs(x.mean()) / (x.std(ddof=1) / math.sqrt(x.size)), x.size - 1))
 
 
 def p_less(values: ArrayLike, at: float) -> float:
