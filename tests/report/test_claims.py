@@ -375,7 +375,8 @@ def test_decision_step_that_rises_would_be_caught(monkeypatch):
 @pytest.mark.parametrize(("slope", "wanted"), [(0.01, HOLDS), (5.0, FAILS)])
 def test_gain_beyond_the_default_lambda(slope, wanted):
     def curves(seed):
-        return {"kl_smoothed": falling_kl(seed, 20), "accuracy_test": 50 + slope * np.arange(20)}
+        kl = falling_kl(seed, 20)
+        return {"kl_smoothed": kl, "kl_released": kl, "accuracy_test": 50 + slope * np.arange(20)}
 
     def broken(seed):
         return curves(seed) | {"kl_smoothed": np.full(20, np.nan)}
@@ -389,7 +390,7 @@ def test_gain_beyond_the_default_lambda(slope, wanted):
     assert (beside.outcome, beside.estimate) == (found.outcome, found.estimate)
     assert [p.what for p in beside.comparisons if "votes" in p.what and p.data == "arms-dvs"] == [
         *(f"accuracy, lambda {lam:g} minus 0.01, votes with spikes (points)" for lam in paper_a.LAMBDAS_BELOW),
-        "share of time steps left at lambda 0.01, votes with spikes",
+        *(f"share of time steps left at lambda 0.01, {kl} KL, votes with spikes" for kl in ("smoothed", "released")),
     ]
 
 
@@ -533,7 +534,9 @@ def test_without_spread_a_part_contradicts_or_it_does_not():
     assert comparison("x", dict.fromkeys(range(5), 0.0), "> 0").p == 0.0
     assert comparison("x", {0: -1.0, 1: -1.0}, ">= 0").p == 1.0, "two seeds decide nothing"
     many = [constant, *(comparison("y", shifted(5), "> 0") for _ in range(9))]
-    assert judging.join(p.outcome for p in judging.corrected(many)) == FAILS
+    found = judging.corrected(many)
+    assert judging.join(p.outcome for p in found) == FAILS
+    assert str(found[0]).endswith("claimed >= 0 (contradicts it for certain, since there is no spread)")
 
 
 def test_the_margin_makes_equality_provable():

@@ -72,6 +72,12 @@ def test_the_test_and_the_interval_agree():
         assert (stats.p_value(values) < 0.05) == (not found.low <= 0 <= found.high)
 
 
+def test_rank_correlation():
+    assert stats.rank_correlation([1, 2, 9], [0, 5, 6]) == pytest.approx(1)
+    assert stats.rank_correlation([1, 2, 3, 4], [2, 1, 4, 3]) == pytest.approx(1 - 6 * 4 / (4 * 15))
+    assert math.isnan(stats.rank_correlation([1, 2, 3], [7, 7, 7]))
+
+
 def test_one_side_of_the_test_and_the_interval_agree():
     rng = np.random.default_rng(1)
     for x in rng.standard_normal((200, 4)) + 0.8:

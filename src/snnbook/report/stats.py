@@ -62,6 +62,16 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[list[int], n
     return seeds, np.array([a[s] - b[s] for s in seeds], dtype=float)
 
 
+def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
+    """Spearman's rho of `x [n]` and `y [n]`; NaN where one of the two is constant."""
+    from scipy import stats  # takes a second to import
+
+    ranked = [np.asarray(values, dtype=float) for values in (x, y)]
+    if any(len(np.unique(values)) < 2 for values in ranked):
+        return math.nan
+    return float(stats.spearmanr(*ranked).statistic)
+
+
 def p_value(values: ArrayLike) -> float:
     """Student's two-sided p that the mean of `values [n]` is 0; NaN for fewer than two, or with NaN.
 

@@ -255,7 +255,9 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     result = list(comparisons)
     for i, p in zip(counted, holm([comparisons[i].p for i in counted]), strict=True):
         it = comparisons[i]
-        if it.outcome == FAILS:
+        if it.outcome == FAILS and not it.low < it.high:
+            result[i] = it.noted("contradicts it for certain, since there is no spread")
+        elif it.outcome == FAILS:
             parts = f" after Holm's correction for {len(counted)} parts" if len(counted) > 1 else ""
             if p <= ALPHA:
                 result[i] = it.noted(f"contradicts it, p {_p(p)}{parts}")

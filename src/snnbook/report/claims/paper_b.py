@@ -11,6 +11,7 @@ from snnbook.report.claims.equal import against, mean_gap, points
 from snnbook.report.claims.judging import Comparison, comparison, evidence
 from snnbook.report.ladders import AXES, Metrics, methods, usual_keys
 from snnbook.report.records import ResultsLike, at_chance, number
+from snnbook.report.stats import rank_correlation
 
 IMAGES, EVENTS = "CIFAR10", "CIFAR10-DVS"
 RIVALS = ("admm", "gradr", "esl_snn", "stds")
@@ -37,15 +38,13 @@ def _fewer_weights_more_energy(study: ResultsLike, data: str) -> Iterator[Compar
 
 @evidence("B-07", (IMAGES, EVENTS), f"these are all methods of the comparison, not the paper's networks; {OWN}")
 def _in_proportion(study: ResultsLike, data: str) -> Iterator[Comparison]:
-    from scipy.stats import spearmanr  # takes a second to import
-
     records = [r for m in methods(study, data) for key in usual_keys(study, data, m) for r in study.records[key]]
     by_seed: dict[int, list[tuple[float, float]]] = {}
     for r in records:
-        if not at_chance(r):  # a network that guesses may be silent
+        if not at_chance(r) and r.metrics["connections_alive"]:  # a network that guesses may be silent
             by_seed.setdefault(r.seed, []).append((AXES["connections"].of(r.metrics), AXES["sops"].of(r.metrics)))
     pairs = {seed: np.array(both).T for seed, both in by_seed.items() if len(both) > 2}
-    rho = {seed: float(spearmanr(left, spent).statistic) for seed, (left, spent) in pairs.items()}
+    rho = {seed: rank_correlation(left, spent) for seed, (left, spent) in pairs.items()}
     cv = {seed: _variation(spent / left) for seed, (left, spent) in pairs.items()}
     if pairs:
         n = min(both.shape[1] for both in pairs.values())
