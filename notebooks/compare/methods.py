@@ -182,19 +182,18 @@ start.table(study, starts)
 # draws from the whole network, and *choice* is what the method gains on them.
 
 # %% tags=["hide-input"]
-allocation.picture(study, layers)
+allocation.picture(study, layers, starts)
 
 # %% tags=["hide-input"]
-allocation.words(study, layers)
+allocation.words(study, layers, starts)
 
 # %% tags=["hide-input"]
-allocation.table(study, layers)
+allocation.table(study, layers, starts)
 
 # %% [markdown]
 # The control has the method's start and epochs, and prunes step by step on the schedule that was tuned for `random`;
-# its counts are the means over the method's seeds. `random` itself goes on from a dense network, so beside a method
-# that starts from scratch *allocation* has the start in it. The split also depends on its order: what the counts are
-# worth to the weights that the method would choose is all counted as allocation.
+# its counts are the means over the method's seeds. Noise beside a control has the same start. The split depends on its
+# order: what the counts are worth to the weights that the method would choose is all counted as allocation.
 #
 # ## What do more epochs bring?
 #

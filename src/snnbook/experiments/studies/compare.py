@@ -69,7 +69,7 @@ def arm(role: str, method: str, plan: ComparisonPlan, settings: Mapping[str, Any
     epochs = {"smoke": 4, "laptop": 20, "paper": 600}[profile]
     merged: dict[str, Any] = {**plan.shared, **plan.by_role.get(role, {}), **settings}
     if profile == "smoke":  # there are not more epochs than for these
-        merged |= {name: small for name, small in (("cuts", 2), ("rewind", 1)) if name in merged}
+        merged |= {name: small for name, small in (("cuts", 2), ("rewind", 1), ("tail", 0.5)) if name in merged}
     if "rewind" in merged:  # trainings of its own, which add up
         epochs = (epochs + merged["cuts"] * merged["rewind"]) // (merged["cuts"] + 1)
     elif not plan.from_scratch:
@@ -176,20 +176,24 @@ def start(profile: str, store: Store | None = None) -> dict[Key, Trial]:
     """The start as a factor of its own: methods that cut a dense network from scratch, and the other way round.
 
     With no regeneration, criticality is gradual magnitude pruning on its own schedule. The dense network is trained for
-    all epochs of the comparison in one schedule, where that of the study `compare` is trained twice.
+    all epochs of the comparison in one schedule, where that of the study `compare` is trained twice. Noise is there at
+    the levels of `compare.layers`, whose controls from scratch it is compared with.
     """
     trials: dict[Key, Trial] = {}
     by_method = plans()
     none = {"regeneration": 0.0}
     for role in COMPARED_ON:
         data = dense(role, profile).data
-        for name, method, from_scratch, more in (
-            ("lamp, from scratch", "lamp", True, {}),
-            ("magnitude, from scratch", "magnitude", True, {}),
-            ("criticality, from dense", "criticality", False, {}),
-            ("criticality, no regeneration, from scratch", "criticality", True, none),
+        for name, method, from_scratch, more, only in (
+            ("lamp, from scratch", "lamp", True, {}, None),
+            ("magnitude, from scratch", "magnitude", True, {}, None),
+            ("criticality, from dense", "criticality", False, {}, None),
+            ("criticality, no regeneration, from scratch", "criticality", True, none, None),
+            ("random, from scratch", "random", True, {}, CONTROLLED["lamp"]),
         ):
             plan = replace(by_method[method], from_scratch=from_scratch)
+            if only is not None:
+                plan = replace(plan, levels={level: plan.levels[level] for level in only}, tuned_at=only[-1:])
             for level, settings in levels(plan, profile).items():
                 merged = {**chosen(method, store), **settings, **more}
                 trials[Key(data, name, level)] = arm(role, method, plan, merged, profile)

@@ -1,6 +1,7 @@
 """Allocation or choice: methods beside random masks with as many weights in every layer.
 
-The study `compare.layers` has the controls, under the method and the level whose layers they have.
+The study `compare.layers` has the controls, under the method and the level whose layers they have. Noise that starts
+as a control from scratch does is an arm of `compare.start`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from snnbook.report.blocks import Fragment, listed, sentences
 from snnbook.report.records import ResultsLike, by_seed, unique, with_scale
 from snnbook.report.tables import Table, format_number, mean_sd_text
 
-RANDOM = "random"
+RANDOM, SCRATCH = "random", "random, from scratch"
 NOTHING = "There is no record yet of random masks with the layer counts of a method."
 
 
@@ -37,17 +38,22 @@ class Split:
         return f"{look.named(self.method)} {self.level}"
 
 
-def splits(study: ResultsLike, layers: ResultsLike, data: str) -> list[Split]:
-    """The methods and levels of a set that have a control, in the order of the study of controls."""
-    noise = ladders.ladder(study, data, RANDOM, "weights")
+def splits(study: ResultsLike, layers: ResultsLike, starts: ResultsLike, data: str) -> list[Split]:
+    """The methods and levels of a set that have a control, in the order of the study of controls.
+
+    The noise beside a control is that of the same start.
+    """
+    from_dense, from_scratch = (
+        ladders.ladder(study, data, RANDOM, "weights"),
+        ladders.ladder(starts, data, SCRATCH, "weights"),
+    )
     rows = []
     for key, records in layers.records.items():
         reached = study.records.get((data, key.arm, key.level), ())
         if key.data == data and records and reached:
             control = ladders.point(records, "weights")
-            rows.append(
-                Split(key.arm, key.level, ladders.at_budget(noise, control.x), control.y, by_seed(reached, "top1"))
-            )
+            noise = ladders.at_budget(from_dense if ladders.start_epochs(layers, key) else from_scratch, control.x)
+            rows.append(Split(key.arm, key.level, noise, control.y, by_seed(reached, "top1")))
     return rows
 
 
@@ -66,11 +72,11 @@ def choice(rows: list[Split]) -> Contrast:
     )
 
 
-def table(study: ResultsLike, layers: ResultsLike) -> Fragment:
+def table(study: ResultsLike, layers: ResultsLike, starts: ResultsLike) -> Fragment:
     """Noise, control and method at each level, and the two differences with their intervals."""
     cells, seeds = [], set()
     for data in study.sets:
-        rows = splits(study, layers, data)
+        rows = splits(study, layers, starts, data)
         by_layers, by_choice = allocation(rows), choice(rows)
         seeds |= {len(row.control) for row in rows}
         for row in rows:
@@ -89,17 +95,17 @@ def table(study: ResultsLike, layers: ResultsLike) -> Fragment:
     if not cells:
         return sentences([NOTHING])
     caption = (
-        f"Accuracy of {RANDOM} at as many weights (interpolated), of random masks with the method's number of weights "
-        "in every layer, and of the method: mean ± sd (number of seeds). Allocation: the second minus the first; "
+        f"Accuracy of {RANDOM} with the same start at as many weights (interpolated), of random masks with the "
+        "method's number of weights in every layer, and of the method: mean ± sd (number of seeds). Allocation: the second minus the first; "
         "choice: the third minus the second, in points, paired over the seeds. *: the seeds separate the two, at 5 % "
         "corrected by Holm's method for the rows of a set. " + look.reconstructions(key.arm for key in layers.records)
     )
-    return Table(pd.DataFrame(cells), with_scale(caption, unique([study, layers])), row_headers=3)
+    return Table(pd.DataFrame(cells), with_scale(caption, unique([study, layers, starts])), row_headers=3)
 
 
-def picture(study: ResultsLike, layers: ResultsLike) -> Fragment:
+def picture(study: ResultsLike, layers: ResultsLike, starts: ResultsLike) -> Fragment:
     """From noise to the control to the method: a line for each method and level, in two pieces."""
-    shown = {data: rows for data in study.sets if (rows := splits(study, layers, data))}
+    shown = {data: rows for data in study.sets if (rows := splits(study, layers, starts, data))}
     if not shown:
         return sentences([NOTHING])
     most = max(map(len, shown.values()))
@@ -125,18 +131,19 @@ def picture(study: ResultsLike, layers: ResultsLike) -> Fragment:
         fig,
         alt=f"From {RANDOM} to random masks with a method's layer counts to the method, in per cent. "
         f"{'; '.join(numbers)}.",
-        caption=f"Accuracy of {RANDOM} at as many weights, of random masks with the method's weights in every layer, "
+        caption=f"Accuracy of {RANDOM} with the same start at as many weights, of random masks with the method's "
+        "weights in every layer, "
         "and of the method. The first piece is what the allocation to layers brings, the second what the choice of "
         "weights within them does. Means over the seeds. " + look.reconstructions(key.arm for key in layers.records),
-        records=unique([study, layers]),
+        records=unique([study, layers, starts]),
     )
 
 
-def words(study: ResultsLike, layers: ResultsLike) -> Fragment:
+def words(study: ResultsLike, layers: ResultsLike, starts: ResultsLike) -> Fragment:
     """What choice and allocation bring, from the least to the most, and where the seeds do not separate the two."""
     lines = []
     for data in study.sets:
-        rows = splits(study, layers, data)
+        rows = splits(study, layers, starts, data)
         for contrast in (choice(rows), allocation(rows)):
             if not contrast.known:
                 continue
