@@ -98,7 +98,8 @@ def table(study: ResultsLike, layers: ResultsLike, starts: ResultsLike) -> Fragm
         f"Accuracy of {RANDOM} with the same start at as many weights (interpolated), of random masks with the "
         "method's number of weights in every layer, and of the method: mean ± sd (number of seeds). Allocation: the "
         "second minus the first; choice: the third minus the second, in points, paired over the seeds. *: the seeds "
-        "separate the two, at 5 % corrected by Holm's method for the rows of a set. " + look.reconstructions(key.arm for key in layers.records)
+        "separate the two, at 5 % corrected by Holm's method for the rows of a set. "
+        + look.reconstructions(key.arm for key in layers.records)
     )
     return Table(pd.DataFrame(cells), with_scale(caption, unique([study, layers, starts])), row_headers=3)
 
