@@ -104,7 +104,7 @@ class Method:
     FAMILIES, which colour figures. fixed: settings of the class that the name decides. needs: what a network must have
     beyond layers, of NEEDS: batch norm, spiking neurons, neurons whose potential can be read. printed: names of the
     method in the papers' tables. plan: how it is compared with the others; None if it is not. reconstruction: what a
-    method without public formulas was made up from, such as "from its abstract"; empty for all others.
+    method without public formulas was made up from, such as "from the abstract"; empty for all others.
     """
 
     cls: type[Pruner]

@@ -81,10 +81,10 @@ def test_words_table_and_picture(study, layers, starts):
     picture = allocation.picture(study, layers, starts)
     Tags(picture.html)
     assert "digits-dvs, slamp† 90 %: 60.0, 87.0, 90.0" in picture.markdown
-    assert "† reconstruction, not the authors' method: slamp from its abstract." in picture.markdown
+    assert "† reconstruction, not the authors' method: slamp from the abstract." in picture.markdown
 
 
 def test_without_records_one_sentence_says_so(study):
     for block in (allocation.words, allocation.table, allocation.picture):
         text = block(study, Results({}), Results({})).markdown
-        assert text == "- There is no record yet of random masks with the layer counts of a method."
+        assert text == "- There is no record yet of a method together with random masks of its layer counts."

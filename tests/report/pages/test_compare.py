@@ -196,7 +196,7 @@ def test_a_reconstruction_is_marked_wherever_methods_are_named(quick):
     blocks += [ranks.rank_picture(found), ranks.rank_table(found), ranks.rank_sentences(found)]
     blocks += [ranks.leaders(found, axes[0]), compare.front_table(found), method.standing(found, "sccd")]
     for block in blocks:
-        assert "† reconstruction, not the authors' method: sccd from its abstract." in block.markdown
+        assert "† reconstruction, not the authors' method: sccd from the abstract." in block.markdown
     for block in blocks[2:6]:
         assert "sccd†" in block.markdown
     assert "†" not in ranks.rank_table(small()).markdown

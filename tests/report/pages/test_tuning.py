@@ -61,7 +61,7 @@ def test_counts_budgets_edges_and_what_is_used_are_said(found):
     assert "At the edge of what was tried: lamp (span)." in text
     assert "Seeds: 100 to 101, none of them one of the comparison." in text
     assert "lamp: span 0.6 was better by 2.00 points than span 0.4, which the comparison uses." in text
-    assert "gradr: the comparison of this profile uses none of these candidates." in text
+    assert "The comparison of this profile uses no candidate of ndsnn† and gradr." in text
     inner = {"ndsnn": CHOICES["ndsnn"]}
     assert "No chosen value is at an edge." in tuning.summary(found, inner, USED).markdown
 

@@ -37,7 +37,7 @@ from snnbook.tracing import hooked, neurons, spikes_of
 
 @method(
     "sccd", about="channels by batch norm and firing rate", paper="Meng et al. 2023", family="structured",
-    reconstruction="from its abstract", needs=("batch norm", "potentials"), printed=("SCCD-SNN",),
+    reconstruction="from the abstract", needs=("batch norm", "potentials"), printed=("SCCD-SNN",),
     plan=ComparisonPlan(
         star({"span": 0.4, "balance": 0.1}, {"balance": 0.0}, {"balance": 0.25}),
         levels("channels", 0.5, 0.6, 0.69, 0.78, 0.86), ("channels 0.6", "channels 0.78"), "connections", 10.0,

@@ -38,7 +38,7 @@ FORMS = ("log", "product")
 
 @method(
     "slamp", about="LAMP weighted by how input adds up over time", paper="paper D", family="cut",
-    reconstruction="from its abstract",
+    reconstruction="from the abstract",
     plan=ComparisonPlan(star({"span": 0.4, "updates": 12}, {"updates": 6}, {"updates": 24})),
 )  # fmt: skip
 @dataclass

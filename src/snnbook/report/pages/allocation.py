@@ -19,7 +19,7 @@ from snnbook.report.records import ResultsLike, by_seed, unique, with_scale
 from snnbook.report.tables import Table, format_number, mean_sd_text
 
 RANDOM, SCRATCH = "random", "random, from scratch"
-NOTHING = "There is no record yet of random masks with the layer counts of a method."
+NOTHING = "There is no record yet of a method together with random masks of its layer counts."
 
 
 @dataclass(frozen=True)

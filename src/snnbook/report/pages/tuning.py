@@ -98,13 +98,13 @@ def candidates(study: ResultsLike, choices: Choices, used: Collection[Key]) -> T
 def summary(study: ResultsLike, choices: Choices, used: Collection[Key]) -> Fragment:
     """How many candidates and seeds each method had, which choices lie at an edge, and which are not the best."""
     counts: dict[int, list[str]] = {}
-    lines, edges = [], []
+    lines, edges, unused = [], [], []
     for method, its in choices.items():
         counts.setdefault(len(its.scores), []).append(look.named(method))
         edges += [f"{look.named(method)} ({listed(list(its.edges))})"] if its.edges else []
         mine = next((c for c in its.scores if any(key in used for key in _trials(study, method, c))), None)
         if mine is None:
-            lines.append(f"{look.named(method)}: the comparison of this profile uses none of these candidates.")
+            unused.append(look.named(method))
         elif its.scores[its.best] > its.scores[mine]:
             gap = format_number(its.scores[its.best] - its.scores[mine])
             lines.append(
@@ -117,6 +117,7 @@ def summary(study: ResultsLike, choices: Choices, used: Collection[Key]) -> Frag
     numbers += [f"Compared at {budget}: {listed(names)}." for budget, names in budgets.items()]
     numbers += [f"Seeds: {range_text({r.seed for r in unique([study])})}, none of them one of the comparison."]
     numbers += [f"At the edge of what was tried: {listed(edges)}." if edges else "No chosen value is at an edge."]
+    lines += [f"The comparison of this profile uses no candidate of {listed(unused)}."] if unused else []
     return sentences([*numbers, *lines, *filter(None, [look.reconstructions(choices)])])
 
 
