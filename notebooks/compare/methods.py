@@ -158,7 +158,7 @@ ranks.rank_table(study)
 # ## Is it the method, or the start?
 #
 # Methods that cut a dense network start from one here, as in their sources, and those that train sparse start from
-# scratch. So a rank may be that of the start. To tell the two apart, three methods were run with both starts, on the
+# scratch. So a rank may be that of the start. To tell the two apart, some methods were run with both starts, on the
 # settings that were tuned with the method's own, and criticality also without regeneration: what is left of it is
 # gradual magnitude pruning on the same schedule, from scratch. At equal connections and SOPs that control is read off
 # between its levels at what criticality spends. Last, the dense network itself: the one that all others are compared

@@ -43,10 +43,8 @@ def splits(study: ResultsLike, layers: ResultsLike, starts: ResultsLike, data: s
 
     The noise beside a control is that of the same start.
     """
-    from_dense, from_scratch = (
-        ladders.ladder(study, data, RANDOM, "weights"),
-        ladders.ladder(starts, data, SCRATCH, "weights"),
-    )
+    from_dense = ladders.ladder(study, data, RANDOM, "weights")
+    from_scratch = ladders.ladder(starts, data, SCRATCH, "weights")
     rows = []
     for key, records in layers.records.items():
         reached = study.records.get((data, key.arm, key.level), ())
@@ -74,11 +72,10 @@ def choice(rows: list[Split]) -> Contrast:
 
 def table(study: ResultsLike, layers: ResultsLike, starts: ResultsLike) -> Fragment:
     """Noise, control and method at each level, and the two differences with their intervals."""
-    cells, seeds = [], set()
+    cells = []
     for data in study.sets:
         rows = splits(study, layers, starts, data)
         by_layers, by_choice = allocation(rows), choice(rows)
-        seeds |= {len(row.control) for row in rows}
         for row in rows:
             cells.append(
                 {

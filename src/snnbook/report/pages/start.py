@@ -15,6 +15,7 @@ from snnbook.report.records import ResultsLike, by_seed, unique, with_scale
 from snnbook.report.tables import NONE, Table, range_text
 
 STARTS = {  # method → its arm from scratch, its arm from a dense network
+    "random": ("random, from scratch", "random"),
     "lamp": ("lamp, from scratch", "lamp"),
     "magnitude": ("magnitude, from scratch", "magnitude"),
     "criticality": ("criticality", "criticality, from dense"),
