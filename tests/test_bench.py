@@ -6,19 +6,22 @@ import json
 from copy import deepcopy
 from functools import partial
 from importlib.util import find_spec
+from itertools import product
 from types import SimpleNamespace
 
 import pytest
 import torch
 from click.testing import CliRunner
+from measure_by_hand import crossings
 
 from snnbook import arithmetic, bench, native, networks
-from snnbook.bench import count, dense, lamp, lif, peers, sparse, timing, train, trained
+from snnbook.bench import count, dense, lamp, lif, peers, sops, sparse, timing, train, trained
 from snnbook.cli import main
 from snnbook.errors import UserError
 from snnbook.neurons import LIF, LIFParameters, lif_reference
 from snnbook.report import benchmarks
 from snnbook.report.pages import speed
+from snnbook.report.pages.paper_b import counters
 from snnbook.sparse import graph, reference
 
 TINY = {"convolutions": (4, "M", 4, "M"), "hidden": (8,), "vote": 0, "norm_hidden": True, "gain": 2.0}
@@ -370,3 +373,39 @@ def test_a_damaged_result_is_named(tmp_path):
     (tmp_path / "lif.json").write_text("{")
     with pytest.raises(UserError, match=r"lif\.json"):
         benchmarks.load(speed.NAMES, tmp_path)
+
+
+def test_other_counters_count_what_a_loop_can_check():
+    for name, case in sops.cases().items():
+        by_loop = 0.0
+        for layer, values in sops.entering(case).items():
+            post = case.model.get_submodule(case.behind[layer]).mask if layer in case.behind else None
+            rows = values.flatten(0, 1)
+            by_loop += sum(crossings(case.model.get_submodule(layer), x, post) for x in rows) / sops.SAMPLES
+        assert sops.total(case) == by_loop, name
+
+
+def test_other_counters_see_the_same_spikes_everywhere():
+    for name, case in sops.cases().items():
+        doubled = sops.Case(deepcopy(case.model).double(), case.x.double(), case.behind)
+        single, double = sops.entering(case), sops.entering(doubled)
+        for layer, values in single.items():
+            assert torch.equal(values.double(), double[layer]), f"{name}, {layer}: a sum was rounded"
+
+
+def test_what_other_counters_said_is_complete_and_of_these_networks():
+    file, cases = benchmarks.load([sops.NAME])[sops.NAME], sops.cases()
+    assert set(cases) == {*counters.PRUNED, *counters.SPECIAL}
+    assert counters.entered(file) == {name: sops.entered(case) for name, case in cases.items()}
+    reported = benchmarks.measures(file, benchmarks.OPERATIONS)
+    assert {case: reported[case, "snnbook"] for case in cases} == {name: sops.total(c) for name, c in cases.items()}
+    assert set(reported) == set(product(cases, ("snnbook", *benchmarks.OTHER_COUNTERS)))
+    assert all(file["environment"][package] for package in sops.PACKAGES.values())
+    assert sops.missing() or [m.value for m in sops.bench().measures] == [m["value"] for m in file["measures"]]
+
+
+def test_other_counters_that_are_not_there_are_named(monkeypatch):
+    monkeypatch.setattr(sops, "PACKAGES", {"sinabs": "a_package_that_is_not_there"})
+    assert sops.NAME not in bench.possible()
+    with pytest.raises(UserError, match=r"^not installed: a_package_that_is_not_there; `make bench`"):
+        bench.run(sops.NAME)

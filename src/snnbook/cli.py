@@ -351,7 +351,7 @@ def bench(name: str, rounds: int, quick: bool, large: bool, output: str) -> None
     """Run the benchmark NAME, or all: on one thread, against the peers that are installed.
 
     lif times the neurons, train a training step, lamp the masks of LAMP, count a pass in which operations are counted,
-    and sparse the inference of pruned networks.
+    and sparse the inference of pruned networks. sops times nothing; it counts operations with other libraries.
     trained times trained networks of every method, compiled; it trains those that data/compiled lacks, about an hour
     for all. `make bench` makes an environment with the peers and runs everything.
     """
@@ -363,7 +363,7 @@ def bench(name: str, rounds: int, quick: bool, large: bool, output: str) -> None
         click.echo(b.HOW, err=True)
     folder = paths.absolute(output) if output else paths.bench(quick)
     check_writable(folder)
-    for chosen in b.BENCHES if name == "all" else (name,):
+    for chosen in b.possible() if name == "all" else (name,):
         result = b.run(chosen, rounds, quick, **({"large": True} if large and chosen == "lamp" else {}))
         click.secho(chosen, bold=True)
         for line in b.report(result):

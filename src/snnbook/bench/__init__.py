@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from snnbook.bench import count, lamp, lif, peers, sparse, train, trained
+from snnbook.bench import count, lamp, lif, peers, sops, sparse, train, trained
 from snnbook.bench.timing import Bounded, Result, WrongResult
 from snnbook.errors import unknown
 
-__all__ = ["BENCHES", "HOW", "Bounded", "Result", "WrongResult", "installed", "report", "run"]
+__all__ = ["BENCHES", "HOW", "Bounded", "Result", "WrongResult", "installed", "possible", "report", "run"]
 
-BENCHES = {module.NAME: module.bench for module in (lif, train, lamp, count, sparse, trained)}
+BENCHES = {module.NAME: module.bench for module in (lif, train, lamp, count, sops, sparse, trained)}
 HOW, installed = peers.HOW, peers.installed
+
+
+def possible() -> list[str]:
+    """The benchmarks that can run here: without the other counters there is nothing to compare them with."""
+    return [name for name in BENCHES if name != sops.NAME or not sops.missing()]
 
 
 def run(name: str, rounds: int = 5, quick: bool = False, **settings: Any) -> Result:
@@ -27,7 +32,8 @@ def report(result: Result) -> Iterator[str]:
     machine = result.environment
     yield f"{machine['model']}, {machine['processor']}, {machine['cores']} cores, one thread used"
     yield f"kernels: {machine['native']}"
-    yield ", ".join(f"{name} {machine[name]}" for name in ("snnbook", "torch", *peers.PACKAGES) if name in machine)
+    packages = ("snnbook", "torch", *peers.PACKAGES, "syops", "neurobench")
+    yield ", ".join(f"{name} {machine[name]}" for name in packages if name in machine)
     width = max((len(f"{c.case}, {c.variant}") for c in result.cells), default=0)
     for c in result.cells:
         ratios = [f"{r.ratio:6.2f} x {r.ours}" for r in result.ratios if (r.case, r.peer) == (c.case, c.variant)]

@@ -23,6 +23,7 @@ AUTOMATIC, BYTES = "automatic", "table, 8 bits"
 DENSE, DENSE_LAST, DENSE_BF16, DENSE_INT8 = "dense", "dense, channels last", "dense bfloat16", "dense int8"
 CSR, COMPILED = "CSR", "dense, torch.compile"
 PLAIN, COUNTED = "forward pass", "counted pass"
+OTHER_COUNTERS = ("SpikingJelly", "sinabs", "syops", "NeuroBench")
 
 # Kinds of measures.
 IN_ONE_PROCESS = "time over ours, all variants in one process that keeps freed memory"
@@ -32,6 +33,8 @@ LIF_SHARE = "share of the step in the LIF passes"
 DECIDED_OTHERWISE = "weights decided otherwise than by the exact ranks"
 COPY = "speed of a copy"
 WORK = "time for each live weight, neuron and step"
+OPERATIONS, MULTIPLIED = "operations per sample", "multiplications among them"
+ENTERING = "values, summed, that enter the layers"
 ACCURACY, ROUNDED = "accuracy", "change of accuracy with weights of 8 bits"
 
 Bench = Mapping[str, Any]  # the content of one file
@@ -70,13 +73,13 @@ def missing(name: str) -> Fragment:
     return paragraph(f"There is no data/bench/{name}.json yet; `snnbook bench {name}` writes it.")
 
 
-def needs(name: str) -> Callable[[Callable[[Bench], Fragment]], Callable[[Benches], Fragment]]:
-    """Hand a function the result of its benchmark, or say on the page how to get it."""
+def needs(name: str) -> Callable[[Callable[..., Fragment]], Callable[..., Fragment]]:
+    """Hand a function the result of its benchmark and what else it takes, or say on the page how to get the result."""
 
-    def decorate(make: Callable[[Bench], Fragment]) -> Callable[[Benches], Fragment]:
+    def decorate(make: Callable[..., Fragment]) -> Callable[..., Fragment]:
         @wraps(make)
-        def fragment(benches: Benches) -> Fragment:
-            return make(benches[name]) if name in benches else missing(name)
+        def fragment(benches: Benches, *others: Any) -> Fragment:
+            return make(benches[name], *others) if name in benches else missing(name)
 
         return fragment
 

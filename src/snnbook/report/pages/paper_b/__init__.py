@@ -1,0 +1,1 @@
+"""The pages of paper B (Shi et al. 2024)."""
