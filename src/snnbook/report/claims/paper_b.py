@@ -1,17 +1,19 @@
-"""What the comparison of all methods has on claims of paper B (Shi et al. 2024), as evidence until its own runs are."""
+"""Claims of paper B (Shi et al. 2024): what can be calculated, and the evidence that the comparison of methods has."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
 from snnbook.report.claims.equal import against, mean_gap, points
-from snnbook.report.claims.judging import Comparison, comparison, evidence
+from snnbook.report.claims.judging import FAILS, HOLDS, Comparison, Studies, Verdict, comparison, enter, evidence
 from snnbook.report.ladders import AXES, Metrics, methods, usual_keys
 from snnbook.report.records import ResultsLike, at_chance, number
 from snnbook.report.stats import rank_correlation
+from snnbook.report.synapses import DENSE, KERNEL, ONE_NEURON, ONE_WEIGHT, Removal
 
 IMAGES, EVENTS = "CIFAR10", "CIFAR10-DVS"
 RIVALS = ("admm", "gradr", "esl_snn", "stds")
@@ -55,3 +57,31 @@ def _in_proportion(study: ResultsLike, data: str) -> Iterator[Comparison]:
 def _variation(x: np.ndarray) -> float:
     mean = float(x.mean())
     return float(x.std(ddof=1)) / mean if mean else math.nan
+
+
+def _counts_of_fig1(_: Studies) -> Verdict:
+    """The counts that the claim names, from Eq. 2 over every synapse."""
+    neurons, weights = {"inner": 9, "edge": 6, "corner": 4}, {"centre": 25, "edge": 20, "corner": 16}
+    claimed = [169, *(169 - n for n in (*neurons.values(), *neurons.values(), *weights.values()))]
+    counted = [int(removal.alive().sum()) for removal in (DENSE, *ONE_NEURON, *ONE_WEIGHT)]
+    outcome = HOLDS if counted == claimed else FAILS
+    return Verdict("B-21", outcome, f"Connections counted one by one: {_list(counted)}; claimed are {_list(claimed)}")
+
+
+def _neuron_against_its_weights(_: Studies) -> Verdict:
+    """All weights that one neuron uses, pruned in place of the neuron."""
+    taps = tuple(product(range(KERNEL), range(KERNEL)))
+    by_mask, by_weights = (int(it.alive().sum()) for it in (ONE_NEURON[0], Removal("its weights", weights=taps)))
+    outcome = HOLDS if by_weights == 0 < by_mask else FAILS
+    reason = (
+        f"Of 169 connections {by_mask} are left without one inner neuron, and {by_weights} without all weights that "
+    )
+    return Verdict("B-23", outcome, reason + "it uses, which all other neurons of the channel share")
+
+
+def _list(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+enter("B-21", (), _counts_of_fig1)
+enter("B-23", (), _neuron_against_its_weights)
