@@ -50,7 +50,7 @@ page.opening()
 
 # %%
 def layer(removal):
-    """The network of the figure without these neurons and weights, and the name of its convolution."""
+    """The network of the figure, pruned, and the name of its convolution."""
     net = nn.Sequential(
         *(Fold(nn.Conv2d(1, 1, 1, bias=False)), LIF()),
         *(Fold(nn.Conv2d(1, 1, 3, padding=1, bias=False)), LIF()),
@@ -70,7 +70,8 @@ def left(removal):
     return measure.connections(net, (1, 5, 5)).per_layer[convolution][0]
 
 
-every = (synapses.DENSE, *synapses.ONE_NEURON, *synapses.ONE_WEIGHT, *synapses.SEVERAL)
+every = [synapses.DENSE, *synapses.ONE_NEURON]
+every += [*synapses.ONE_WEIGHT, *synapses.SEVERAL]
 counted = {removal.name: left(removal) for removal in every}
 assert all(removal.alive().sum() == counted[removal.name] for removal in every)
 
@@ -106,7 +107,7 @@ connections.panels(synapses.ONE_WEIGHT, counted)
 # Eq. 2). So a connection that is lost twice counts once: the parts add up to more than the whole.
 
 # %% tags=["remove-input"]
-connections.panels(synapses.SEVERAL, counted, columns=2)
+connections.panels(synapses.SEVERAL, counted)
 
 # %% [markdown]
 # ## All counts
@@ -122,11 +123,14 @@ lost = {"nothing": 0}
 for place, connected in neuron.items():
     lost[f"{place} neuron before"] = lost[f"{place} neuron behind"] = connected
 lost |= {f"{place} weight": connected for place, connected in weight.items()}
-shared = 1  # any two of the centre weight and the inner neurons have one connection in common, and so have all three
-both = neuron["inner"] + weight["centre"] - shared
-lost |= {"inner neuron before, centre weight": both, "centre weight, inner neuron behind": both}
-lost["inner neurons before and behind"] = 2 * neuron["inner"] - shared
-lost["all three"] = 2 * neuron["inner"] + weight["centre"] - 3 * shared + shared
+
+# Any two of the inner neurons and the centre weight share one connection,
+# and all three share the same one.
+inner, centre = neuron["inner"], weight["centre"]
+lost["inner neuron before, centre weight"] = inner + centre - 1
+lost["centre weight, inner neuron behind"] = centre + inner - 1
+lost["inner neurons before and behind"] = inner + inner - 1
+lost["all three"] = inner + centre + inner - 3 + 1
 
 # %% tags=["hide-input"]
 assert lost.keys() == counted.keys()
@@ -159,12 +163,14 @@ def linear():
 
 
 def by_mask(net):
-    net[1].mask = torch.ones((2, 5, 5) if isinstance(net[2][0], nn.Conv2d) else (50,), dtype=torch.bool)
+    shape = (2, 5, 5) if isinstance(net[2][0], nn.Conv2d) else (50,)
+    net[1].mask = torch.ones(shape, dtype=torch.bool)
     net[1].mask.view(-1)[12] = False  # row 2, column 2 of the first channel
 
 
 def by_weights(net):
-    net[2][0].weight.data[:, 0 if isinstance(net[2][0], nn.Conv2d) else 12] = 0
+    column = 0 if isinstance(net[2][0], nn.Conv2d) else 12
+    net[2][0].weight.data[:, column] = 0
 
 
 SHAPES = {convolution: (1, 5, 5), linear: (1,)}

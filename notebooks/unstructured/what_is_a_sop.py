@@ -76,18 +76,20 @@ tables.Table(pd.DataFrame(rows, columns=names), "The network as it is pruned.")
 
 # %%
 def synapses(layer, at):
-    """Weight and output (their indices) of all synapses that the input at index `at` has in the dense layer."""
+    """Weight and output, by index, of the dense layer's synapses of an input."""
     if isinstance(layer, nn.Linear):
         for o in range(layer.out_features):
             yield (o, *at), (o,)
         return
     c, y, x = at
-    for o, i, j in product(range(layer.out_channels), range(layer.kernel_size[0]), range(layer.kernel_size[1])):
-        yield (o, c, i, j), (o, y - i + layer.padding[0], x - j + layer.padding[1])
+    outputs, _, height, width = layer.weight.shape
+    for o, i, j in product(range(outputs), range(height), range(width)):
+        place = (o, y - i + layer.padding[0], x - j + layer.padding[1])
+        yield (o, c, i, j), place
 
 
 def crossings(layer, values, size, alive=None):
-    """The values of one step and sample that cross live synapses: their sum, and how many there are."""
+    """What crosses live synapses in a step: the sum, and how many values."""
     live, found = (layer.weight != 0).numpy(), []
     alive = None if alive is None else alive.numpy()
     for at in values.nonzero().tolist():
@@ -100,11 +102,12 @@ def crossings(layer, values, size, alive=None):
 
 
 def loop(case):
-    """SOPs per sample of all layers, and number of crossings, one synapse at a time."""
+    """SOPs per sample of all layers, and number of crossings."""
     total, number = 0.0, 0
     for name, values in sops.entering(case).items():
         layer = case.model.get_submodule(name)
-        alive = case.model.get_submodule(case.behind[name]).mask if name in case.behind else None
+        neurons = case.behind.get(name)
+        alive = case.model.get_submodule(neurons).mask if neurons else None
         size = layer(values[0]).shape[1:]
         for step, sample in product(*map(range, values.shape[:2])):
             crossed, times = crossings(layer, values[step, sample], size, alive)
@@ -149,7 +152,7 @@ counters.chart(bench, exact, ours)
 # The factor of a blind counter is one over the share of weights only where every layer keeps the same share, and even
 # then only roughly: it matters which weights are kept and how often the neurons before them fire. LAMP over the whole
 # network keeps more of the first layers, whose weights are used most, so that 2 % of the weights carry more than 2 %
-# of the operations. To multiply a blind count by the sparsity of the whole network errs to the other side.
+# of the operations. To multiply a blind count by the share of all weights then errs to the other side.
 #
 # ## Borders, averages and sums
 
@@ -162,8 +165,9 @@ counters.special(bench, exact, ours)
 #   quarter of a SOP, which is what paper B's code counts. Others take the value otherwise: what is no spike makes no
 #   SOP (SpikingJelly); every spike in front of the pooling counts whole (sinabs); every value that is not zero is one
 #   multiplication (NeuroBench); a layer that gets anything but 0 and 1 multiplies all of its inputs (syops).
-# - **Residual sum.** Where two branches spike at once, a 2 goes in. It is two additions of a weight or one
-#   multiplication by 2, and a layer with a single 2 in it is no spiking layer to SpikingJelly and syops.
+# - **Residual sum.** Where two branches spike at once, a 2 goes in. It is two additions of a weight (paper B's code,
+#   ours, sinabs) or one multiplication by 2 (NeuroBench). A layer with a single 2 in it is no spiking layer to
+#   SpikingJelly and syops.
 #
 # None of these is wrong by itself; they answer different questions. `measure.sops` gives both answers: `total` by size,
 # and in `accumulates` and `multiplies` how often a 1 and how often anything else crosses a synapse.

@@ -30,7 +30,7 @@ from snnbook.report.synapses import Removal
 
 HOLDING = {"A-13", "A-19"}
 CONSTRUCTED = {"A-12", "A-24"}
-CALCULATED = {"B-21": HOLDS, "B-23": BY_CONSTRUCTION}  # from no records
+CALCULATED = dict.fromkeys(("B-21", "B-23"), BY_CONSTRUCTION)  # from no records
 READING = sorted(set(claims.testable()) - set(CALCULATED))
 
 
@@ -427,7 +427,7 @@ def test_without_its_study_a_claim_is_not_testable():
 
 def test_what_is_calculated_needs_no_records_and_can_fail(monkeypatch):
     assert {claim: verdict(claim, {}).outcome for claim in CALCULATED} == CALCULATED
-    assert "169, 160, 163, 165" in verdict("B-21", {}).reason
+    assert "169, 160, 160, 163" in verdict("B-21", {}).reason
     assert "160 are left without one inner neuron, and 0 without all weights" in verdict("B-23", {}).reason
     monkeypatch.setattr(Removal, "alive", lambda removal: np.ones((5, 5, 3, 3), bool))
     assert {verdict(claim, {}).outcome for claim in CALCULATED} == {FAILS}
@@ -480,7 +480,7 @@ def test_scoreboard_counts_every_claim_once():
     tally = claims.counts(board)
     assert list(tally) == list(claims.OUTCOMES)
     assert sum(tally.values()) == len(board)
-    assert (tally[HOLDS], tally[BY_CONSTRUCTION]) == (len(HOLDING) + 1, len(CONSTRUCTED) + 1)
+    assert (tally[HOLDS], tally[BY_CONSTRUCTION]) == (len(HOLDING), len(CONSTRUCTED) + len(CALCULATED))
     untested = set(papers.claims("B")["id"]) - set(claims.testable())
     assert claims.counts(board, "B")[NOT_TESTABLE] >= len(untested)
     assert sum(sum(claims.counts(board, p).values()) for p in papers.PAPERS) == len(board)

@@ -43,7 +43,7 @@ def test_a_weight_has_a_synapse_wherever_it_is_not_on_the_padding(place):
 def test_the_panels_of_the_figure():
     every = (synapses.DENSE, *synapses.ONE_NEURON, *synapses.ONE_WEIGHT, *synapses.SEVERAL)
     left = [int(removal.alive().sum()) for removal in every]
-    assert left == [169, 160, 163, 165, 160, 163, 165, 144, 149, 153, 136, 136, 152, 128]
+    assert left == [169, 160, 160, 163, 163, 165, 165, 144, 149, 153, 136, 136, 152, 128]
     assert left == [counted(removal) for removal in every]
     assert len({removal.name for removal in every}) == len(every)
 

@@ -55,8 +55,9 @@ NEURONS = {"inner": (2, 2), "edge": (0, 2), "corner": (0, 0)}
 WEIGHTS = {"centre": (1, 1), "edge": (0, 1), "corner": (0, 0)}
 DENSE = Removal("nothing")
 ONE_NEURON = tuple(
-    [Removal(f"{place} neuron before", pre=(at,)) for place, at in NEURONS.items()]
-    + [Removal(f"{place} neuron behind", post=(at,)) for place, at in NEURONS.items()]
+    removal
+    for place, at in NEURONS.items()
+    for removal in (Removal(f"{place} neuron before", pre=(at,)), Removal(f"{place} neuron behind", post=(at,)))
 )
 ONE_WEIGHT = tuple(Removal(f"{place} weight", weights=(at,)) for place, at in WEIGHTS.items())
 _INNER, _CENTRE = ((2, 2),), ((1, 1),)

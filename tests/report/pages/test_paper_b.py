@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snnbook.report import plots
+from snnbook import headers
+from snnbook.report import papers, plots
 from snnbook.report.benchmarks import ENTERING, MULTIPLIED, OPERATIONS, OTHER_COUNTERS
-from snnbook.report.pages.paper_b import connections, counters
+from snnbook.report.pages.paper_b import connections, contents, counters
 from snnbook.report.synapses import ONE_NEURON, SEVERAL, synapses
+from snnbook.report.tables import NONE
 
 
 @pytest.mark.parametrize("removal", [*ONE_NEURON, *SEVERAL], ids=lambda removal: removal.name)
@@ -76,3 +78,13 @@ def test_the_chart_and_the_versions_name_every_library():
 
 def test_without_the_file_the_page_says_how_to_make_it():
     assert "`snnbook bench sops`" in counters.ratios({}, LOOP, LOOP).markdown
+
+
+def test_every_item_is_listed_and_every_page_that_there_is_linked():
+    frame = contents.items().frame
+    pages = {name: page for name, page in headers.owners().items() if name.startswith("B.")}
+    assert len(frame) == sum(artefact.paper == "B" for artefact in headers.artefacts().values())
+    assert [str(page) for page in frame["Page"] if page != NONE] == list(pages.values())
+    assert 'href="fig1.html"' in contents.items().html
+    assert list(contents.claims().frame["Claim"]) == list(papers.claims("B")["id"])
+    assert 'href="../compare/scoreboard.html"' in contents.claims().html

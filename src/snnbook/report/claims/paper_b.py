@@ -61,8 +61,8 @@ def _variation(x: np.ndarray) -> float:
 
 def _counts_of_fig1(_: Studies) -> Verdict:
     """The counts that the claim names, from Eq. 2 over every synapse."""
-    neurons, weights = {"inner": 9, "edge": 6, "corner": 4}, {"centre": 25, "edge": 20, "corner": 16}
-    claimed = [169, *(169 - n for n in (*neurons.values(), *neurons.values(), *weights.values()))]
+    lost = (0, 9, 9, 6, 6, 4, 4, 25, 20, 16)  # by neurons inside, at an edge, in a corner; by weights
+    claimed = [169 - n for n in lost]
     counted = [int(removal.alive().sum()) for removal in (DENSE, *ONE_NEURON, *ONE_WEIGHT)]
     outcome = HOLDS if counted == claimed else FAILS
     return Verdict("B-21", outcome, f"Connections counted one by one: {_list(counted)}; claimed are {_list(claimed)}")

@@ -14,10 +14,10 @@ from snnbook.report.synapses import KERNEL, SIDE, Removal, synapses
 STEP = KERNEL + 1  # squares from a tile to the next
 
 
-def panels(removals: Sequence[Removal], counted: Mapping[str, float], columns: int = 3) -> plots.Picture:
+def panels(removals: Sequence[Removal], counted: Mapping[str, float], columns: int = 2) -> plots.Picture:
     """A panel for each of the removals, with the number that the counter has for it: name → live connections."""
     rows = -(-len(removals) // columns)
-    fig, axes = plots.subplots(rows, columns, figsize=(3.2 * columns, 3.5 * rows), squeeze=False)
+    fig, axes = plots.subplots(rows, columns, figsize=(2.9 * columns, 3.2 * rows + 0.3), squeeze=False)
     for ax in axes.flat[len(removals) :]:
         ax.set_visible(False)
     lines = []
@@ -26,7 +26,8 @@ def panels(removals: Sequence[Removal], counted: Mapping[str, float], columns: i
         left, all_of_them = counted[removal.name], synapses().sum()
         ax.set_title(f"{removal.name}\n{left:g} of {all_of_them} left", fontsize=11)
         lines.append(f"{removal.name}: {left:g}")
-    axes.flat[0].legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, fontsize=9, handletextpad=0.2)
+    marks = axes.flat[0].get_legend_handles_labels()
+    fig.legend(*marks, loc="outside lower center", ncols=3, handletextpad=0.2, columnspacing=1)
     return plots.picture(
         fig,
         alt="Tiles of three by three squares, one tile for each of 25 neurons. Squares are synapses, crosses those "
