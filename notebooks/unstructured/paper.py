@@ -33,15 +33,16 @@ page.opening("all tables and figures that have a page, from here", paper="B")
 # %% [markdown]
 # ## The method
 #
-# 1. Give every weight and every neuron a mask $\sigma(\beta\alpha)$ with a number $\alpha$ of its own, which is trained.
+# 1. Give every weight and every neuron a mask $\sigma(\beta\alpha)$ with a number $\alpha$ of its own, which is
+#    trained.
 #
 # 2. Add to the loss a penalty on the connections that are left, weighted by the energy of each, so that a mask closes
 #    where it costs more than it is worth.
 #
 # 3. Raise $\beta$ until the masks are all but 0 and 1, make them so, and train the weights on.
 #
-# The method has a page of its own with its curves on our data ({doc}`../methods/unstructured`). What the paper counts as
-# an operation, and what other programs count, is in {doc}`what_is_a_sop`.
+# The method has a page of its own with its curves on our data ({doc}`../methods/unstructured`). What the paper counts
+# as an operation, and what other programs count, is in {doc}`what_is_a_sop`.
 #
 # ## What has a page
 
