@@ -9,9 +9,9 @@
 # %% [markdown]
 # # Paper B: unstructured pruning for energy
 #
-# {cite:t}`shi2024unstructured` prune single weights and single neurons of a spiking network together, under a penalty on
-# the synaptic operations that are left. **The paper reports that CIFAR-10 needs 0.63 % of the connections and a 91st of
-# the operations, for 2.19 points of accuracy.** This page says what of the paper the book has so far.
+# {cite:t}`shi2024unstructured` prune single weights and single neurons of a spiking network together, under a penalty
+# on the synaptic operations that are left. **The paper reports that CIFAR-10 needs 0.63 % of the connections and a 91st
+# of the operations, for 2.19 points of accuracy.** This page says what of the paper the book has so far.
 
 # %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper

@@ -133,7 +133,7 @@ assert ours == exact
 
 # %%
 known = counters.entered(bench["sops"])
-assert known == {name: sops.entered(case) for name, case in cases.items()}
+assert known == {name: sops.entered(cases[name]) for name in cases}
 
 # %% tags=["hide-input"]
 counters.ratios(bench, exact, ours)
@@ -176,9 +176,11 @@ counters.special(bench, exact, ours)
 rows = []
 for name in counters.SPECIAL:
     counted = measure.sops(cases[name].model, cases[name].x)
-    accumulates, multiplies = (sum(part.values()) for part in (counted.accumulates, counted.multiplies))
-    assert accumulates + multiplies == by_loop[name][1]
-    rows.append((name, f"{ours[name]:,.10g}", f"{accumulates:,.10g}", f"{multiplies:,.10g}"))
+    additions = sum(counted.accumulates.values())
+    products = sum(counted.multiplies.values())
+    assert additions + products == by_loop[name][1]
+    numbers = (ours[name], additions, products)
+    rows.append((name, *(f"{n:,.10g}" for n in numbers)))
 
 # %% tags=["hide-input"]
 names = ["Network", "SOPs by size", "Additions", "Multiplications"]

@@ -17,6 +17,7 @@ from snnbook.report.synapses import DENSE, KERNEL, ONE_NEURON, ONE_WEIGHT, Remov
 
 IMAGES, EVENTS = "CIFAR10", "CIFAR10-DVS"
 RIVALS = ("admm", "gradr", "esl_snn", "stds")
+LAYER = "a 3x3 convolution over 5x5 neurons"
 OWN = "paper B's own runs, over more strengths of its penalty and with its loss, are still to come"
 
 
@@ -65,7 +66,8 @@ def _counts_of_fig1(_: Studies) -> Verdict:
     claimed = [169 - n for n in lost]
     counted = [int(removal.alive().sum()) for removal in (DENSE, *ONE_NEURON, *ONE_WEIGHT)]
     outcome = HOLDS if counted == claimed else FAILS
-    return Verdict("B-21", outcome, f"Connections counted one by one: {_list(counted)}; claimed are {_list(claimed)}")
+    reason = f"Connections counted one by one: {_list(counted)}; claimed are {_list(claimed)}"
+    return Verdict("B-21", outcome, reason, ran=LAYER)
 
 
 def _neuron_against_its_weights(_: Studies) -> Verdict:
@@ -76,7 +78,7 @@ def _neuron_against_its_weights(_: Studies) -> Verdict:
     reason = (
         f"Of 169 connections {by_mask} are left without one inner neuron, and {by_weights} without all weights that "
     )
-    return Verdict("B-23", outcome, reason + "it uses, which all other neurons of the channel share")
+    return Verdict("B-23", outcome, reason + "it uses, which all other neurons of the channel share", ran=LAYER)
 
 
 def _list(numbers: list[int]) -> str:
