@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from snnbook.datasets import cache
+from snnbook.errors import UserError
 
 
 @pytest.fixture
@@ -100,3 +101,74 @@ def test_the_digest_sees_names_types_and_shapes():
     a = np.arange(6)
     variants = [{"a": a}, {"b": a}, {"a": a.astype(np.int32)}, {"a": a.reshape(2, 3)}, {"a": a + 1}]
     assert len({cache.array_digest(v) for v in variants}) == len(variants)
+
+
+@pytest.fixture
+def rows(tmp_path, monkeypatch):
+    """Rows of bytes that are packed, and a list of those that were made."""
+    monkeypatch.setenv("SNNBOOK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "_warned", False)
+    monkeypatch.setattr(cache, "AT_ONCE", 4)
+    values, seen = np.random.default_rng(0).integers(256, size=(10, 3, 2), dtype=np.uint8), []
+
+    def make(i):
+        seen.append(i)
+        return values[i]
+
+    return values, seen, lambda: cache.packed("some", values.shape, make)
+
+
+def test_rows_are_made_once_and_read_where_they_lie(rows, tmp_path):
+    values, seen, packed = rows
+    for _ in range(2):
+        stored = packed()
+        assert len(stored) == 10
+        assert np.array_equal(stored[np.array([7, 0, 7])], values[[7, 0, 7]])
+        assert np.array_equal(stored[np.arange(10)], values)
+    assert sorted(seen) == list(range(10))
+    assert [p.name for p in (tmp_path / "cache" / "some").iterdir()] == ["rows"]
+
+
+def test_a_damaged_row_is_made_again_and_a_file_that_is_cut_as_a_whole(rows, tmp_path):
+    values, seen, packed = rows
+    packed()
+    file = tmp_path / "cache" / "some" / "rows"
+    content = bytearray(file.read_bytes())
+    content[6 * 4] ^= 1  # in row 4
+    content[60 + 4 * 8] ^= 1  # the checksum of row 8
+    file.write_bytes(content)
+    del seen[:]
+    assert np.array_equal(packed()[np.arange(10)], values)
+    assert seen == [4, 8]
+    file.write_bytes(content[:-1])
+    assert np.array_equal(packed()[np.arange(10)], values)
+    assert sorted(seen) == [*range(4), 4, 4, 5, 6, 7, 8, 8, 9]
+
+
+def test_rows_that_cannot_be_kept_cost_one_warning(rows, tmp_path, monkeypatch, recwarn):
+    *_, packed = rows
+    (tmp_path / "cache").write_text("a file in the way")
+    assert [packed(), packed()] == [None, None]
+    assert len(recwarn.list) == 1
+    monkeypatch.setattr(cache.paths, "cache", lambda: None)
+    assert packed() is None
+
+
+def test_what_making_a_row_raises_is_raised_and_nothing_is_kept(rows, tmp_path):
+    def fail(i):
+        raise UserError(f"row {i} cannot be made")
+
+    with pytest.raises(UserError, match="row 0 cannot be made"):
+        cache.packed("none", (3, 2), fail)
+    assert list((tmp_path / "cache" / "none").iterdir()) == []
+
+
+def test_of_processes_that_ask_at_once_one_makes_the_rows(rows):
+    _, seen, packed = rows
+    children = []
+    for _ in range(3):
+        if (pid := os.fork()) == 0:
+            packed()
+            os._exit(len(seen))
+        children.append(pid)
+    assert sorted(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children) == [0, 0, 10]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from snnbook import datasets
-from snnbook.datasets import neuromorphic
+from snnbook.datasets import event_files, neuromorphic
 from snnbook.errors import UserError
 
 
@@ -63,7 +63,7 @@ def test_gesture_frames_are_kept_and_follow_the_file(gesture, monkeypatch, tmp_p
     data = datasets.load("dvs128_gesture", "test", root=gesture, T=4)
     first = data[0][0]
     assert len(list((tmp_path / "cache").rglob("*.npz"))) == 1
-    monkeypatch.setattr(neuromorphic, "events_to_frames", None)
+    monkeypatch.setattr(event_files, "events_to_frames", None)
     assert torch.equal(data[0][0], first)
     monkeypatch.undo()
     monkeypatch.setenv("SNNBOOK_CACHE", str(tmp_path / "cache"))

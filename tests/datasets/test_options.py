@@ -8,6 +8,8 @@ from snnbook.errors import UserError
 
 EVENTS = {"by": "number", "size": 128, "mix": False, "validation": 0.1}
 
+OWN = {"test": 0.2, "validation": 0.1, "seed": 0}
+
 # A changed default is another data set: every trial on it gets another name.
 DEFAULTS = {
     "digits-clutter": {},
@@ -20,8 +22,20 @@ DEFAULTS = {
     "imagenet": {"validation": 0.1},
     "dvs128_gesture": EVENTS,
     "cifar10_dvs": EVENTS,
+    "images": {**OWN, "size": None, "colour": "found", "augment": "crop-mirror"},
+    "events": {
+        **OWN,
+        "by": "number",
+        "size": None,
+        "mix": False,
+        "sensor": None,
+        "time_unit": "found",
+        "polarity": None,
+        "columns": "named",
+        "sort": False,
+    },
 }
-STEPS = {"digits-dvs": 10, "arms-dvs": 20, "dvs128_gesture": 20, "cifar10_dvs": 10}
+STEPS = {"digits-dvs": 10, "arms-dvs": 20, "dvs128_gesture": 20, "cifar10_dvs": 10, "events": 10}
 PLAYS = {
     "CIFAR10": {"digits-clutter", "cifar10"},
     "CIFAR100": {"digits-100", "cifar100"},
@@ -66,6 +80,11 @@ def test_what_is_given_takes_one_form():
         ("cifar10_dvs", {"mix": "nada"}, "unknown value of mix 'nada'; did you mean nda"),
         ("cifar10_dvs", {"mix": 1}, "unknown value of mix '1'; known: False, True, nda"),
         ("cifar10_dvs", {"mix": []}, "unknown value of mix"),
+        ("images", {"size": 0}, "size is the side of the pictures in px, a whole number from 1 to 4096; got 0"),
+        ("images", {"test": 1.0}, r"test is the share of each class that is for testing .* in \[0, 1\); got 1\.0"),
+        ("images", {"seed": -1}, "seed is the seed of the split, a whole number from 0 to 4294967295; got -1"),
+        ("images", {"colour": "gray"}, "unknown value of colour 'gray'; did you mean grey"),
+        ("events", {"sensor": [128]}, "sensor is the height and width of the sensor in px, two whole numbers"),
         ("cifar10", {"cutout": 33}, "cutout is the side in px .*, a whole number from 0 to 32; got 33"),
         ("cifar10", {"validation": 1}, r"in \[0, 1\); got 1"),
         ("cifar10", {"validation": -0.1}, r"in \[0, 1\); got -0.1"),

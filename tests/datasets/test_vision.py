@@ -10,7 +10,7 @@ from PIL import Image
 
 import snnbook
 from snnbook import datasets
-from snnbook.datasets import vision
+from snnbook.datasets import augmentation, vision
 from snnbook.errors import UserError
 
 
@@ -65,6 +65,43 @@ def test_cifar(name, classes, sizes, tmp_path, monkeypatch):
         assert not torch.equal(once, x)
     with pytest.raises(IndexError):
         train[len(train)]
+
+
+def test_cifar_is_what_torchvision_makes_of_it(tmp_path, monkeypatch):
+    fake_data.trusted(monkeypatch, fake_data.cifar10(tmp_path))
+    torchvision = vision.import_torchvision()
+    kinds = [torchvision.transforms.ToTensor(), torchvision.transforms.Normalize(*vision._COLOURS["cifar10"])]
+    theirs = torchvision.datasets.CIFAR10(tmp_path, train=False, transform=torchvision.transforms.Compose(kinds))
+    ours = datasets.load("cifar10", "test", root=tmp_path)
+    assert all(torch.equal(ours[i][0], theirs[i][0]) and ours[i][1] == theirs[i][1] for i in range(20))
+
+
+def test_cifar10_is_read_from_pictures_as_well(tmp_path, monkeypatch):
+    """The archive's pictures, saved one by one without loss, give the same samples."""
+    fake_data.trusted(monkeypatch, fake_data.cifar10(tmp_path / "archive"))
+    archive = datasets.load("cifar10", "test", root=tmp_path / "archive")
+    with pytest.raises(
+        UserError, match=r"cifar10 is not in .*, or pictures in train/<class> and test/<class>, or give"
+    ):
+        datasets.load("cifar10", "test", root=tmp_path)
+    root, order = tmp_path / "pictures", archive.y.sort(stable=True)[1]
+    for i, pixels in zip(order.tolist(), archive._pictures[order].transpose(0, 2, 3, 1), strict=True):
+        for part in ("train", "test"):
+            folder = root / part / vision.CIFAR10_CLASSES[int(archive.y[i])]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / f"{i:02}.png")
+    data = datasets.load("cifar10", "test", root=root)
+    assert data.fingerprint == datasets.fingerprint("cifar10", root=root) != archive.fingerprint
+    assert torch.equal(data.y, archive.y[order])
+    assert all(torch.equal(data[k][0], archive[i][0]) for k, i in enumerate(order.tolist()))
+    assert [len(datasets.load("cifar10", split, root=root)) for split in ("train", "validation")] == [10, 10]
+    Image.new("L", (32, 32)).save(root / "test" / "frog" / "06.png")
+    with pytest.raises(UserError, match=r"test/frog/06\.png is grey, expected in colour$"):
+        datasets.load("cifar10", "train", root=root)
+    for part in ("train", "test"):
+        (root / part / "frog").rename(root / part / "toad")
+    with pytest.raises(UserError, match=r"train has no class frog, and CIFAR-10 has one: expected airplane, "):
+        datasets.load("cifar10", "train", root=root)
 
 
 @pytest.mark.supports(
@@ -131,7 +168,7 @@ def test_cutout_covers_with_black_before_the_pictures_are_normalised():
     """A 16 px square, as in paper A; white pictures, so that everything black is cut out or came in at the border."""
     mean, std = (torch.tensor(c).view(3, 1, 1) for c in vision._COLOURS["cifar10"])
     white, black = (1 - mean) / std, -mean / std
-    changed = vision._augment(white.expand(20, 3, 32, 32), torch.Generator().manual_seed(0), black, 16)
+    changed = augmentation.crop_and_flip(white.expand(20, 3, 32, 32), torch.Generator().manual_seed(0), black, 16)
     is_black = (changed == black).all(1)
     assert torch.equal(is_black | (changed == white).all(1), torch.ones(20, 32, 32, dtype=torch.bool))
     inside = is_black[:, 4:28, 4:28].sum((1, 2))  # beyond what cropping moves

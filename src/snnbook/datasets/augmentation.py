@@ -39,6 +39,13 @@ def crop(x: Tensor, generator: torch.Generator, pixels: int = 4, fill: Tensor | 
     return torch.stack([s[..., i : i + height, j : j + width] for s, (i, j) in zip(padded, corners, strict=True)])
 
 
+def crop_and_flip(x: Tensor, generator: torch.Generator, fill: Tensor, side: int = 0) -> Tensor:
+    """Pad by an eighth of the image, crop, mirror, cover a square if `side` > 0; what comes in is `fill`, black."""
+    fill = fill.to(x)
+    x = flip(crop(x, generator, x.shape[-1] // 8, fill), generator)
+    return cutout(x, generator, side, fill) if side else x
+
+
 def cutout(x: Tensor, generator: torch.Generator, size: int, fill: Tensor | float = 0.0) -> Tensor:
     """Cover a square of side `size` px at a random centre of each sample of `[N, ..., H, W]`, clipped."""
     height, width = x.shape[-2:]

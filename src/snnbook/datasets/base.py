@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from snnbook.datasets.cache import Packed
 from snnbook.datasets.content import content
 from snnbook.datasets.options import Option
 from snnbook.errors import UserError, unknown
@@ -102,11 +103,29 @@ class Info:
         return digest([self.name, version, files, self.deciding(kw)])
 
 
+class Colours(NamedTuple):
+    """Mean and standard deviation of the colour channels, from 0 to 1, by which pictures are normalised."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def samples(self, pictures: Tensor) -> Tensor:
+        """`(pictures / 255 - mean) / std`: uint8 `[N, C, H, W]` → float32."""
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in self)
+        return pictures.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+    @property
+    def black(self) -> Tensor:
+        """What a black pixel becomes, `[C, 1, 1]`."""
+        return (-torch.tensor(self.mean) / torch.tensor(self.std)).view(-1, 1, 1)
+
+
 class FrameSet(Dataset):
     """A split of a data set: samples float32 `[C, H, W]` (static) or `[T, 2, H, W]` (events), labels `.y` int64 `[N]`.
 
     name, split, num_classes and static say what it is; fingerprint is the hash of what decides its samples.
-    A MemorySet holds all samples, a FileSet reads one when it is asked for.
+    A MemorySet holds all samples, a PackedSet holds or maps pictures as bytes, a FileSet reads a sample when it is
+    asked for.
     """
 
     def __init__(self, info: Info, split: str, y: np.ndarray | Tensor, fingerprint: str, augmentation: Augmentation):
@@ -183,6 +202,42 @@ class MemorySet(FrameSet):
     def head(self, n: int) -> MemorySet:
         index = self.head_indices(n)
         return MemorySet(self.info, self.split, self.x[index], self.y[index], self.fingerprint, self._augmentation)
+
+
+class PackedSet(FrameSet):
+    """Pictures as bytes: sample i is `(pictures[chosen[i]] / 255 - mean) / std`, float32 `[C, H, W]`.
+
+    pictures: uint8 `[M, C, H, W]`, in memory or mapped from a file. chosen: int64 `[N]`. colours: mean and std.
+    """
+
+    def __init__(
+        self,
+        info: Info,
+        split: str,
+        y: np.ndarray | Tensor,
+        fingerprint: str,
+        augmentation: Augmentation,
+        pictures: np.ndarray | Packed,
+        chosen: np.ndarray,
+        colours: Colours,
+    ):
+        super().__init__(info, split, y, fingerprint, augmentation)
+        self._pictures, self._chosen, self._colours = pictures, chosen, colours
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        index = range(len(self))[index]
+        return self._samples(self._chosen[[index]])[0], self.y[index]
+
+    def read(self, indices: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        return ((self._samples(self._chosen[index.numpy()]), self.y[index]) for index in indices)
+
+    def _samples(self, numbers: np.ndarray) -> Tensor:
+        return self._colours.samples(torch.from_numpy(self._pictures[numbers]))
+
+    def head(self, n: int) -> PackedSet:
+        index = self.head_indices(n)
+        rest = (self.fingerprint, self._augmentation, self._pictures, self._chosen[index.numpy()], self._colours)
+        return PackedSet(self.info, self.split, self.y[index], *rest)
 
 
 class FileSet(FrameSet):
@@ -286,14 +341,14 @@ def digest(parameters: object) -> str:
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def validation_mask(groups: np.ndarray, fraction: float) -> np.ndarray:
-    """Which training samples are for validation: bool `[N]`, a `fraction` of each group, drawn with seed 0.
+def drawn(groups: np.ndarray, fraction: float, seed: int = 0) -> np.ndarray:
+    """Which samples are set aside, for validation or for testing: bool `[N]`, a `fraction` of each group.
 
-    groups: the group of each sample, `[N]`. Every group of two or more keeps at least one sample on each side, unless
-    fraction is 0, which sets none aside.
+    groups: the group of each sample, `[N]`. seed: of the draw. Every group of two or more keeps at least one sample on
+    each side, unless fraction is 0, which sets none aside.
     """
     aside = np.zeros(len(groups), bool)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for g in np.unique(groups):
         members = rng.permutation(np.flatnonzero(groups == g))
         n = min(max(round(fraction * len(members)), 1), len(members) - 1) if fraction else 0

@@ -20,21 +20,19 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from snnbook.datasets.augmentation import event_mix, nda
-from snnbook.datasets.base import Augmentation, FileSet, Info, check_split, digest, unreadable, validation_mask
-from snnbook.datasets.cache import cached
-from snnbook.datasets.frames import SLICES, compact, events_to_frames
+from snnbook.datasets.base import Augmentation, FileSet, Info, check_split, drawn, unreadable
+from snnbook.datasets.event_files import Recording, Stated, aedat, frames
+from snnbook.datasets.frames import SLICES
 from snnbook.datasets.options import CACHE, DOWNLOAD, ROOT, VALIDATION, OneOf, Option, WholeNumber, steps
 from snnbook.datasets.stream import check_fields
+from snnbook.datasets.vision import CIFAR10_CLASSES
 from snnbook.errors import UserError
 
 VERSION = 1
-STORED = 2  # version of the frames that are kept on disk
 SENSOR = (128, 128)
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 def _unchanged(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -109,29 +107,13 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
 
 
 def _sample(files: list[Path], settings: dict[str, Any], index: int) -> Tensor:
-    """Frames of one recording, float32 `[T, 2, size, size]`; cached under its path, size and time of change."""
-    path, T, by, size = files[index], settings["T"], settings["by"], settings["size"]
+    """Frames of one recording, float32 `[T, 2, size, size]`."""
 
-    def counts() -> dict[str, np.ndarray]:
-        events = read_recording(path)
-        try:
-            return {"frames": compact(events_to_frames(events, T, SENSOR, by))}
-        except UserError as err:
-            raise UserError(f"{path}: {err}") from err
+    def read(path: Path) -> Recording:
+        return Recording(read_recording(path), SENSOR)
 
-    if settings["cache"]:
-        try:
-            stat = path.stat()
-        except OSError as err:
-            raise unreadable(path, "a recording", err) from err
-        key = digest([STORED, str(path.absolute()), stat.st_size, stat.st_mtime_ns, T, by])
-        arrays = cached(f"recordings/{key[:2]}/{key}", counts, compress=True)
-    else:
-        arrays = counts()
-    frames = torch.from_numpy(arrays["frames"]).float()
-    if size != SENSOR[0]:
-        frames = F.interpolate(frames, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
-    return frames
+    T, by, size, cache = (settings[name] for name in ("T", "by", "size", "cache"))
+    return frames(files[index], read, T, by, size, cache)
 
 
 def read_recording(path: Path) -> np.ndarray:
@@ -141,7 +123,11 @@ def read_recording(path: Path) -> np.ndarray:
     as it lies in the file, for an event that is none.
     """
     try:
-        events = _gesture_events(path) if path.suffix == ".npy" else _aedat4_events(path)
+        events = _gesture_events(path) if path.suffix == ".npy" else aedat(path, Stated())[0]
+        if len(events) == 0:
+            raise ValueError("it holds no events")
+    except UserError:
+        raise
     except BaseException as err:  # whatever a damaged file brings about; the panics of aedat are no Exception
         if isinstance(err, KeyboardInterrupt | SystemExit):
             raise
@@ -162,7 +148,7 @@ def _gesture_events(path: Path) -> np.ndarray:
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 4 or rows.dtype.kind not in "iuf":
         raise ValueError("expected numbers [N, 4], the columns x, y, p and t in ms")
     if len(rows) == 0:
-        raise ValueError("it holds no events")
+        raise ValueError("it holds no events")  # the extremes of none cannot be taken
     if rows.dtype.kind == "f" and (rows == np.floor(rows)).all() and np.abs(rows).max() < 2**63:
         rows = rows.astype(np.int64)
     t = rows[:, 3]
@@ -176,16 +162,6 @@ def _gesture_events(path: Path) -> np.ndarray:
     events = np.empty(len(rows), [(field, rows.dtype) for field in "xyp"] + [("t", t.dtype)])
     for field, column in zip("xypt", (*rows.T[:3], t), strict=True):
         events[field] = column
-    return events
-
-
-def _aedat4_events(path: Path) -> np.ndarray:
-    from tonic.io import read_aedat4
-
-    events = read_aedat4(str(path))
-    if len(events) == 0:
-        raise ValueError("it holds no events")
-    events.dtype.names = ["t", "x", "y", "p"]
     return events
 
 
@@ -255,6 +231,6 @@ def _cifar10_dvs(root: Path, split: str, settings: dict[str, Any]) -> tuple[list
     chosen = np.flatnonzero(test)
     if split != "test":
         train = np.flatnonzero(~test)
-        aside = validation_mask(labels[train], settings["validation"])
+        aside = drawn(labels[train], settings["validation"])
         chosen = train[aside if split == "validation" else ~aside]
     return [files[i] for i in chosen], labels[chosen]

@@ -58,11 +58,44 @@ class OneOf:
         return value
 
 
-def share(name: str, value: Any) -> float:
-    """The share of the training set that is set aside for validation."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < 1:
-        raise UserError(f"{name} is the share of the training set that is set aside, in [0, 1); got {value!r}")
-    return float(value)
+@dataclass(frozen=True)
+class Share:
+    """A check for a share of at least 0 and less than 1; `what` says of what."""
+
+    what: str
+
+    def __call__(self, name: str, value: Any) -> float:
+        """`value` as a float."""
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < 1:
+            raise UserError(f"{name} is {self.what}, in [0, 1); got {value!r}")
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A check for two whole numbers from `low` to `high`; `what` says what they mean, with their unit."""
+
+    low: int
+    high: int
+    what: str
+
+    def __call__(self, name: str, value: Any) -> tuple[int, int]:
+        """`value` as a tuple of ints, also where it was read from JSON as a list."""
+        number = WholeNumber(self.low, self.high, self.what)
+        if not isinstance(value, tuple | list) or len(value) != 2:
+            raise UserError(f"{name} is {self.what}, two whole numbers from {self.low} to {self.high}; got {value!r}")
+        return number(name, value[0]), number(name, value[1])
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """A check for what is either stated, and then passes `check`, or None: then it is taken from the files."""
+
+    check: Check
+
+    def __call__(self, name: str, value: Any) -> Any:
+        """None, or `value` in the form that `check` gives it."""
+        return None if value is None else self.check(name, value)
 
 
 def steps(name: str, value: Any) -> int:
@@ -90,4 +123,6 @@ def folder(name: str, value: Any) -> Path | None:
 ROOT = Option(None, folder, decides=False)
 DOWNLOAD = Option(False, yes_or_no, decides=False)
 CACHE = Option(True, yes_or_no, decides=False)
-VALIDATION = Option(0.1, share)
+VALIDATION = Option(0.1, Share("the share of the training set that is set aside"))
+TEST = Option(0.2, Share("the share of each class that is for testing where no folder is"))
+SEED = Option(0, WholeNumber(0, 2**32 - 1, "the seed of the split"))

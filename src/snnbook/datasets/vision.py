@@ -2,7 +2,7 @@
 
 The official test set (for Tiny-ImageNet and ImageNet the labelled validation set) is our test split; our
 validation split is a share of each class of the training set, chosen with seed 0. `validation=0` trains on
-all of it, as the papers do.
+all of it, as the papers do. CIFAR-10 is read from its archive or from pictures in folders of classes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnbook.datasets.augmentation import crop, cutout, flip, resized_crop
-from snnbook.datasets.base import FileSet, Info, check_split, unreadable, validation_mask
+from snnbook.datasets import class_folders, pictures
+from snnbook.datasets.augmentation import crop_and_flip, flip, resized_crop
+from snnbook.datasets.base import Colours, FileSet, FrameSet, Info, PackedSet, check_split, drawn, unreadable
+from snnbook.datasets.class_folders import ClassFolders
 from snnbook.datasets.options import DOWNLOAD, ROOT, VALIDATION, Option, WholeNumber
 from snnbook.errors import UserError
 
 VERSION = 1
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 _FOLDER_OPTIONS = {"root": ROOT, "validation": VALIDATION}
 _OPTIONS = {
@@ -87,10 +90,10 @@ SETS = {
 
 # Mean and standard deviation of the colour channels.
 _COLOURS = {
-    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "cifar100": ((0.5071, 0.4867, 0.4408), (0.2673, 0.2564, 0.2762)),
-    "tiny_imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "cifar10": Colours((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": Colours((0.5071, 0.4867, 0.4408), (0.2673, 0.2564, 0.2762)),
+    "tiny_imagenet": pictures.COLOURS[3],
+    "imagenet": pictures.COLOURS[3],
 }
 
 
@@ -115,37 +118,49 @@ def import_torchvision() -> ModuleType:
 
 def fingerprint(name: str, **kw: Any) -> str:
     """Hash of the files' content and of what is done to them; see `Info.fingerprint`."""
-    return SETS[name].fingerprint(VERSION, kw)
+    info = SETS[name]
+    root = info.checked(kw)["root"]
+    if root is not None and _as_pictures(name, root):
+        return class_folders.fingerprint(info, VERSION, kw, class_folders.find(name, root, pictures.SUFFIXES))
+    return info.fingerprint(VERSION, kw)
 
 
-def load(name: str, split: str, **kw: Any) -> FileSet:
+def load(name: str, split: str, **kw: Any) -> FrameSet:
     """A split of normalised images, float32 `[3, H, W]`.
 
     Raises UserError for files that are missing or damaged, which it names, and for a split without samples. So does
     the reading of a sample for a picture that is damaged or, in Tiny-ImageNet, of another size.
     """
     check_split(split)
-    settings = SETS[name].checked(kw)
-    root, test = SETS[name].root(kw), split == "test"
+    info, colours = SETS[name], _COLOURS[name]
+    settings = info.checked(kw)
+    root, test = info.root(kw), split == "test"
+    augmentation = (
+        _augment_large
+        if name == "imagenet"
+        else partial(crop_and_flip, fill=colours.black, side=settings.get("cutout", 0))
+    )
+    if _as_pictures(name, root):
+        folders, chosen = _cifar10_folders(root, split, settings["validation"])
+        content = class_folders.fingerprint(info, VERSION, kw, folders)
+        look = pictures.Look(3, 32, 32)
+        return pictures.picture_set(info, split, folders, chosen, content, augmentation, look, colours)
     images = _cifar(name, root, test, settings["download"]) if "cifar" in name else _folder(name, root, test)
     labels = np.array(images.targets if "cifar" in name else [label for _, label in images.samples])
     chosen = np.arange(len(labels))
     if not test:
-        aside = validation_mask(labels, settings["validation"])
+        aside = drawn(labels, settings["validation"])
         chosen = np.flatnonzero(aside if split == "validation" else ~aside)
     if len(chosen) == 0:
         raise UserError(f"{name} has no {split} samples with validation={settings['validation']}")
 
-    mean, std = (torch.tensor(c).view(3, 1, 1) for c in _COLOURS[name])
-    black = -mean / std
-    augmentation = (
-        _augment_large if name == "imagenet" else partial(_augment, fill=black, side=settings.get("cutout", 0))
-    )
+    common = (info, split, labels[chosen], fingerprint(name, **kw), augmentation)
+    if "cifar" in name:
+        return PackedSet(*common, np.ascontiguousarray(images.data.transpose(0, 3, 1, 2)), chosen, colours)
     transforms = import_torchvision().transforms
     resize = [transforms.Resize(256), transforms.CenterCrop(224)] if name == "imagenet" else []
-    transform = transforms.Compose([*resize, transforms.ToTensor(), transforms.Normalize(*_COLOURS[name])])
-    sample = partial(_sample, images, transform, chosen, SETS[name].shape)
-    return FileSet(SETS[name], split, labels[chosen], fingerprint(name, **kw), augmentation, sample)
+    transform = transforms.Compose([*resize, transforms.ToTensor(), transforms.Normalize(*colours)])
+    return FileSet(*common, partial(_sample, images, transform, chosen, info.shape))
 
 
 def _sample(images: Any, transform: Any, chosen: np.ndarray, shape: tuple[int, ...], index: int) -> Tensor:
@@ -160,15 +175,24 @@ def _sample(images: Any, transform: Any, chosen: np.ndarray, shape: tuple[int, .
     return x
 
 
-def _augment(x: Tensor, generator: torch.Generator, fill: Tensor, side: int) -> Tensor:
-    """Pad by an eighth of the image, crop, mirror, cover a square if `side` > 0; what comes in is black."""
-    fill = fill.to(x)
-    x = flip(crop(x, generator, x.shape[-1] // 8, fill), generator)
-    return cutout(x, generator, side, fill) if side else x
-
-
 def _augment_large(x: Tensor, generator: torch.Generator) -> Tensor:
     return flip(resized_crop(x, generator), generator)
+
+
+def _as_pictures(name: str, root: Path) -> bool:
+    """Whether a folder holds CIFAR-10 as pictures in folders of classes, and not as its archive does."""
+    return name == "cifar10" and (root / "train").is_dir() and not (root / "cifar-10-batches-py").is_dir()
+
+
+def _cifar10_folders(root: Path, split: str, validation: float) -> tuple[ClassFolders, np.ndarray]:
+    """The pictures, and which of them are of a split."""
+    folders = class_folders.find("cifar10", root, pictures.SUFFIXES)
+    if folders.classes != CIFAR10_CLASSES:
+        other = sorted(set(folders.classes) ^ set(CIFAR10_CLASSES))[0]
+        known = "which CIFAR-10 has not" if other in folders.classes else "and CIFAR-10 has one"
+        lacks = "a class" if other in folders.classes else "no class"
+        raise UserError(f"{root / 'train'} has {lacks} {other}, {known}: expected {', '.join(CIFAR10_CLASSES)}")
+    return folders, folders.split(split, {"validation": validation, "test": 0.0, "seed": 0})
 
 
 def _cifar(name: str, root: Path, test: bool, download: bool) -> Any:
@@ -184,8 +208,9 @@ def _cifar(name: str, root: Path, test: bool, download: bool) -> Any:
         if not folder.exists():
             names = ", ".join(file for file, _ in files)
             archive = f"the archive {kind.filename}, extracted"
+            other = ", or pictures in train/<class> and test/<class>" if name == "cifar10" else ""
             raise UserError(
-                f"{name} is not in {root}: expected {folder} with {names} ({archive}), or give download=True"
+                f"{name} is not in {root}: expected {folder} with {names} ({archive}){other}, or give download=True"
             ) from err
         for file, md5 in files:
             _check_file(folder / file, md5)

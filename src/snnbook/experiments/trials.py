@@ -89,9 +89,7 @@ class Trial(Recipe):
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of a sample, px."""
-        size = dict(self.data_settings).get("size")
-        height, width = datasets.info(self.data).shape[-2:]
-        return (size, size) if size else (height, width)
+        return datasets.image_size(self.data, **self.data_options)
 
     @property
     def data_options(self) -> dict[str, Any]:
