@@ -45,8 +45,16 @@ Markdown(scoreboard.summary(board))
 # would have emptied a layer, makes nothing hold. {doc}`../../reference/records` has the rules.
 
 # %% tags=["hide-input"]
-measured = [v for v in board if v.outcome in (claims.HOLDS, claims.FAILS, claims.UNDECIDED)]
-tables.verdict_table(measured, "Measured claims")
+tables.verdict_table(scoreboard.measured(board), "Measured claims")
+
+# %% [markdown]
+# ## Claims that are arithmetic
+#
+# They follow from numbers that are printed, or do not. Where the public code has other numbers than the print, both are
+# computed, and if they disagree the claim is undecided.
+
+# %% tags=["hide-input"]
+tables.verdict_table(scoreboard.arithmetic(board), "Claims that are arithmetic on printed numbers")
 
 # %% [markdown]
 # ## Claims that hold by construction

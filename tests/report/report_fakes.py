@@ -156,6 +156,7 @@ def compared(arms, sets=COMPARED_SETS, seeds=(0, 1, 2), parent=0):
                 cpu, scratch = metrics.pop("cpu", 10.0), metrics.pop("scratch", False)
                 r = record(data, method, seed, **metrics, epochs_start=0 if scratch else parent)
                 r.id = f"{method}-{data}-{level}"
+                r.trial["settings"] = {"sparsity": metrics["sparsity"] / 100}
                 r.environment["train_cpu_s"] = cpu
                 found.append(r)
     return Results(records)
@@ -165,7 +166,8 @@ def arm_metrics(top1, sparsity, sops=1e5, connections=0.5, epochs=8, **more):
     return {
         "top1": top1, "sparsity": sparsity, "sops": sops, "connections_alive": 1000 * connections,
         "connections_total": 1000, "neurons_alive": 50, "neurons_total": 50, "epochs": epochs, "chance": 10.0,
-        "samples_test": 1000, "top1_validation": top1 - 1,
+        "samples_test": 1000, "top1_validation": top1 - 1, "weights_total": 1000,
+        "weights_alive": 10 * (100 - sparsity),
     } | more  # fmt: skip
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from report_fakes import ALL_SETS, SETS, Results, ablation, arm_metrics, compared, falling_kl, record, rounds, study
 
-from snnbook import headers
+from snnbook import headers, surrogates
 from snnbook.errors import UserError
 from snnbook.experiments.key import Key
+from snnbook.pruning.parts.criticality_score import Released
 from snnbook.report import claims, papers
 from snnbook.report.claims import (
     BY_CONSTRUCTION,
@@ -22,15 +23,17 @@ from snnbook.report.claims import (
     decide,
     judging,
     paper_a,
+    paper_c,
     verdict,
 )
+from snnbook.report.entropy import entropy
 from snnbook.report.records import at_chance
 from snnbook.report.stats import Interval
 from snnbook.report.synapses import Removal
 
 HOLDING = {"A-13", "A-19"}
 CONSTRUCTED = {"A-12", "A-24"}
-CALCULATED = dict.fromkeys(("B-21", "B-23"), BY_CONSTRUCTION)  # from no records
+CALCULATED = dict.fromkeys(("B-21", "B-23", "C-20", "C-22"), BY_CONSTRUCTION) | {"C-06": UNDECIDED, "C-23": HOLDS}
 READING = sorted(set(claims.testable()) - set(CALCULATED))
 
 
@@ -430,7 +433,7 @@ def test_what_is_calculated_needs_no_records_and_can_fail(monkeypatch):
     assert "169, 160, 160, 163" in verdict("B-21", {}).reason
     assert "160 are left without one inner neuron, and 0 without all weights" in verdict("B-23", {}).reason
     monkeypatch.setattr(Removal, "alive", lambda removal: np.ones((5, 5, 3, 3), bool))
-    assert {verdict(claim, {}).outcome for claim in CALCULATED} == {FAILS}
+    assert {verdict(claim, {}).outcome for claim in ("B-21", "B-23")} == {FAILS}
 
 
 def test_every_other_claim_says_what_is_missing():
@@ -480,7 +483,9 @@ def test_scoreboard_counts_every_claim_once():
     tally = claims.counts(board)
     assert list(tally) == list(claims.OUTCOMES)
     assert sum(tally.values()) == len(board)
-    assert (tally[HOLDS], tally[BY_CONSTRUCTION]) == (len(HOLDING), len(CONSTRUCTED) + len(CALCULATED))
+    without = list(CALCULATED.values())
+    assert tally[HOLDS] == len(HOLDING) + without.count(HOLDS)
+    assert tally[BY_CONSTRUCTION] == len(CONSTRUCTED) + without.count(BY_CONSTRUCTION)
     untested = set(papers.claims("B")["id"]) - set(claims.testable())
     assert claims.counts(board, "B")[NOT_TESTABLE] >= len(untested)
     assert sum(sum(claims.counts(board, p).values()) for p in papers.PAPERS) == len(board)
@@ -648,6 +653,48 @@ def test_another_lambda_is_a_control():
     assert [p.data for p in found.comparisons if p.control] == ["digits-dvs"]
     notes = [p.note for p in found.comparisons if not p.control]
     assert notes == ["the paper's own is 0.080", "the paper's own is 0.028"]
+
+
+# --- calculations
+
+
+@pytest.mark.parametrize(
+    ("printed", "code", "wanted"),
+    [(200, 500, UNDECIDED), (200, 200, HOLDS), (250, 250, FAILS), (250, 500, FAILS), (250, 200, FAILS)],
+)
+def test_epochs_saved_by_print_and_by_code(printed, code, wanted, monkeypatch):
+    table = papers.rows("C", "3", dataset="CIFAR100")
+    own = table["method"] == "Ours"
+    table.loc[own, ["epochs", "epochs_code"]] = printed, code
+    monkeypatch.setattr(papers, "rows", lambda *args, **where: table)
+    found = verdict("C-06", {})
+    assert found.outcome == wanted
+    expected = [100 * (1 - ours / theirs) for ours in (printed, code) for theirs in (2260, 4220)]
+    assert [p.estimate for p in found.comparisons] == pytest.approx(expected)
+
+
+def test_a_method_with_few_epochs_that_loses_nothing_is_against_the_claim(monkeypatch):
+    table = papers.rows("C", "3", dataset="CIFAR100", architecture="ResNet19")
+    table.loc[table["method"] == "NDSNN", "acc"] = 72.0
+    monkeypatch.setattr(papers, "rows", lambda *args, **where: table)
+    assert verdict("C-23", {}).outcome == FAILS
+
+
+def test_a_wrong_entropy_and_a_peak_elsewhere_are_noticed(monkeypatch):
+    monkeypatch.setattr(paper_c, "entropy", lambda p: -entropy(p))
+    assert verdict("C-20", {}).outcome == FAILS
+    monkeypatch.setitem(surrogates.SURROGATES, "released", Released)
+    assert verdict("C-22", {}).outcome == FAILS
+
+
+@pytest.mark.parametrize(("more", "wanted"), [(0.0, BY_CONSTRUCTION), (0.9, BY_CONSTRUCTION), (1.0, FAILS)])
+def test_regeneration_keeps_the_count(more, wanted):
+    study = compared({("criticality", "90 %"): arm_metrics(90, 90.0)})
+    for records in study.records.values():
+        for r in records:
+            r.trial["settings"] = {"sparsity": 0.9}
+            r.metrics |= {"weights_total": 12345, "weights_alive": 0.1 * 12345 + more}
+    assert outcome("C-21", study, "compare") == wanted
 
 
 # --- evidence

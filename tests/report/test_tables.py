@@ -111,10 +111,11 @@ def test_verdicts_are_told_by_word_and_symbol():
     found = claims.verdicts({"A.ablation": ablation()})
     frame = tables.verdict_table(found).frame
     assert list(frame["Claim"]) == list(papers.claims()["id"])
-    assert set(frame["Verdict"]) == {"✓ holds", "≡ holds by construction", "– not testable here"}
+    assert set(frame["Verdict"]) == {"✓ holds", "≡ holds by construction", "? undecided", "– not testable here"}
     assert {tables.mark(o)[2:] for o in claims.OUTCOMES} == set(claims.OUTCOMES)
     assert len({tables.mark(o)[0] for o in claims.OUTCOMES}) == len(claims.OUTCOMES)
     assert "conditional on one training set and one test set" in tables.verdict_table(found).markdown
+    assert "Intervals" not in tables.verdict_table([v for v in found if v.claim == "C-20"]).markdown, "it has none"
 
 
 def test_evidence_is_shown_without_the_marks_of_a_verdict():

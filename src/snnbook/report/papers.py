@@ -159,6 +159,11 @@ def discrepancies(letter: str | None = None) -> pd.DataFrame:
     return _of(_read("discrepancies"), letter)
 
 
+def hyperparameters(letter: str | None = None) -> pd.DataFrame:
+    """The settings that a paper or its public code states, and those that are missing, see `data/README.md`."""
+    return _of(_read("hyperparameters"), letter)
+
+
 def claim_texts(ids: Iterable[str]) -> dict[str, str]:
     """Claim id → the claim in one sentence. Raises UserError for an unknown id."""
     known = claims().set_index("id")["claim"].to_dict()

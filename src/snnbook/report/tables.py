@@ -237,7 +237,9 @@ def verdict_table(board: Sequence[Verdict], caption: str = "The claims and their
         for v in board
     ]
     columns = ["Claim", "In words", "Verdict", "Why"]
-    return Table(pd.DataFrame(rows, columns=columns), f"{caption.rstrip('.')}. {CONDITIONAL}")
+    if any(v.n for v in board):
+        caption = f"{caption.rstrip('.')}. {CONDITIONAL}"
+    return Table(pd.DataFrame(rows, columns=columns), caption)
 
 
 def waiting_table(board: Sequence[Verdict], caption: str) -> Table:

@@ -8,7 +8,8 @@ from snnbook import headers
 from snnbook.report import papers, plots, tables
 from snnbook.report.claims import BY_CONSTRUCTION, EVIDENCE, FAILS, HOLDS, OUTCOMES, UNDECIDED, Verdict, counts
 
-VERDICTS = (HOLDS, FAILS, UNDECIDED, BY_CONSTRUCTION)
+TESTED = (HOLDS, FAILS, UNDECIDED)
+VERDICTS = (*TESTED, BY_CONSTRUCTION)
 
 
 def reproduced() -> str:
@@ -44,22 +45,38 @@ def picture(board: Sequence[Verdict]) -> plots.Picture:
     return plots.picture(fig, alt=alt, caption=caption)
 
 
+def measured(board: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts that rest on something that was run."""
+    sums = arithmetic(board)
+    return [v for v in board if v.outcome in TESTED and v not in sums]
+
+
+def arithmetic(board: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts on claims that are arithmetic on printed numbers: nothing was run for them."""
+    kind = papers.claims().set_index("id")["class"]
+    return [v for v in board if v.outcome in TESTED and kind[v.claim] == "arithmetic"]
+
+
 def summary(board: Sequence[Verdict]) -> str:
-    """How many claims have which verdict, in Markdown; those by construction and those with evidence only are apart."""
-    n = counts(board)
-    tested = n[HOLDS] + n[FAILS] + n[UNDECIDED]
+    """How many claims have which verdict, in Markdown; what was not measured for the claim is counted apart."""
+    n, by_runs, by_print = counts(board), counts(measured(board)), counts(arithmetic(board))
+    sums = (
+        f" {sum(by_print.values())} are arithmetic on printed numbers: {by_print[HOLDS]} hold, {by_print[FAILS]} fail, "
+    )
     return (
-        f"Of the {len(board)} claims that the four papers make, {tested} are measured here: **{n[HOLDS]} hold, "
-        f"{n[FAILS]} fail, {n[UNDECIDED]} are undecided.** {n[BY_CONSTRUCTION]} more hold by construction. On "
+        f"Of the {len(board)} claims that the four papers make, {sum(by_runs.values())} are measured here: "
+        f"**{by_runs[HOLDS]} hold, {by_runs[FAILS]} fail, {by_runs[UNDECIDED]} are undecided.**{sums}"
+        f"{by_print[UNDECIDED]} are undecided. {n[BY_CONSTRUCTION]} more hold by construction. On "
         f"{n[EVIDENCE]} there is evidence from runs that are not the claim's own, and no verdict."
     )
 
 
 def headlines(board: Sequence[Verdict]) -> list[str]:
-    """A line of Markdown for every verdict: outcome, claim, and the data and networks that were run."""
+    """A line of Markdown for every verdict: outcome, claim, and the data and networks that were run, if any were."""
     texts = papers.claim_texts(verdict.claim for verdict in board)
     lines = []
     for v in sorted((v for v in board if v.outcome in VERDICTS), key=lambda v: VERDICTS.index(v.outcome)):
         caution = f" {v.caution}" if v.caution else ""
-        lines.append(f"- {tables.mark(v.outcome)}: {texts[v.claim]} ({v.claim}). *Run on {v.ran}.*{caution}")
+        ran = f"Run on {v.ran}" if v.ran else "Computed from the print; nothing was run"
+        lines.append(f"- {tables.mark(v.outcome)}: {texts[v.claim]} ({v.claim}). *{ran}.*{caution}")
     return lines
