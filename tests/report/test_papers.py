@@ -171,7 +171,7 @@ def test_savings_of_paper_c_by_print_and_by_code(column, saved):
 
 
 def test_hyperparameters_say_what_is_missing():
-    frame = pd.read_csv(paths.data() / "paper" / "hyperparameters.csv").query("paper == 'A'")
+    frame = papers.hyperparameters("A")
     missing = frame[frame["status"] == "missing"]
     assert {"E (epochs per round)", "tau", "V_th"} <= set(missing["parameter"])
     assert frame.loc[frame["status"] == "stated", "value"].notna().all()
