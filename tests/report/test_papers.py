@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from snnbook import paths
 from snnbook.errors import UserError
 from snnbook.report import papers
 
