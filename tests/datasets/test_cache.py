@@ -118,9 +118,10 @@ def rows(tmp_path, monkeypatch):
     return values, seen, lambda: cache.packed("some", values.shape, make)
 
 
-def test_rows_are_made_once_and_read_where_they_lie(rows, tmp_path):
+def test_rows_are_made_once_and_read_where_they_lie(rows, tmp_path, monkeypatch):
     values, seen, packed = rows
-    for _ in range(2):
+    for ahead in (0, cache.AHEAD):
+        monkeypatch.setattr(cache, "AHEAD", ahead)
         stored = packed()
         assert len(stored) == 10
         assert np.array_equal(stored[np.array([7, 0, 7])], values[[7, 0, 7]])

@@ -47,21 +47,21 @@ def expected(pixels, channels=3):
 @pytest.mark.parametrize("kept", [True, False])
 def test_the_pixels_of_the_files_come_out(made, kept):
     root, pixels = made
-    for split, names in (("test", sorted(name for name in pixels if name.startswith("test"))),):
-        data = datasets.load("images", split, root=root, cache=kept)
-        assert type(data) is (PackedSet if kept else FileSet)
-        assert (data.info.classes, data.num_classes, data.info.shape) == (("cat", "dog"), 2, (3, 6, 5))
-        assert data.y.tolist() == [0, 0, 0, 1, 1, 1]
-        order = torch.tensor([5, 0, 2])
-        for batch in (data.head(6).read([torch.arange(6)]), data.read([order])):
-            x, y = next(iter(batch))
-            index = [0, 3, 1, 4, 2, 5] if len(x) == 6 else order.tolist()
-            np.testing.assert_allclose(x, np.stack([expected(pixels[names[i]]) for i in index]), rtol=0, atol=1e-6)
-            assert torch.equal(y, data.y[index])
-        assert torch.equal(data[-1][0], x[0])
-        again = pickle.loads(pickle.dumps(data))
-        assert torch.equal(again[5][0], x[0])
-        assert len(pickle.dumps(data)) < 10_000
+    names = sorted(name for name in pixels if name.startswith("test"))
+    data = datasets.load("images", "test", root=root, cache=kept)
+    assert type(data) is (PackedSet if kept else FileSet)
+    assert (data.info.classes, data.num_classes, data.info.shape) == (("cat", "dog"), 2, (3, 6, 5))
+    assert data.y.tolist() == [0, 0, 0, 1, 1, 1]
+    order = torch.tensor([5, 0, 2])
+    for batch in (data.head(6).read([torch.arange(6)]), data.read([order])):
+        x, y = next(iter(batch))
+        index = [0, 3, 1, 4, 2, 5] if len(x) == 6 else order.tolist()
+        np.testing.assert_allclose(x, np.stack([expected(pixels[names[i]]) for i in index]), rtol=0, atol=1e-6)
+        assert torch.equal(y, data.y[index])
+    assert torch.equal(data[-1][0], x[0])
+    again = pickle.loads(pickle.dumps(data))
+    assert torch.equal(again[5][0], x[0])
+    assert len(pickle.dumps(data)) < 10_000
     with pytest.raises(IndexError):
         data[6]
 

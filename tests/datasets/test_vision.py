@@ -1,6 +1,7 @@
 """The image sets, read from small files in the real formats; torchvision is imported in one place."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import fake_data
@@ -10,7 +11,7 @@ from PIL import Image
 
 import snnbook
 from snnbook import datasets
-from snnbook.datasets import augmentation, vision
+from snnbook.datasets import augmentation, class_folders, pictures, vision
 from snnbook.errors import UserError
 
 
@@ -95,6 +96,10 @@ def test_cifar10_is_read_from_pictures_as_well(tmp_path, monkeypatch):
     assert torch.equal(data.y, archive.y[order])
     assert all(torch.equal(data[k][0], archive[i][0]) for k, i in enumerate(order.tolist()))
     assert [len(datasets.load("cifar10", split, root=root)) for split in ("train", "validation")] == [10, 10]
+    known = class_folders.find("cifar10", root, pictures.SUFFIXES).content
+    with monkeypatch.context() as patch:  # records of it are found where the pictures are not
+        patch.setitem(vision.SETS, "cifar10", replace(datasets.info("cifar10"), content=known))
+        assert datasets.fingerprint("cifar10") == data.fingerprint
     Image.new("L", (32, 32)).save(root / "test" / "frog" / "06.png")
     with pytest.raises(UserError, match=r"test/frog/06\.png is grey, expected in colour$"):
         datasets.load("cifar10", "train", root=root)

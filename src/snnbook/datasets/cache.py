@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import math
+import mmap
 import os
 import shutil
 import warnings
@@ -21,6 +22,7 @@ from snnbook.errors import NotKept, UserError
 from snnbook.files import atomic_write, held, writing
 
 AT_ONCE = 256  # rows that are made before they are written
+AHEAD = 1 << 31  # bytes; smaller files are read into memory when they are opened
 
 Arrays = dict[str, np.ndarray]
 
@@ -80,7 +82,11 @@ class Packed:
 
     def __init__(self, path: Path, shape: tuple[int, ...], make: Callable[[int], np.ndarray]):
         self.path, self.shape, self._make = path, shape, make
-        self._rows = np.memmap(path, np.uint8, "r", shape=shape)
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if len(mapped) <= AHEAD and hasattr(mmap, "MADV_WILLNEED"):
+            mapped.madvise(mmap.MADV_WILLNEED)  # rows are read in any order, and a disk is slow at that
+        self._rows = np.frombuffer(mapped, np.uint8, math.prod(shape)).reshape(shape)
         self._sums = np.fromfile(path, "<u4", offset=math.prod(shape))
 
     def __reduce__(self) -> tuple[Any, ...]:
