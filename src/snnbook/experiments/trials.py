@@ -89,7 +89,7 @@ class Trial(Recipe):
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of a sample, px."""
-        return datasets.image_size(self.data, **self.data_options)
+        return _image_size(self.data, _pairs(self.data_options))
 
     @property
     def data_options(self) -> dict[str, Any]:
@@ -161,6 +161,11 @@ class Trial(Recipe):
         """
         size = self.train_size or 1000
         return size * self.T * sum(self.rounds)
+
+
+@cache
+def _image_size(data: str, options: Pairs) -> tuple[int, int]:
+    return datasets.image_size(data, **dict(options))
 
 
 @cache
