@@ -82,7 +82,7 @@ def test_what_the_encoding_layer_does_is_what_is_left():
     [
         ({"accumulates": 20.0, "multiplies": 10.0, "sops_encoding": 45.0}, "layers behind the encoding layer multiply"),
         ({"accumulates": 50.0, "multiplies": 30.0, "sops_encoding": 45.0}, "layers behind the encoding layer multiply"),
-        ({"multiplies": 30.0, "sops_encoding": 45.0}, "holds no accumulates and multiplies"),
+        ({"multiplies": 30.0, "sops_encoding": 45.0}, "holds no numbers of operations: remove it"),
     ],
 )
 def test_records_that_do_not_say_enough_are_refused(metrics, message):

@@ -82,7 +82,9 @@ def _operations(record: RecordLike) -> list[tuple[float, float]]:
     m = record.metrics
     accumulates, multiplies = number(m["accumulates"]), number(m["multiplies"])
     if not (math.isfinite(accumulates) and math.isfinite(multiplies)):
-        raise UserError(f"{record.id}, seed {record.seed}, holds no accumulates and multiplies: run the trial anew")
+        raise UserError(
+            f"{record.id}, seed {record.seed}, holds no numbers of operations: remove it and run the trial anew"
+        )
     behind = [float(layer["sops"]) for layer in record.layers[1:]]
     first = accumulates - sum(behind)
     entered = number(m["sops_encoding"]) or number(m["macs_encoding"])
