@@ -1,10 +1,12 @@
 """Folders of classes: where files lie decides their class and their part, a seed the rest; what is amiss is named."""
 
 import os
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
+from snnbook import datasets
 from snnbook.datasets import class_folders
 from snnbook.errors import UserError
 
@@ -90,21 +92,36 @@ def test_an_empty_class_is_named(tmp_path):
         find(tmp_path)
 
 
+@contextmanager
+def forbidden(folder):
+    """While this is open, a folder may not be read; nothing is forbidden to root, who is nobody for so long."""
+    user = os.geteuid()
+    folder.chmod(0)
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o755)
+
+
 @pytest.mark.supports(
     "Recordings", "folders that may not be read", "refused", says="images cannot be read: Permission denied: "
 )
 def test_a_folder_without_rights_is_named(tmp_path):
     lay(tmp_path, "train/a", "test/a")
-    user = os.geteuid()
-    (tmp_path / "test" / "a").chmod(0)
-    try:
-        if user == 0:  # to whom nothing is forbidden
-            os.seteuid(65534)
-        with pytest.raises(UserError, match=rf"images cannot be read: Permission denied: {tmp_path}"):
-            find(tmp_path)
-    finally:
-        os.seteuid(user)
-        (tmp_path / "test" / "a").chmod(0o755)
+    with (
+        forbidden(tmp_path / "test" / "a"),
+        pytest.raises(UserError, match=rf"images cannot be read: Permission denied: {tmp_path}"),
+    ):
+        find(tmp_path)
+    for name in filter(lambda name: datasets.info(name).on_disk, datasets.available()):
+        with (
+            forbidden(tmp_path),
+            pytest.raises(UserError, match=rf"{name} cannot be read: Permission denied: {tmp_path}"),
+        ):
+            datasets.load(name, "test", root=tmp_path)
     with pytest.raises(UserError, match=r"images cannot be read: No such file or directory: .*nowhere"):
         find(tmp_path / "nowhere")
 

@@ -86,10 +86,16 @@ class Info:
         return unknown(f"option of data set {self.name}", name, valid)
 
     def root(self, kw: Mapping[str, Any]) -> Path:
-        """The folder that holds a set on disk. Raises UserError if the options do not give it."""
+        """The folder that holds a set on disk. Raises UserError if the options do not give it or it may not be read."""
         root = self.checked(kw)["root"]
         if root is None:
             raise UserError(f"data set {self.name} is read from disk: give root=, the folder that holds it")
+        try:
+            os.scandir(root).close()
+        except PermissionError as err:
+            raise UserError(f"{self.name} cannot be read: {err.strerror}: {root}") from err
+        except OSError:  # the loaders say what they expect there
+            pass
         return root
 
     def fingerprint(self, version: int, kw: Mapping[str, Any]) -> str:

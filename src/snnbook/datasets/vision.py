@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -181,7 +182,7 @@ def _augment_large(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def _as_pictures(name: str, root: Path) -> bool:
     """Whether a folder holds CIFAR-10 as pictures in folders of classes, and not as its archive does."""
-    return name == "cifar10" and (root / "train").is_dir() and not (root / "cifar-10-batches-py").is_dir()
+    return name == "cifar10" and os.path.isdir(root / "train") and not os.path.isdir(root / "cifar-10-batches-py")
 
 
 def _cifar10_folders(root: Path, split: str, validation: float) -> tuple[ClassFolders, np.ndarray]:
