@@ -124,7 +124,11 @@ def tuning_scores(method: str, store: Store | None = None) -> list[float]:
     between them scores -inf. store: as for `chosen`.
     Raises UserError if a candidate has no record there, and if no candidate passes the budget.
     """
-    return list(_scores(method, store.path if store is not None else paths.results("laptop")))
+    return list(_scores(method, _folder(store)))
+
+
+def _folder(store: Store | None) -> Path:
+    return store.path if store is not None else paths.results("laptop")
 
 
 @cache
@@ -234,12 +238,12 @@ def layers(profile: str, store: Store | None = None) -> dict[Key, Trial]:
 
 def _kept(role: str, method: str, level: str, store: Store | None) -> tuple[float, ...]:
     """Share of the weights of each layer that a method leaves at a level of the comparison, mean over the seeds."""
-    plan, records = plans()[method], store or Store(paths.results("laptop"))
+    plan, records = plans()[method], Store(_folder(store))
     trial = arm(role, method, plan, {**chosen(method, store), **plan.levels[level]}, "laptop")
-    found = [records.get(trial.id, seed) for seed in SEEDS["laptop"]]
-    if None in found:
+    by_seed = [records.get(trial.id, seed) for seed in SEEDS["laptop"]]
+    if None in by_seed:
         raise UserError(f"{method} at {level} has no record in {records.path}: snnbook run compare")
-    shares = [[n["weights_alive"] / n["weights_total"] for n in r.layers] for r in found if r is not None]
+    shares = [[n["weights_alive"] / n["weights_total"] for n in r.layers] for r in by_seed if r is not None]
     return tuple(round(float(share), 6) for share in np.mean(shares, 0))
 
 
