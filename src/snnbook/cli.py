@@ -125,13 +125,13 @@ def run(
     are run that its page reads. Each study takes the options of its trials: -p T=8 -p lam=0.1 -p sparsity=0.95 ...
     """
     from snnbook import arithmetic
-    from snnbook.experiments import open_store
-    from snnbook.experiments.results import run_studies
+    from snnbook.experiments import open_store, run_studies, run_study
     from snnbook.experiments.studies import run_before
 
     arithmetic.hold()
     names, store = _studies(name), open_store(profile, results)
-    run_studies(run_before(names, profile), store, jobs, cluster)
+    for before in run_before(names, profile, store):
+        run_study(before, store, jobs, cluster)
     chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
     done = list(run_studies(chosen, store, jobs, cluster).values())
     ran, reused = (sum(getattr(one, count) for one in done) for count in ("ran", "reused"))
@@ -164,10 +164,11 @@ def plan(
     from snnbook.experiments.studies import run_before
 
     names, store = _studies(name), open_store(profile, results)
-    chosen = run_before(names, profile)
-    if left := planned(_jobs(chosen), store).jobs:
-        names = [one.name for one in chosen]
-        click.echo(f"{', '.join(names)} comes first ({len(left)} trainings): the settings of {name} are chosen by it")
+    for before in run_before(names, profile, store):
+        if left := planned(before.jobs, store).jobs:
+            names, chosen = [before.name], [before]
+            click.echo(f"{before.name} comes first ({len(left)} trainings): the settings of {name} are chosen by it")
+            break
     else:
         chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
     width = max(map(len, names))

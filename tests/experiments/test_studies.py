@@ -9,8 +9,8 @@ import pytest
 from snnbook import paths, pruning
 from snnbook.errors import UserError
 from snnbook.experiments import Key, Store, study
-from snnbook.experiments.profiles import PROFILES, SEEDS
-from snnbook.experiments.studies import STUDIES, applicable, compare, names, register
+from snnbook.experiments.profiles import PROFILES, SEEDS, dense
+from snnbook.experiments.studies import STUDIES, Entry, applicable, compare, names, register, run_before
 from snnbook.experiments.studies.compare import TUNING_SEEDS, chosen, edges, plans
 from snnbook.pruning.registry import SPANS, ComparisonPlan
 
@@ -164,6 +164,18 @@ def test_seeds_of_tuning_and_of_the_comparison_cannot_meet():
     assert study("compare.tuning", seeds=(0, 1)).seeds == TUNING_SEEDS, "whatever a page asks for"
     with pytest.raises(UserError, match="seed 100 was used for tuning"):
         study("compare", seeds=(99, 100))
+
+
+def test_what_comes_first_is_chosen_by_the_records_of_the_run_and_after_those_before_it(monkeypatch, tmp_path):
+    asked, trials = [], {Key("digits-clutter", "dense"): dense("CIFAR10", "laptop")}
+    monkeypatch.setitem(STUDIES, "first", Entry(lambda profile: trials))
+    monkeypatch.setitem(STUDIES, "second", Entry(lambda profile, store: asked.append(store) or trials, ("first",)))
+    monkeypatch.setitem(STUDIES, "third", Entry(lambda profile, store: trials, ("first", "second")))
+    store = Store(tmp_path)
+    before = run_before(["second", "third"], "laptop", store)
+    assert (next(before).name, asked) == ("first", []), "nothing is chosen before the first was run"
+    assert ([one.name for one in before], asked) == (["second"], [store])
+    assert list(run_before(["third"], "smoke", store)) == []
 
 
 def test_without_records_of_tuning_nothing_is_chosen(tmp_path):

@@ -149,5 +149,6 @@ def results_of(
 ) -> dict[str, Results]:
     """The results of several studies by name, given a notebook's parameters; see `results`."""
     names, profile, jobs = list(dict.fromkeys(names)), parameters.profile(profile), parameters.jobs(jobs)
-    run_studies(run_before(names, profile), store, jobs)
+    for before in run_before(names, profile, store):
+        run_study(before, store, jobs)
     return run_studies([study_for_page(name, profile, seeds, options, store) for name in names], store, jobs)

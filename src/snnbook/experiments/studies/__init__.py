@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -96,13 +96,15 @@ def needs(name: str) -> tuple[str, ...]:
     return _entry(name).needs
 
 
-def run_before(names: Iterable[str], profile: str) -> list[Study]:
-    """The studies by whose records settings of these are chosen, which are run first; only the laptop's tune.
+def run_before(names: Iterable[str], profile: str, store: Store) -> Iterator[Study]:
+    """The studies by whose records settings of these are chosen, in the order of running; only the laptop's tune.
 
+    Run one before the next is asked for, whose own settings may be chosen by its records. store: where the records are.
     Raises UserError for an unknown study.
     """
     others = dict.fromkeys(other for name in names for other in needs(name))
-    return [study(other, profile) for other in others if profile == "laptop"]
+    for other in others if profile == "laptop" else ():
+        yield study(other, profile, store=store)
 
 
 def _entry(name: str) -> Entry:
