@@ -74,10 +74,10 @@ class ComparisonPlan:
     that is given its sparsity, and for another those between which all candidates pass the common budget.
     axis, budget: of what candidates leave the same share, "weights" or "connections", and that share in per cent.
     from_scratch: the method trains from scratch for all of these epochs; otherwise it goes on from the dense network of
-    the same seed, whose epochs count. shared: further settings, the
-    same at all levels. by_role: settings that hold only on the data set that plays this role, such as "CIFAR10".
-    network: settings of the network that differ from those of the others, for a method that trains from scratch.
-    Raises UserError if there are candidates and no level of `tuned_at`.
+    the same seed, whose epochs count. shared: further settings, the same at all levels. by_role: settings that hold
+    only on the data set that plays this role, such as "CIFAR10". network: settings of the network that differ from
+    those of the others, for a method that trains from scratch.
+    Raises UserError if there are candidates and `tuned_at` names what is no level.
     """
 
     candidates: tuple[Settings, ...] = ()

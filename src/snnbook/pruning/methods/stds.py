@@ -15,9 +15,9 @@ Deviations: the authors let d rise to the last step, at a constant learning rate
 could not follow it there (in the last fifth d rises by 0.095 D, further than Adam's steps add up to): d reaches D at
 the end of the first `span` of the training and stays; 1 is as the authors do it. What D does depends on how far the
 weights travel, which batch norm leaves free. `strength` is D / (eta sqrt(N)) with the first learning rate and the
-number N of steps, for N steps of Adam, about eta long each, take a weight about that far by chance. The authors' D from
-1 to 5 in 2048 epochs of 3125 steps at 1e-4 are 4 to 20. For SGD, whose steps have no such length, it is only a unit.
-Their code for ImageNet leaves the last layer dense; here none is.
+number N of steps of the whole training, whatever the span, for N steps of Adam, about eta long each, take a weight
+about that far by chance. The authors' D from 1 to 5 in 2048 epochs of 3125 steps at 1e-4 are 4 to 20. For SGD, whose
+steps have no such length, it is only a unit. Their code for ImageNet leaves the last layer dense; here none is.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 @method(
     "unstructured", about="weight and neuron masks under a penalty on synaptic operations", paper="paper B",
     family="penalty or soft mask", needs=("neurons",), printed=("TEE-SNN",), plan=ComparisonPlan(
-        star({"span": 0.4, "lr_mask": 1e-2}, {"lr_mask": 5e-3}, {"lr_mask": 2e-2}), 
+        star({"span": 0.4, "lr_mask": 1e-2}, {"lr_mask": 5e-3}, {"lr_mask": 2e-2}),
         levels("strength", 0.1, 0.3, 1.0, 3.0, 10.0), ("strength 0.1", "strength 1"), "connections", 4.0, True),
 )  # fmt: skip
 @dataclass

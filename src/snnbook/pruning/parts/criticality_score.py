@@ -45,9 +45,9 @@ class Criticality:
 
     aggregate: "max" (the paper's choice) or "mean" over a channel's map; linear layers have none. surrogate: whose
     derivative is g'; None takes that of each layer's own neurons, and for neurons of other libraries the paper's,
-    1 / (1 + (pi u)^2). `begin` starts a forward pass: neurons that are
-    called step by step, `[N, *]` at a time, are averaged over the steps since then; `LIF` is told all steps at once
-    and needs no `begin`. Several `with` blocks add up. Where `tracing.measuring` is used too, it comes outside.
+    1 / (1 + (pi u)^2). `begin` starts a forward pass: neurons that are called step by step, `[N, *]` at a time, are
+    averaged over the steps since then; `LIF` is told all steps at once and needs no `begin`. Several `with` blocks add
+    up. Where `tracing.measuring` is used too, it comes outside.
     Raises UserError for an unknown aggregate, neurons whose potential cannot be read (`potentials.potentials`), and
     neurons that are used at places with different numbers of channels.
     """
