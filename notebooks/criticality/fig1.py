@@ -76,6 +76,50 @@ weights = {name: p.detach().clone() for name, p in model.named_parameters()}
 FIRST, SECOND, LAST = weights
 total = sum(w.numel() for w in weights.values())
 
+# %% tags=["hide-input"]
+UNITS = (len(A[0]), len(A), len(B), len(OUT))
+LETTERS = ("x", "a", "b", "y")
+GONE, RETURNED = (0, (1, 2)), plots.PALETTE[1]
+LABEL = {"textcoords": "offset points", "ha": "center", "fontsize": 9, "zorder": 5}
+GROUND = {"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8}
+
+
+def place(layer, i):
+    """Where a unit is drawn: layers from left to right, centred."""
+    return 1.6 * layer, (UNITS[layer] - 1) / 2 - i
+
+
+def draw(alive, scores, returned, alt, caption):
+    """The network: living weights as lines, dead ones dotted, those that returned in a colour of their own."""
+    fig, ax = plots.subplots(figsize=(5.2, 3.4))
+    for layer, (name, w) in enumerate(weights.items()):
+        for i, j in torch.cartesian_prod(*map(torch.arange, w.shape)).tolist():
+            new, here = name in returned and bool(returned[name][i, j]), bool(alive[name][i, j])
+            line = (
+                {"color": RETURNED, "lw": 2.6} if new else {"color": plots.INK, "lw": 0.5 + 0.7 * abs(float(w[i, j]))}
+            )
+            line |= {"ls": "-"} if new or here else {"ls": GONE, "alpha": 0.8, "lw": 0.9}
+            (x0, y0), (x1, y1) = place(layer, j), place(layer + 1, i)
+            ax.plot([x0, x1], [y0, y1], marker="", zorder=1 + new, **line)
+    for layer, letter in enumerate(LETTERS):
+        known = scores.get({1: "1", 2: "3"}.get(layer, ""))
+        for i in range(UNITS[layer]):
+            face = "white"
+            if known is not None:
+                face = plots.plt.get_cmap("YlOrBr")(0.75 * float(known[i]))
+                ax.annotate(f"{known[i]:.2f}", place(layer, i), (0, -20), **LABEL, bbox=GROUND)
+            ax.plot(*place(layer, i), "o", ms=19, mfc=face, mec=plots.INK, zorder=4)
+            ax.annotate(f"{letter}{i + 1}", place(layer, i), (0, -3), **LABEL | {"color": "black"})
+    ax.set(xlim=(-0.4, 5.2), ylim=(-2.1, 1.9))
+    ax.set_axis_off()
+    plots.show(fig, alt=alt, caption=caption)
+
+
+def count(masks):
+    """Number of weights that masks let live."""
+    return sum(int(mask.sum()) for mask in masks.values())
+
+
 # %% [markdown]
 # ## 1. Scores
 #
@@ -112,6 +156,17 @@ by_weight = probe.of_weights(neurons_after(model, x), weights)
 by_hand = ATan().derivative(shown["1"]).mean((0, 1))
 assert torch.allclose(by_neuron["1"], by_hand)
 
+# %% tags=["hide-input"]
+by_letter = {"a": by_neuron["1"], "b": by_neuron["3"]}
+listing = "; ".join(f"{letter}: " + ", ".join(f"{v:.2f}" for v in known) for letter, known in by_letter.items())
+draw(
+    Masks.ones(model),
+    by_neuron,
+    {},
+    f"A network of four inputs, four neurons a, three neurons b and two outputs, all connected. Scores of {listing}.",
+    f"Before: {total} weights, the wider the larger, and under each neuron its score, by which it is coloured.",
+)
+
 # %% [markdown]
 # ## 2. The cut
 #
@@ -126,6 +181,25 @@ living = sum(int(due[name].sum()) for name in scored)
 n = round(ratio * living)
 alive = {name: due[name] for name in scored}
 kept = cut("magnitude", scored, torch.Generator(), n / living, alive)
+
+# %% tags=["hide-input"]
+draw(
+    due,
+    {},
+    {},
+    "The same network with half of its lines dotted.",
+    f"The cut to {100 * sparsity:g} %: {count(due)} are left.",
+)
+
+# %% tags=["hide-input"]
+after_cut = due | kept
+draw(
+    after_cut,
+    {},
+    {},
+    "The same network, more lines dotted.",
+    f"The further cut: {count(after_cut)} are left, dead ones dotted.",
+)
 
 # %% [markdown]
 # ## 3. The return
@@ -152,62 +226,14 @@ for name, letter in NAMES.items():
 frame = pd.DataFrame(rows).sort_values("Score", ascending=False)
 tables.Table(frame, "The seven neurons by score. The values are those from before the cut; what returns starts at 0.")
 
-# %% [markdown]
-# ## The figure
-
 # %% tags=["hide-input"]
-UNITS = (len(A[0]), len(A), len(B), len(OUT))
-LETTERS = ("x", "a", "b", "y")
-GONE, RETURNED = (0, (1, 2)), plots.PALETTE[1]
-LABEL = {"textcoords": "offset points", "ha": "center", "fontsize": 9, "zorder": 5}
-GROUND = {"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8}
-
-
-def place(layer, i):
-    """Where a unit is drawn: layers from left to right, centred."""
-    return 1.6 * layer, (UNITS[layer] - 1) / 2 - i
-
-
-def draw(ax, title, alive, returned=None, scores=False):
-    """The network with living weights as lines, dead ones dotted, and those that returned in a colour of their own."""
-    for layer, (name, w) in enumerate(weights.items()):
-        for i, j in torch.cartesian_prod(*map(torch.arange, w.shape)).tolist():
-            new = returned is not None and name in returned and bool(returned[name][i, j])
-            here = bool(alive[name][i, j])
-            line = (
-                {"color": RETURNED, "lw": 2.6} if new else {"color": plots.INK, "lw": 0.5 + 0.7 * abs(w[i, j].item())}
-            )
-            line |= {} if new or here else {"ls": GONE, "alpha": 0.8, "lw": 0.9}
-            (x0, y0), (x1, y1) = place(layer, j), place(layer + 1, i)
-            ax.plot([x0, x1], [y0, y1], marker="", zorder=1 + new, **({"ls": "-"} | line))
-    for layer, letter in enumerate(LETTERS):
-        known = by_neuron.get({1: "1", 2: "3"}.get(layer, ""))
-        for i in range(UNITS[layer]):
-            face = "white"
-            if scores and known is not None:
-                face = plots.plt.get_cmap("YlOrBr")(0.75 * float(known[i]))
-                ax.annotate(f"{known[i]:.2f}", place(layer, i), (0, -20), **LABEL, bbox=GROUND)
-            ax.plot(*place(layer, i), "o", ms=19, mfc=face, mec=plots.INK, zorder=4)
-            ax.annotate(f"{letter}{i + 1}", place(layer, i), (0, -3), **LABEL | {"color": "black"})
-    ax.set(title=title, xlim=(-0.4, 5.2), ylim=(-2.1, 1.9))
-    ax.set_axis_off()
-
-
-ones = Masks.ones(model)
-after_cut = due | kept
-fig, axes = plots.subplots(2, 2, figsize=(9, 6.6))
-draw(axes[0, 0], f"before: {total} weights, and the scores", ones, scores=True)
-draw(axes[0, 1], f"cut to {100 * sparsity:g} %: {sum(int(m.sum()) for m in due.values())} are left", due)
-draw(axes[1, 0], f"cut further: {sum(int(m.sum()) for m in after_cut.values())} are left", after_cut)
-draw(axes[1, 1], f"regenerated: {n} are back", final, back, scores=True)
 returning = [f"{NAMES[name]}{i + 1}" for name in back for i, _ in back[name].nonzero().tolist()]
-plots.show(
-    fig,
-    alt="Four drawings of a network of four inputs, four neurons a, three neurons b and two outputs: whole and with a "
-    "score at each neuron; with half of the weights dotted; with some more dotted; and with the weights that return in "
-    f"colour. They lead to {', '.join(returning)}.",
-    caption="Lines are living weights, as wide as they are large; dotted ones are dead, orange ones have returned. The "
-    "darker a neuron, the higher its score, which stands below it.",
+draw(
+    final,
+    by_neuron,
+    back,
+    f"The same network with {n} lines in colour, which lead to {', '.join(returning)}.",
+    f"Regenerated: {n} weights are back, in colour, and {count(final)} are left.",
 )
 
 # %% [markdown]
@@ -262,7 +288,7 @@ choices = {
 rows = []
 for title, chosen in choices.items():
     where = {f"{NAMES[k]}{i + 1}": int(m) for k in chosen for i, m in enumerate(chosen[k].sum(1)) if m}
-    left = sum(int(m.sum()) for m in after_cut.values()) + sum(where.values())
+    left = count(after_cut) + sum(where.values())
     rows.append(
         {
             "Score and count": title,

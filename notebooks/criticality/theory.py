@@ -330,7 +330,7 @@ for name in spreads:
     bx.plot(levels, output[name], label=f"± {name}", markevery=80)
 ax.set(xlabel="level of the potential minus threshold", ylabel="mean g′", title="score")
 bx.set(xlabel="level of the potential minus threshold", ylabel="H(X), nats", title="entropy of the output")
-bx.legend(title="potentials within")
+ax.legend(title="potentials within")
 middle = len(levels) // 2
 plots.show(
     fig,

@@ -96,7 +96,7 @@ def _verdicts(results: Mapping[str, Any]) -> tuple[str, ...]:
     texts = papers.claim_texts(verdict.claim for verdict in board)
     tested = [verdict for verdict in board if verdict.outcome != claims.NOT_TESTABLE]
     width = max(map(len, claims.OUTCOMES))
-    lines = [f"{v.outcome:<{width}} {v.claim}  {texts[v.claim]} (run on {v.ran})" for v in tested]
+    lines = [f"{v.outcome:<{width}} {v.claim}  {texts[v.claim]}. {v.basis}" for v in tested]
     return (*lines, f"{len(board) - len(tested)} of {len(board)} claims are not testable here")
 
 

@@ -99,7 +99,7 @@ class Verdict:
     """What a program says of a claim.
 
     outcome: one of OUTCOMES. estimate, low, high, n: those of the deciding comparison, or of that least in favour where
-    there is evidence only. ran: the data and the networks that were run, in words. caution: a sentence for every place
+    there is evidence only. ran: the data and the networks that were run, in words, empty for a calculation. caution: a sentence for every place
     that shows the outcome; mostly empty.
     """
 
@@ -113,6 +113,11 @@ class Verdict:
     ran: str = ""
     caution: str = ""
     comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def basis(self) -> str:
+        """What it rests on: `Run on ...`, or that nothing was run."""
+        return f"Run on {self.ran}" if self.ran else "Computed from the print; nothing was run"
 
     @property
     def why(self) -> str:

@@ -77,6 +77,5 @@ def headlines(board: Sequence[Verdict]) -> list[str]:
     lines = []
     for v in sorted((v for v in board if v.outcome in VERDICTS), key=lambda v: VERDICTS.index(v.outcome)):
         caution = f" {v.caution}" if v.caution else ""
-        ran = f"Run on {v.ran}" if v.ran else "Computed from the print; nothing was run"
-        lines.append(f"- {tables.mark(v.outcome)}: {texts[v.claim]} ({v.claim}). *{ran}.*{caution}")
+        lines.append(f"- {tables.mark(v.outcome)}: {texts[v.claim]} ({v.claim}). *{v.basis}.*{caution}")
     return lines
