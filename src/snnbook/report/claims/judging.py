@@ -99,8 +99,8 @@ class Verdict:
     """What a program says of a claim.
 
     outcome: one of OUTCOMES. estimate, low, high, n: those of the deciding comparison, or of that least in favour where
-    there is evidence only. ran: the data and the networks that were run, in words, empty for a calculation. caution: a sentence for every place
-    that shows the outcome; mostly empty.
+    there is evidence only. ran: the data and the networks that were run, in words; empty for a calculation. caution: a
+    sentence for every place that shows the outcome; mostly empty.
     """
 
     claim: str
