@@ -17,6 +17,8 @@ from snnbook.measure import connections, firing_rates, sops
 from snnbook.neurons import LIF
 from snnbook.pruning import Context, Masks, create
 from snnbook.pruning.parts import neuron_masks, sop_cost
+from snnbook.pruning.parts.soft_masks import steered
+from snnbook.pruning.weights import prunable
 from snnbook.tracing import hooked
 from snnbook.training import Recipe, mean_output, train
 
@@ -407,3 +409,43 @@ def test_an_emptied_layer_keeps_its_largest_weight():
 def test_mistakes_are_named(call, message):
     with pytest.raises(UserError, match=message):
         call()
+
+
+def test_what_masks_leave_is_what_the_counter_of_networks_counts():
+    """With every neuron reached, as `measure.connections` counts the masked network."""
+    model, x = convnet(), torch.rand(2, 1, 12, 12)
+    generator = torch.Generator().manual_seed(0)
+    weights = {n: torch.rand(w.shape, generator=generator) < 0.7 for n, w in prunable(model).items()}
+    e_n = sop_cost.geometry(model, x)[1]
+    neurons = {n: torch.rand(e_n[n].shape, generator=generator) < 0.8 for n in neuron_masks.maskable(model, x, "paper")}
+    left = sop_cost.connections_left(model, x, weights | neurons)
+    with torch.no_grad():
+        for n, w in prunable(model).items():
+            w.copy_(weights[n].float())
+    for n, alive in neurons.items():
+        neuron_masks.set_mask(model.get_submodule(n), alive)
+    counted = connections(model, (1, 12, 12))
+    assert 0.2 < left == pytest.approx(counted.alive / counted.total, rel=1e-5)
+
+
+def test_a_target_is_met():
+    """The share of the connections comes down to the target, far from where a fixed strength of 0.1 leaves it."""
+    data = datasets.load("digits-clutter", "train").head(120)
+    left = {}
+    for target in (None, 0.02):
+        model = convnet()
+        method = create("unstructured", strength=0.1, target=target, lr_mask=0.01)
+        recipe = Recipe(epochs=30, batch_size=12, lr=0.01)
+        train(model, data, recipe, method, torch.Generator().manual_seed(0), 2)
+        counted = connections(model, (1, 12, 12))
+        left[target] = counted.alive / counted.total
+    assert left[None] > 0.04
+    assert 0.01 < left[0.02] < 0.04
+
+
+def test_steering_turns_the_strength_towards_the_target():
+    assert steered(0.5, 0.02, 0.02, 0.02) == 0.5
+    assert steered(0.5, 0.04, 0.04, 0.02) == pytest.approx(0.5 * 2**0.3)
+    assert steered(0.5, 0.04, 0.08, 0.02) == pytest.approx(0.5 * 2**0.3 / 2), "what falls already is pushed less"
+    assert steered(0.5, 0.0, 0.1, 0.02) == pytest.approx(0.5 * 8**-0.3)
+    assert steered(0.5, 1.0, 0.0, 0.02) == pytest.approx(0.5 * 8**0.3)

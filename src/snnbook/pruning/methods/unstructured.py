@@ -1,12 +1,11 @@
 """Unstructured pruning of weights and neurons under a penalty on synaptic operations.
 
-Ref: paper B (Shi et al. 2024), Algorithm 1, Eq. 5, 7, 9-11.
-Algorithm: compute with sigma(beta alpha_w) w and sigma(beta alpha_n) times spikes. From alpha = 0 train w and alphas on
-loss + lambda (sum of e_w sigma(beta alpha_w) + sum of e_n sigma(beta alpha_n)), while beta grows exponentially; then
-masks are alpha > 0, and w is trained on. Adam (its eps of 1e-8 matters) steps the alphas.
-Deviations: lambda, 5e-12 to 1e-10 for CifarNet, depends on a network's size; `strength` is lambda times the sum of e_w
-over all weights, 0.0085 to 0.17 there, where the loss is the squared error. Eq. 9 counts spikes, the public code takes
-shapes: `cost`. The text masks the neurons of the encoding layer, that code does not: `scope`. One schedule runs on.
+Ref: paper B (Shi et al. 2024), Algorithm 1, Eq. 5, 7, 9-11: w is trained times sigma(beta alpha_w), spikes times
+sigma(beta alpha_n), from alpha = 0 on, on the loss + lambda (sum of e_w sigma(beta alpha_w) + sum of e_n sigma(beta
+alpha_n)), while beta grows; then masks are alpha > 0. Adam (eps 1e-8) steps the alphas.
+Deviations: lambda, 5e-12 to 1e-10 for CifarNet, fits one network. `strength` is lambda times the sum of e_w over all
+weights, 0.0085 to 0.17 there, where the loss is the squared error; with a `target` it is steered. Eq. 9 counts spikes,
+the public code takes shapes: `cost`. The text masks neurons of the encoding layer, that code does not: `scope`.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from typing import Annotated
 
 from torch import Tensor
 
-from snnbook.errors import OneOf, UserError
+from snnbook.errors import OneOf, UserError, Within
 from snnbook.pruning.fields import Amount, Positive, Span
 from snnbook.pruning.parts import neuron_masks, sop_cost
-from snnbook.pruning.parts.soft_masks import SoftMasks
+from snnbook.pruning.parts.soft_masks import SoftMasks, steer
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 
@@ -28,18 +27,19 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 @method(
     "unstructured", about="weight and neuron masks under a penalty on synaptic operations", paper="paper B",
     family="penalty or soft mask", needs=("neurons",), printed=("TEE-SNN",), plan=ComparisonPlan(
-        star({"span": 0.4, "lr_mask": 1e-2}, {"lr_mask": 5e-3}, {"lr_mask": 2e-2}),
-        levels("strength", 0.1, 0.3, 1.0, 3.0, 10.0), ("strength 0.1", "strength 1"), "connections", 4.0, True),
+        star({"span": 0.4, "lr_mask": 3e-3}, {"lr_mask": 1e-3}, {"lr_mask": 1e-2}),
+        levels("target", 0.1, 0.05, 0.02, 0.01, 5e-3), ("target 0.02",), shared={"strength": 0.1}, from_scratch=True),
 )  # fmt: skip
 @dataclass
 class Unstructured(Pruner):
-    """strength: of the penalty. weights, neurons: which of them have masks. lr_mask: first learning rate of the alphas,
-    which follows the schedule of the weights'. beta, beta_end: slope of the masks at first and at last. span: share of
-    the training with soft masks. cost: as in `parts/sop_cost.py`. scope: as in `neuron_masks.maskable`. The sparsity is
-    an outcome. Raises UserError without any masks, and for a `beta` above `beta_end`.
+    """strength: of the penalty. target: share of the connections that it is steered to; None steers nothing. weights,
+    neurons: which have masks. lr_mask: first learning rate of the alphas, on the schedule of the weights'. beta,
+    beta_end: slope of the masks, first and last. span: share of the training with soft masks. cost, scope: as in
+    `parts/sop_cost.py` and `neuron_masks.maskable`. Raises UserError without masks, and for a `beta` above `beta_end`.
     """
 
     strength: Amount = 1.0
+    target: Annotated[float, Within(0, 1, "()")] | None = None
     weights: bool = True
     neurons: bool = True
     lr_mask: Positive = 5e-3
@@ -55,7 +55,7 @@ class Unstructured(Pruner):
             raise UserError("need beta <= beta_end, and masks of weights, of neurons or of both")
 
     def start(self, c: Context) -> None:
-        e_w, e_n = sop_cost.geometry(c.model, c.samples(1)[0])
+        self.lam, (e_w, e_n) = self.strength, sop_cost.geometry(c.model, c.samples(1)[0])
         self.e, self.dense = e_w | e_n, sum(float(e) * c.weights[n].numel() for n, e in e_w.items())
         self.hidden = {n: c.weights[n].detach().clone() for n in e_w if self.weights}
         maskable = neuron_masks.maskable(c.model, c.samples(1)[0], self.scope) if self.neurons else []
@@ -74,7 +74,7 @@ class Unstructured(Pruner):
 
     def penalty(self, c: Context) -> Tensor | float:
         soft = self.masks.items() if self.masks.beta else ()
-        return self.strength / self.dense * sum((self.e[n] * mask).sum() for n, mask in soft)
+        return self.lam / self.dense * sum((self.e[n] * mask).sum() for n, mask in soft)
 
     def after_backward(self, c: Context) -> None:
         if self.masks.beta:
@@ -87,12 +87,12 @@ class Unstructured(Pruner):
         if not self.masks.beta:
             return
         self.hidden = {n: c.weights[n].detach().clone() for n in self.hidden}
+        self.lam = steer(c, self.masks, self.lam, self.target, self.span)
         done = (c.step + 1) / max(1, round(self.span * c.steps))
         self.masks.beta = self.beta * (self.beta_end / self.beta) ** done
         if done < 1:
             return c.set_weights({n: self.masks[n] * w for n, w in self.hidden.items()})
-        c.log["undecided"] = self.masks.undecided()
-        self.masks.beta = 0.0
+        c.log["undecided"], self.masks.beta = self.masks.undecided(), 0.0
         c.set_masks({n: self.masks[n] for n in self.hidden}, reset_mean=False)
         self.finish(c)
 

@@ -1,15 +1,29 @@
 """Masks that are trained with the network: soft, sigma(beta alpha), until they harden to alpha > 0.
 
 Ref: paper B (Shi et al. 2024), Eq. 5, 7 and 11.
+
+The strength of the penalty on them can be steered to a share of the connections: it is raised while too much is left,
+and lowered while too little is. As masks start undecided at alpha = 0, half of them fall on either side within the
+first steps, whatever the penalty: where weights and both their neurons have one an eighth of the connections is left,
+and a target can only lie below that.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from snnbook.pruning.parts.sop_cost import connections_left
+from snnbook.pruning.pruner import Context
+from snnbook.pruning.schedules import update_number
+
+STEERED = 64  # how often, while masks are soft, but not more often than in every tenth step: masks take time to turn
+GAIN = 0.3  # power of the ratio of what is left to what should be
+MOST = 8.0  # of that ratio, either way: how wrong it is says little about how much to turn
 
 
 class SoftMasks(Mapping[str, Tensor]):
@@ -23,6 +37,7 @@ class SoftMasks(Mapping[str, Tensor]):
         self.alpha = {name: torch.zeros_like(v, requires_grad=True) for name, v in like.items()}
         self.adam = torch.optim.Adam(self.alpha.values(), lr=lr, eps=1e-8, fused=True)
         self.beta = beta
+        self.left = 0.0  # share of the connections when `steer` looked last
 
     def __getitem__(self, name: str) -> Tensor:
         return torch.sigmoid(self.beta * self.alpha[name]) if self.beta else self.alpha[name] > 0
@@ -58,7 +73,7 @@ class SoftMasks(Mapping[str, Tensor]):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint needs."""
-        return {"alpha": self.alpha, "adam": self.adam.state_dict(), "beta": self.beta}
+        return {"alpha": self.alpha, "adam": self.adam.state_dict(), "beta": self.beta, "left": self.left}
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -66,4 +81,28 @@ class SoftMasks(Mapping[str, Tensor]):
         for name, alpha in self.alpha.items():
             alpha.copy_(state["alpha"][name])
         self.adam.load_state_dict(state["adam"])
-        self.beta = state["beta"]
+        self.beta, self.left = state["beta"], state["left"]
+
+
+def steer(c: Context, masks: SoftMasks, strength: float, target: float | None, span: float) -> float:
+    """The strength of the penalty from the next step on, steered to a share `target` of the connections, or unchanged.
+
+    span: share of the training with soft masks. What is left is the share of the connections with alpha > 0.
+    """
+    steps = max(1, round(span * c.steps))
+    if target is None or not update_number(c.step + 1, steps, min(STEERED, math.ceil(steps / 10))):
+        return strength
+    hard = {name: alpha > 0 for name, alpha in masks.alpha.items()}
+    left = connections_left(c.model, c.samples(1)[0], hard)
+    last, masks.left = masks.left, left
+    return steered(strength, left, last, target)
+
+
+def steered(strength: float, left: float, last: float, target: float) -> float:
+    """The strength times (left / target)^GAIN, the ratio held to between 1 / MOST and MOST, and times left / last.
+
+    left, last: what is left now and what was when this was asked for last, shares in [0, 1]; the second factor damps
+    the first, which alone would overshoot. target: a share in (0, 1). A strength of 0 stays 0.
+    """
+    damping = left / last if left and last else 1.0
+    return strength * min(max(left / target, 1 / MOST), MOST) ** GAIN * damping

@@ -97,28 +97,57 @@ def spikes(model: nn.Module, x: Tensor, n: int, masks: Tensors) -> tuple[dict[st
     return {name: v / n for name, v in e.items()}, sum(float(v.sum()) for k, v in free.items() if k in kept) / n
 
 
+@torch.no_grad()
+def connections_left(model: nn.Module, x: Tensor, masks: Tensors) -> float:
+    """Share of the connections that masks leave, in [0, 1]: live weights between inputs and neurons that no mask kills.
+
+    x: one sample as the network takes it. masks: as for `spikes`, bool. A neuron that nothing reaches any more counts
+    as alive.
+    """
+    plan = trace_layers(model, x)
+    left, whole = (
+        float(_synapses(model, x, plan, {k: m.float() for k, m in those.items()}, every=True))
+        for those in (masks, {name: torch.ones_like(m) for name, m in masks.items()})
+    )
+    return left / whole
+
+
 def _counted(model: nn.Module, x: Tensor, plan: dict[str, LayerTrace], masks: Tensors) -> dict[str, Tensor]:
+    leaves = {k: v.detach().float().requires_grad_() for k, v in masks.items()}
+    with torch.enable_grad():
+        total = _synapses(model, x, plan, leaves)
+    grads = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+    return {k: torch.zeros_like(v) if g is None else g for (k, v), g in zip(leaves.items(), grads, strict=True)}
+
+
+def _synapses(model: nn.Module, x: Tensor, plan: dict[str, LayerTrace], masks: Tensors, every: bool = False) -> Tensor:
+    """The sum of masks over all synapses that spikes cross; over all that there are if `every` neuron spikes."""
     encoder = next(iter(plan))
     name_of, names = {m: name for name, m in model.named_modules()}, weight_names(model)
-    leaves = {k: v.detach().float().requires_grad_() for k, v in masks.items()}
     total: list[Tensor] = []
+    seen: set[str] = set()
 
     def neuron_hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         s = spikes_of(output).detach()
-        return with_spikes(output, s * leaves.get(name_of[m], 1))
+        return with_spikes(output, (torch.ones_like(s) if every else s) * masks.get(name_of[m], 1))
 
     def layer_hook(m: Any, args: tuple[Any, ...], output: Tensor) -> None:
-        trace, synapses = plan[name_of[m]], leaves.get(names[name_of[m]])
+        trace, synapses = plan[name_of[m]], masks.get(names[name_of[m]])
         if synapses is None:  # of a frozen layer
             synapses = (m.weight != 0).float()
         entering = torch.ones_like(args[0]) if trace.layer == encoder else args[0].abs()
         degree = multiply(m, entering.float(), synapses)
         after = masks.get(trace.neuron)
-        total.append((degree if after is None or after.shape != trace.leaving else degree * after.detach()).sum())
+        if after is not None and after.shape == trace.leaving:
+            degree = degree * after.detach()
+        if not every:
+            total.append(degree.sum())
+        elif trace.layer not in seen:  # steps and samples are alike
+            total.append(degree[0].sum())
+        seen.add(trace.layer)
 
     hooks: dict[nn.Module, Hook] = dict.fromkeys(layers(model).values(), layer_hook)
     hooks |= dict.fromkeys(spiking(model).values(), neuron_hook)
-    with measuring(model, hooks), torch.enable_grad():
+    with measuring(model, hooks):
         model(x)
-    grads = torch.autograd.grad(torch.stack(total).sum(), list(leaves.values()), allow_unused=True)
-    return {k: torch.zeros_like(v) if g is None else g for (k, v), g in zip(leaves.items(), grads, strict=True)}
+    return torch.stack(total).sum()
