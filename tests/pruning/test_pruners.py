@@ -94,7 +94,7 @@ def test_masks_of_some_layers_leave_the_others_alone(reset):
     dead = torch.zeros_like(c.masks["3.weight"])
     dead[0] = True
     c.set_masks({"3.weight": ~dead})
-    c.set_masks({"3.weight": ~torch.zeros_like(dead)}, reset_mean=reset)
+    c.set_masks({"3.weight": ~torch.zeros_like(dead)}, fresh=reset)
     assert c.masks["0.weight"].all()
     expected = moments.masked_fill(dead, 0.0) if reset else moments
     assert torch.equal(c.optimizer.state[model[3].weight]["exp_avg"], expected)

@@ -160,13 +160,13 @@ class Context:
         self.model.load_state_dict(snapshot)
         self.masks.apply(self.weights)
 
-    def set_masks(self, masks: Mapping[str, Tensor], reset_mean: bool = True) -> None:
+    def set_masks(self, masks: Mapping[str, Tensor], fresh: bool = True) -> None:
         """Take over new masks, of all weights or of some: weights that died become zero.
 
-        reset_mean: the optimiser's running mean of the gradients of weights that were revived starts again from zero;
-        methods whose dormant weights go on being trained leave it as it is. Adam's mean square stays in any case: the
-        gradients of dead weights are dense, so it is known, and from zero, with a count of steps that runs on, revived
-        weights would travel two to five times as far as others. A layer that would be left empty keeps its
+        fresh: weights that are revived start at zero, and so does the optimiser's running mean of their gradients;
+        methods whose dormant weights go on being trained leave both as they are. Adam's mean square stays in any case:
+        the gradients of dead weights are dense, so it is known, and from zero, with a count of steps that runs on,
+        revived weights would travel two to five times as far as others. A layer that would be left empty keeps its
         largest weight, with a warning that names it and an entry in `log["rescued"]`.
         Raises UserError for an unknown weight, and for a mask that is not bool or not of the weight's shape.
         """
@@ -177,11 +177,11 @@ class Context:
             _same_shape(name, mask, self.masks[name])
         for name in masks:
             masks[name] = self._rescued(name, masks[name])
-            if reset_mean and self.optimizer is not None and (revived := masks[name] & ~self.masks[name]).any():
+            if fresh and (revived := masks[name] & ~self.masks[name]).any():
                 weight = self.weights[name]
-                for kept in MEANS:
-                    if (mean := self.optimizer_state(weight, kept)) is not None:
-                        mean[revived] = 0.0
+                for values in (weight.detach(), *(self.optimizer_state(weight, kept) for kept in MEANS)):
+                    if values is not None:
+                        values[revived] = 0.0  # the optimiser may have moved a dead weight in this step
         self.masks.update(masks)
         self.masks.apply(self.weights)
 

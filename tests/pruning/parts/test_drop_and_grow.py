@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from snnbook.errors import UserError
+from snnbook.neurons import LIF
 from snnbook.pruning import Context, Masks, create
 from snnbook.pruning.parts.drop_and_grow import (
     growth_score,
@@ -146,3 +147,31 @@ def test_the_count_is_right_after_every_step_and_masks_move(name):
     assert alive == sorted(alive, reverse=True)
     assert any((c.masks[n] & ~first[n]).any() for n in first), "something grew"
     assert all(torch.equal(before[-1][n], c.masks[n]) for n in c.masks), "nothing moves at the end"
+
+
+@pytest.mark.parametrize("name", ["set", "esl_snn", "rigl", "granet", "ndsnn", "criticality"])
+def test_what_grows_starts_at_zero_although_the_optimiser_has_moved_it(name):
+    """In the order of the loop: the optimiser's step, which moves dead weights too, then the method, then the masks."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(30, 30, bias=False), LIF(tau=1.0), nn.Linear(30, 4, bias=False))
+    c = Context(model, Masks.ones(model), torch.Generator().manual_seed(0), steps=40)
+    x = torch.rand(2, 5, 30)
+    c.samples = lambda n: (x[:, :n], torch.zeros(n, dtype=torch.int64))
+    c.optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    method, grown = create(name, sparsity=0.8, updates=4, span=0.5), 0
+    method.start(c)
+    for c.step in range(40):
+        with method.during_forward(c):
+            loss = model(x).square().sum()
+        c.optimizer.zero_grad()
+        loss.backward()
+        before = {n: m.clone() for n, m in c.masks.items()}
+        method.after_backward(c)
+        c.optimizer.step()
+        method.after_step(c)
+        for n, w in c.weights.items():
+            new = c.masks[n] & ~before[n]
+            grown += int(new.sum())
+            assert name == "rigl" or (w[new] == 0).all()
+        c.masks.apply(c.weights)
+    assert grown > 10

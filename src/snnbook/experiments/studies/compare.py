@@ -68,6 +68,8 @@ def arm(role: str, method: str, plan: ComparisonPlan, settings: Mapping[str, Any
     parent = dense(role, profile)
     epochs = {"smoke": 4, "laptop": 20, "paper": 600}[profile]
     merged: dict[str, Any] = {**plan.shared, **plan.by_role.get(role, {}), **settings}
+    if profile == "paper":  # where the paper's own threshold of the decision step, the default, holds
+        merged.pop("lam", None)
     if profile == "smoke":  # there are not more epochs than for these
         merged |= {name: small for name, small in (("cuts", 2), ("rewind", 1), ("tail", 0.5)) if name in merged}
     if "rewind" in merged:  # trainings of its own, which add up

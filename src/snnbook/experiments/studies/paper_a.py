@@ -15,16 +15,14 @@ from snnbook.experiments.trials import Trial
 CUTS, SHARE = 14, 0.25  # rounds of pruning, and the share of the survivors that each of them takes
 REWIND = 20  # epoch that the rounds go back to at the paper's scale
 LAM = 0.01  # at the paper's scale
-# The paper keeps 10 of 20 steps of DVS128-Gesture and 8 of 10 of CIFAR10-DVS. Its lambda keeps most steps of the
-# embedded sets; these keep as many as the paper does of the sets that they stand in for.
-LAM_EMBEDDED = {"DVS128-Gesture": 0.05, "CIFAR10-DVS": 0.02}
 LAM_LARGE = 0.05
 ALL_ROLES = ("CIFAR10", *EVENT_ROLES)
 
 
 def lam_of(role: str, profile: str) -> float:
-    """The threshold of the decision step on the data set of a role."""
-    return LAM if profile == "paper" else LAM_EMBEDDED[role]
+    """The threshold of the decision step on the data set of a role: on an embedded one that of the comparison."""
+    plan = plans()["stp"]
+    return LAM if profile == "paper" else {**plan.shared, **plan.by_role.get(role, {})}["lam"]
 
 
 def large(name: str) -> str:

@@ -10,9 +10,8 @@ Ref: Chen et al., Algorithm 1, Eq. 11-15; the authors' code (weight_pruning of M
 | 10 | the dead with the highest scores come back: s_n is left (Eq. 12) | `after_step` |
 
 Decided here, where the paper is silent: a weight has the score of the neuron that it leads to, g' is that of its own
-surrogate, and the largest of a neuron's dead weights return first, by their size before the cut (of those dead before,
-what the optimiser's last step made of zero). As in the authors' code all dead weights are candidates, what returns
-starts at zero and layers without neurons (the last) are cut to s_n.
+surrogate, and the largest of a neuron's dead weights return first, by their size before the cut. As in the authors'
+code all dead weights are candidates, what returns starts at zero and layers without neurons (the last) are cut to s_n.
 Deviations: their code brings ties back together, whole channels, so that more than 1 - s_n is left. Its score is not
 Eq. 13, which is commented out, but the value of tanh in place of its derivative: the higher the potential, the better
 ("released"). Controls: "inverted" brings back the least critical, "matched" as many in each layer, drawn at random.
@@ -78,6 +77,7 @@ class CriticalityPruning(Pruner):
     def after_step(self, c: Context) -> None:
         if not (done := self._done(c)):
             return
+        c.masks.apply(c.weights)  # the optimiser has moved dead weights, which have no size
         gone = c.masks.fraction_to_prune(1 - self.sparsity * cubic(done))
         masks = cut("magnitude", c.weights, c.generator, gone, c.masks)
         weights, alive = ({name: tensors[name] for name in self.neuron} for tensors in (c.weights, masks))

@@ -63,4 +63,4 @@ class GradR(Pruner):
 
     def after_step(self, c: Context) -> None:
         self.hidden = {n: w.detach().clone() for n, w in c.weights.items()}
-        c.set_masks({n: q * self.sign[n] > 0 for n, q in self.hidden.items()}, reset_mean=False)
+        c.set_masks({n: q * self.sign[n] > 0 for n, q in self.hidden.items()}, fresh=False)

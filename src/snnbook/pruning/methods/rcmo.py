@@ -89,7 +89,7 @@ class RCMO(Pruner):
         self.z += rate * (self.target - math.ceil(self.s)) / self.total
         if update_number(c.step + 1, last, 100):
             c.log["removed"].append(math.ceil(self.s))
-        c.set_masks(dict(c.masks) | kept, reset_mean=False)
+        c.set_masks(dict(c.masks) | kept, fresh=False)
 
     def _kept(self, c: Context) -> dict[str, Tensor]:
         weights = {n: c.weights[n].detach() for n in self.names}

@@ -68,5 +68,5 @@ class STDS(Pruner):
     def after_step(self, c: Context) -> None:
         d = self.last * RISES[self.rise](min(1.0, (c.step + 1) / (self.span * c.steps)))
         self.hidden = {n: w.detach().clone() for n, w in c.weights.items()}
-        c.set_masks({n: v.abs() > d for n, v in self.hidden.items()}, reset_mean=False)
+        c.set_masks({n: v.abs() > d for n, v in self.hidden.items()}, fresh=False)
         c.set_weights({n: torch.where(w.abs() > d, w - d * w.sign(), w) for n, w in c.weights.items()})

@@ -93,7 +93,7 @@ class Unstructured(Pruner):
         if done < 1:
             return c.set_weights({n: self.masks[n] * w for n, w in self.hidden.items()})
         c.log["undecided"], self.masks.beta = self.masks.undecided(), 0.0
-        c.set_masks({n: self.masks[n] for n in self.hidden}, reset_mean=False)
+        c.set_masks({n: self.masks[n] for n in self.hidden}, fresh=False)
         self.finish(c)
 
     def finish(self, c: Context) -> None:

@@ -51,10 +51,9 @@ def at_random(c: Context, n: int, among: Tensor) -> Tensor:
 def regrow(c: Context, kept: Mapping[str, Tensor], counts: Mapping[str, int], rule: str, again: bool = True) -> None:
     """Grow each layer from the weights that were `kept` (bool masks by name) to `counts` weights; take the masks over.
 
-    rule: as in `growth_score`. Grown weights start with a fresh mean of their gradients, at zero; where the optimiser
-    has stepped since masks were applied, at what its step made of zero. again: weights that were alive until now and
-    were not kept may be grown again, and then go on with their values and means. `log["grown"]` gets the number of
-    weights that came alive.
+    rule: as in `growth_score`. Grown weights start at zero, with a fresh mean of their gradients. again: weights that
+    were alive until now and were not kept may be grown again, and then go on with their values and means.
+    `log["grown"]` gets the number of weights that came alive.
     """
     masks = {}
     for name, weight in c.weights.items():
