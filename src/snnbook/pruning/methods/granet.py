@@ -31,7 +31,7 @@ FRACTION_END = 0.005  # share of a layer's weights that is exchanged at the end 
     "granet", about="gradual magnitude pruning with neuroregeneration", paper="Liu et al. 2021",
     family="cut and regrow",
     plan=ComparisonPlan(
-        star({"span": 0.4, "fraction": 0.1}, {"fraction": 0.05}, {"fraction": 0.2}), from_scratch=True,
+        star({"span": 0.4, "fraction": 0.05}, {"fraction": 0.02}, {"fraction": 0.1}), from_scratch=True,
         shared={"initial": 0.0}),
 )  # fmt: skip
 @dataclass
