@@ -53,8 +53,8 @@ def paragraph(text: str) -> Fragment:
 
 
 def sentences(lines: Iterable[str]) -> Fragment:
-    """Sentences as a list, one item for each."""
-    lines = list(lines)
+    """Sentences as a list, one item for each; empty ones are left out."""
+    lines = list(filter(None, lines))
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return Fragment(f"<ul>{items}</ul>", "\n".join(f"- {line}" for line in lines))
 

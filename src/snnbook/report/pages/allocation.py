@@ -156,4 +156,4 @@ def words(study: ResultsLike, layers: ResultsLike, starts: ResultsLike) -> Fragm
             lines.append(f"{text} ({contrast.seeds}).")
     if not lines:
         return sentences([NOTHING])
-    return sentences([*lines, *filter(None, [look.reconstructions(key.arm for key in layers.records)])])
+    return sentences([*lines, look.reconstructions(key.arm for key in layers.records)])

@@ -81,7 +81,7 @@ def _places(study: ResultsLike, name: str) -> list[str]:
             lines.append(f"At equal {about.short}: mean rank {arms.rank_text(rank)} of {where}{few}.")
         else:
             lines.append(f"At equal {about.short}: its ladder reaches none of the budgets at which methods are ranked.")
-    return lines + list(filter(None, [look.reconstructions([name])]))
+    return [*lines, look.reconstructions([name])]
 
 
 def standing(study: ResultsLike, name: str) -> Fragment:

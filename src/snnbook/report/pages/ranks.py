@@ -63,7 +63,7 @@ def leaders(study: ResultsLike, axis: str) -> Fragment:
         lines.append(f"{text} ({_tests(len(accuracy), len(values))}).")
     if not lines:
         return sentences(["No method has a value at these budgets for every seed."])
-    return sentences([*lines, *filter(None, [look.reconstructions(ladders.methods(study))])])
+    return sentences([*lines, look.reconstructions(ladders.methods(study))])
 
 
 def ties(study: ResultsLike, axis: str) -> Fragment:
@@ -241,4 +241,4 @@ def rank_sentences(study: ResultsLike) -> Fragment:
         else:
             text += f"no method has {FEW} budgets"
         lines.append(text + (f"; fewer than {FEW} budgets: {listed(few)}." if few else "."))
-    return sentences([*lines, *filter(None, [look.reconstructions(ladders.methods(study))])])
+    return sentences([*lines, look.reconstructions(ladders.methods(study))])

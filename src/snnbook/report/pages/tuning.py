@@ -118,7 +118,7 @@ def summary(study: ResultsLike, choices: Choices, used: Collection[Key]) -> Frag
     numbers += [f"Seeds: {range_text({r.seed for r in unique([study])})}, none of them one of the comparison."]
     numbers += [f"At the edge of what was tried: {listed(edges)}." if edges else "No chosen value is at an edge."]
     lines += [f"The comparison of this profile uses no candidate of {listed(unused)}."] if unused else []
-    return sentences([*numbers, *lines, *filter(None, [look.reconstructions(choices)])])
+    return sentences([*numbers, *lines, look.reconstructions(choices)])
 
 
 def picture(study: ResultsLike, choices: Choices) -> plots.Picture:
