@@ -15,7 +15,7 @@ from snnbook.report import ladders
 from snnbook.report.blocks import listed
 from snnbook.report.ladders import REFERENCE, MeanRank
 from snnbook.report.records import ResultsLike, by_seed
-from snnbook.report.stats import Interval, mean_interval, mean_sd, paired, separated
+from snnbook.report.stats import Interval, mean_interval, mean_sd, separated
 from snnbook.report.tables import NONE, change_text, format_number, mean_sd_text, range_text, signed_text
 
 if TYPE_CHECKING:
@@ -113,12 +113,6 @@ class Contrast:
         if place not in self.known:
             return NONE
         return signed_text(self.known[place]) + " *" * self.separate[place]
-
-
-def difference(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
-    """Seed → a - b, for the seeds that both have."""
-    seeds, differences = paired(a, b)
-    return dict(zip(seeds, differences.tolist(), strict=True))
 
 
 def contrast_sentence(contrast: Contrast) -> str:

@@ -56,10 +56,9 @@ def mean_interval(values: ArrayLike) -> Interval:
     return Interval(mean, float(low), float(high), int(x.size))
 
 
-def paired(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[list[int], np.ndarray]:
-    """The seeds that both have, in order, and the differences a - b at them."""
-    seeds = sorted(a.keys() & b.keys())
-    return seeds, np.array([a[s] - b[s] for s in seeds], dtype=float)
+def paired(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+    """Seed → a - b, for the seeds that both have, in order."""
+    return {seed: float(a[seed] - b[seed]) for seed in sorted(a.keys() & b.keys())}
 
 
 def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:

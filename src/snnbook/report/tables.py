@@ -131,7 +131,7 @@ def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2,
     if relative:
         a = {s: 100 * a[s] / b[s] if b.get(s) else math.nan for s in a}
         b = dict.fromkeys(b, 100.0)
-    return signed_text(mean_interval(paired(a, b)[1]), digits, " %" if relative else "")
+    return signed_text(mean_interval(list(paired(a, b).values())), digits, " %" if relative else "")
 
 
 def signed_text(mean: Interval, digits: int = 2, unit: str = "") -> str:

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from snnbook.report import ladders, look, plots
-from snnbook.report.arms import Contrast, difference
+from snnbook.report.arms import Contrast
 from snnbook.report.blocks import Fragment, listed, sentences
 from snnbook.report.records import ResultsLike, by_seed, unique, with_scale
+from snnbook.report.stats import paired
 from snnbook.report.tables import Table, format_number, mean_sd_text
 
 RANDOM, SCRATCH = "random", "random, from scratch"
@@ -57,16 +58,14 @@ def splits(study: ResultsLike, layers: ResultsLike, starts: ResultsLike, data: s
 
 def allocation(rows: list[Split]) -> Contrast:
     """What the layer counts alone bring: the control minus noise over the whole network."""
-    return Contrast(
-        "allocation, these masks minus random", {row.place: difference(row.control, row.noise) for row in rows}
-    )
+    return Contrast("allocation, these masks minus random", {row.place: paired(row.control, row.noise) for row in rows})
 
 
 def choice(rows: list[Split]) -> Contrast:
     """What the choice within the layers brings: the method minus its control."""
     return Contrast(
         "choice, the method minus random masks with its layer counts",
-        {row.place: difference(row.reached, row.control) for row in rows},
+        {row.place: paired(row.reached, row.control) for row in rows},
     )
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import pandas as pd
 
 from snnbook.report import arms, ladders, look, plots
-from snnbook.report.arms import Contrast, contrast_sentence, difference
+from snnbook.report.arms import Contrast, contrast_sentence
 from snnbook.report.blocks import Fragment, listed, sentences
 from snnbook.report.ladders import DENSE
 from snnbook.report.records import ResultsLike, by_seed, unique, with_scale
+from snnbook.report.stats import paired
 from snnbook.report.tables import NONE, Table, range_text
 
 STARTS = {  # method → its arm from scratch, its arm from a dense network
@@ -40,7 +41,7 @@ def starts(study: ResultsLike, start: ResultsLike, data: str) -> list[Contrast]:
     for method, (scratch, dense) in STARTS.items():
         levels = [level for level in _levels(both, data, scratch) if level in _levels(both, data, dense)]
         if levels:
-            at = {x: difference(_accuracy(both, data, scratch, x), _accuracy(both, data, dense, x)) for x in levels}
+            at = {x: paired(_accuracy(both, data, scratch, x), _accuracy(both, data, dense, x)) for x in levels}
             contrasts.append(Contrast(f"{method}, from scratch minus from dense", at))
     return contrasts
 
@@ -52,7 +53,7 @@ def regeneration(study: ResultsLike, start: ResultsLike, data: str) -> list[Cont
         control = ladders.ladder(start, data, CONTROL, axis)
         points = ladders.ladder(study, data, REGENERATING, axis)
         if control and points:
-            at = {p.level: difference(p.y, ladders.at_budget(control, p.x)) for p in points}
+            at = {p.level: paired(p.y, ladders.at_budget(control, p.x)) for p in points}
             contrasts.append(Contrast(f"{REGENERATING} minus no regeneration, at equal {about.short}", at))
     return contrasts
 
@@ -60,7 +61,7 @@ def regeneration(study: ResultsLike, start: ResultsLike, data: str) -> list[Cont
 def schedule(study: ResultsLike, start: ResultsLike, data: str) -> list[Contrast]:
     """The dense network trained in one schedule minus the one that is trained twice."""
     one, two = _accuracy(start, data, ONE_SCHEDULE, ""), _accuracy(study, data, DENSE, "")
-    return [Contrast("dense, one schedule minus two", {"all weights": difference(one, two)})] if one and two else []
+    return [Contrast("dense, one schedule minus two", {"all weights": paired(one, two)})] if one and two else []
 
 
 def _contrasts(study: ResultsLike, start: ResultsLike, data: str) -> list[Contrast]:
