@@ -16,7 +16,7 @@ from snnbook.report.blocks import listed
 from snnbook.report.ladders import REFERENCE, MeanRank
 from snnbook.report.records import ResultsLike, by_seed
 from snnbook.report.stats import Interval, mean_interval, mean_sd, separated
-from snnbook.report.tables import NONE, change_text, format_number, mean_sd_text, range_text, signed_text
+from snnbook.report.tables import NONE, change_text, format_number, interval_text, mean_sd_text, range_text
 
 if TYPE_CHECKING:
     from snnbook.experiments.key import Key
@@ -66,12 +66,8 @@ def rows(study: ResultsLike, keys: Iterable[Key]) -> pd.DataFrame:
 
 
 def rank_text(rank: MeanRank) -> str:
-    """`3.4 [2.9, 4.1]`: a mean rank with its interval."""
-    if not rank.places:
-        return NONE
-    mean = rank.interval
-    spread = f" [{mean.low:.1f}, {mean.high:.1f}]" if mean.n > 1 else " (1 seed: no interval)"
-    return f"{mean.estimate:.1f}{spread}"
+    """`3.4 [2.9, 4.1]`: a mean rank with its interval; a dash where there is no place."""
+    return interval_text(rank.interval, digits=1)
 
 
 def against_reference(study: ResultsLike, key: Key) -> str:
@@ -112,7 +108,7 @@ class Contrast:
         """`+0.35 [−0.10, +0.80]` at a place, with a star where the seeds separate the two."""
         if place not in self.known:
             return NONE
-        return signed_text(self.known[place]) + " *" * self.separate[place]
+        return interval_text(self.known[place], signed=True) + " *" * self.separate[place]
 
 
 def contrast_sentence(contrast: Contrast) -> str:
@@ -120,7 +116,7 @@ def contrast_sentence(contrast: Contrast) -> str:
     if not contrast.known:
         return f"{contrast.title}: there is no place at which both have a value."
     separate, known = contrast.separate, contrast.known
-    apart = [f"{place} ({signed_text(known[place])})" for place, is_so in separate.items() if is_so]
+    apart = [f"{place} ({interval_text(known[place], signed=True)})" for place, is_so in separate.items() if is_so]
     tied = [place for place, is_so in separate.items() if not is_so]
     parts = [f"the seeds separate the two at {listed(apart)}"] if apart else []
     parts += [f"{'but not' if apart else 'the seeds do not separate the two'} at {listed(tied)}"] if tied else []

@@ -116,14 +116,15 @@ def mean_sd_text(values: Sequence[float], digits: int = 2) -> str:
     return f"{format_number(mean, digits)}{spread} ({len(values)})"
 
 
-def interval_text(interval: Interval) -> str:
-    """`0.52 [0.48, 0.57]`: an estimate with its interval; without it for a single seed."""
+def interval_text(interval: Interval, digits: int = 2, signed: bool = False, unit: str = "") -> str:
+    """`0.52 [0.48, 0.57]`: an estimate with its interval; without it for a single seed.
+
+    signed: with a sign, as `+0.35 [−0.10, +0.80]`. unit: stands behind the estimate.
+    """
     if not math.isfinite(interval.estimate):
         return NONE
-    estimate = format_number(interval.estimate)
-    if interval.n < 2:
-        return f"{estimate} (1 seed: no interval)"
-    return f"{estimate} [{format_number(interval.low)}, {format_number(interval.high)}]"
+    estimate, low, high = (format_number(x, digits, signed) for x in (interval.estimate, interval.low, interval.high))
+    return f"{estimate}{unit} [{low}, {high}]" if interval.n > 1 else f"{estimate}{unit} (1 seed: no interval)"
 
 
 def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2, relative: bool = False) -> str:
@@ -131,18 +132,8 @@ def change_text(a: Mapping[int, float], b: Mapping[int, float], digits: int = 2,
     if relative:
         a = {s: 100 * a[s] / b[s] if b.get(s) else math.nan for s in a}
         b = dict.fromkeys(b, 100.0)
-    return signed_text(mean_interval(list(paired(a, b).values())), digits, " %" if relative else "")
-
-
-def signed_text(mean: Interval, digits: int = 2, unit: str = "") -> str:
-    """`+0.35 [−0.10, +0.80]`: a difference with its interval."""
-    if not math.isfinite(mean.estimate):
-        return NONE
-    text = f"{format_number(mean.estimate, digits, signed=True)}{unit}"
-    if mean.n < 2:
-        return f"{text} (1 seed: no interval)"
-    low, high = (format_number(x, digits, signed=True) for x in (mean.low, mean.high))
-    return f"{text} [{low}, {high}]"
+    mean = mean_interval(list(paired(a, b).values()))
+    return interval_text(mean, digits, signed=True, unit=" %" if relative else "")
 
 
 def duration(seconds: float) -> str:
