@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from snnbook.report.claims.judging import Comparison, Values, comparison, difference, doubts, guarded, over
-from snnbook.report.ladders import AXES, Metrics, Point, at_budget, usual_keys
-from snnbook.report.records import RecordLike, ResultsLike, number
-
-Quantity = Callable[[Metrics], float]
-
-
-def accuracy(metrics: Metrics) -> float:
-    """Top-1 accuracy in per cent."""
-    return number(metrics["top1"])
-
-
-def points(study: ResultsLike, data: str, method: str, axis: str, gained: Quantity = accuracy) -> list[Point]:
-    """The ladder of a method on a set and an axis, with `gained` in the place of the accuracy."""
-    of = AXES[axis].of
-    return [
-        Point(
-            key.level,
-            {r.seed: of(r.metrics) for r in study.records[key]},
-            {r.seed: gained(r.metrics) for r in study.records[key]},
-        )
-        for key in usual_keys(study, data, method)
-    ]
+from snnbook.report.ladders import AXES, Point, at_budget, ladder, usual_keys
+from snnbook.report.records import RecordLike, ResultsLike
 
 
 def mean_gap(ours: list[Point], theirs: list[Point]) -> tuple[Values, int]:
@@ -51,24 +31,25 @@ def against(
 
     left: only at the level whose mean on the axis is closest to it. Nothing where no level is within reach.
     """
-    ladder = points(study, data, theirs, axis)
-    if math.isfinite(left) and ladder:
-        ladder = [min(ladder, key=lambda p: abs(math.log(p.mean[0] / left)))]
-    gap, levels = mean_gap(points(study, data, ours, axis), ladder)
+    rival = ladder(study, data, theirs, axis)
+    if math.isfinite(left) and rival:
+        rival = [min(rival, key=lambda p: abs(math.log(p.mean[0] / left)))]
+    gap, levels = mean_gap(ladder(study, data, ours, axis), rival)
     if levels:
-        where = f"{levels} of {len(ladder)} levels of {theirs}" if math.isnan(left) else ladder[0].level
+        where = f"{levels} of {len(rival)} levels of {theirs}" if math.isnan(left) else rival[0].level
         what = f"accuracy at equal {AXES[axis].short}, {ours} minus {theirs} (points; {where})"
         it = comparison(what, gap, "> 0").noted(_starts(study, data, ours, theirs))
-        yield guarded(it, [reason for m in (ours, theirs) for reason in doubts(m, _runs(study, data, m))])
+        yield guarded(it, [reason for m in (ours, theirs) for reason in doubts(m, runs(study, data, m))])
 
 
-def _runs(study: ResultsLike, data: str, method: str) -> list[RecordLike]:
+def runs(study: ResultsLike, data: str, method: str) -> list[RecordLike]:
+    """The records that the ladder of a method on a set is made of."""
     return [r for key in usual_keys(study, data, method) for r in study.records[key]]
 
 
 def _starts(study: ResultsLike, data: str, *methods: str) -> str:
     """Which of the methods train from scratch and which go on from the dense network, where this is not the same."""
-    dense = [any(r.metrics["epochs_start"] for r in _runs(study, data, m)) for m in methods]
+    dense = [any(r.metrics["epochs_start"] for r in runs(study, data, m)) for m in methods]
     if len(set(dense)) == 1:
         return ""
     return ", ".join(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
-from snnbook.report.claims.equal import against, mean_gap, points
+from snnbook.report.claims.equal import against, mean_gap, runs
 from snnbook.report.claims.judging import FAILS, HOLDS, Comparison, Studies, Verdict, comparison, enter, evidence
-from snnbook.report.ladders import AXES, Metrics, methods, usual_keys
-from snnbook.report.records import ResultsLike, at_chance, number
+from snnbook.report.ladders import AXES, Point, ladder, methods
+from snnbook.report.records import ResultsLike, at_chance
 from snnbook.report.stats import rank_correlation
 from snnbook.report.synapses import DENSE, KERNEL, ONE_NEURON, ONE_WEIGHT, Removal
 
@@ -29,10 +30,12 @@ def _upper_left(study: ResultsLike, data: str) -> Iterator[Comparison]:
 
 @evidence("B-06", (IMAGES,), f"that some pair exists is true of nearly any two; the pair is the one in print; {OWN}")
 def _fewer_weights_more_energy(study: ResultsLike, data: str) -> Iterator[Comparison]:
-    def sops(metrics: Metrics) -> float:
-        return number(metrics["sops"]) / 1e3
+    def sops(method: str) -> list[Point]:
+        """The ladder by weights, with SOPs in the place of the accuracy."""
+        by_axis = (ladder(study, data, method, axis) for axis in ("weights", "sops"))
+        return [replace(left, y=spent.x) for left, spent in zip(*by_axis, strict=True)]
 
-    gradr, stds = (points(study, data, method, "weights", sops) for method in ("gradr", "stds"))
+    gradr, stds = sops("gradr"), sops("stds")
     gap, levels = mean_gap(gradr, stds)
     if levels:
         what = f"thousand SOPs at equal weights, gradr minus stds ({levels} of {len(stds)} levels of stds)"
@@ -41,9 +44,8 @@ def _fewer_weights_more_energy(study: ResultsLike, data: str) -> Iterator[Compar
 
 @evidence("B-07", (IMAGES, EVENTS), f"these are all methods of the comparison, not the paper's networks; {OWN}")
 def _in_proportion(study: ResultsLike, data: str) -> Iterator[Comparison]:
-    records = [r for m in methods(study, data) for key in usual_keys(study, data, m) for r in study.records[key]]
     by_seed: dict[int, list[tuple[float, float]]] = {}
-    for r in records:
+    for r in (r for method in methods(study, data) for r in runs(study, data, method)):
         if not at_chance(r) and r.metrics["connections_alive"]:  # a network that guesses may be silent
             by_seed.setdefault(r.seed, []).append((AXES["connections"].of(r.metrics), AXES["sops"].of(r.metrics)))
     pairs = {seed: np.array(both).T for seed, both in by_seed.items() if len(both) > 2}

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from snnbook.report import papers
-from snnbook.report.claims.equal import against, points
+from snnbook.report.claims.equal import against
 from snnbook.report.claims.judging import (
     FAILS,
     HOLDS,
@@ -30,7 +30,7 @@ from snnbook.report.claims.judging import (
     join,
 )
 from snnbook.report.entropy import entropy, independent, marginals, spike_entropy, total_correlation
-from snnbook.report.ladders import at_budget, keys, point, trained_longer
+from snnbook.report.ladders import at_budget, keys, ladder, point, trained_longer
 from snnbook.report.records import RecordLike, ResultsLike, number, played
 
 IMAGES = "CIFAR10"
@@ -50,7 +50,7 @@ def _best_at_95(study: ResultsLike, data: str) -> Iterator[Comparison]:
     for key in keys(study, data, "imp"):
         if trained_longer(study, key):
             theirs = point(study.records[key], "weights")
-            ours = at_budget(points(study, data, OURS, "weights"), theirs.x)
+            ours = at_budget(ladder(study, data, OURS, "weights"), theirs.x)
             epochs = study.records[key][0].metrics["epochs"]
             what = f"accuracy at equal weights, {OURS} minus imp in rounds of {epochs} epochs in all (points)"
             yield comparison(what, difference(ours, theirs.y), "> 0")
