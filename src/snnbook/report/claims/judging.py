@@ -58,10 +58,10 @@ class Comparison:
     what: str
     line: str
     outcome: str
-    estimate: float
-    low: float
-    high: float
-    n: int
+    estimate: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 0
     note: str = ""
     data: str = ""
     control: bool = False
@@ -181,7 +181,7 @@ def comparison(what: str, values: Mapping[int, float], line: str, control: bool 
     if missing or not seeds:
         note = f"no number for seed {', '.join(map(str, missing))}" if seeds else "the two sides have no seed in common"
         n = len(seeds) - len(missing)
-        return Comparison(what, line, UNDECIDED, math.nan, math.nan, math.nan, n, note, control=control, sides=sides)
+        return Comparison(what, line, UNDECIDED, n=n, note=note, control=control, sides=sides)
     numbers = [values[s] for s in seeds]
     mean, p = mean_interval(numbers), contradiction(numbers, line)
     outcome, note = decide(mean, line), ""
@@ -380,7 +380,7 @@ def claim(
 
     def register(body: Body) -> Body:
         def check(at_hand: Studies) -> Verdict:
-            chosen = [_at_hand(at_hand, name) for name in studies]
+            chosen = [needed(at_hand, name) for name in studies]
             comparisons: list[Comparison] = []
             used: list[RecordLike] = []
             roles: dict[str, str] = {}
@@ -389,9 +389,7 @@ def claim(
                 if lacking := [arm for arm in needs if arm not in arms]:
                     what = f"no records of {', '.join(map(named, lacking))} on {data or f'a data set for {dataset}'}"
                     what += f" with {' and '.join(curves)}" if curves else ""
-                    comparisons.append(
-                        Comparison("data", "> 0", UNDECIDED, math.nan, math.nan, math.nan, 0, what, data)
-                    )
+                    comparisons.append(Comparison("data", "> 0", UNDECIDED, note=what, data=data))
                     continue
                 mine = [r for arm in needs for r in arms[arm]]
                 reasons = [reason for arm in needs for reason in doubts(arm, arms[arm])] if guard else []
@@ -420,7 +418,7 @@ def evidence(
 
     def register(body: Callable[[ResultsLike, str], Iterator[Comparison]]) -> None:
         def check(at_hand: Studies) -> Verdict:
-            study = _at_hand(at_hand, "compare")
+            study = needed(at_hand, "compare")
             roles = played(study, datasets)
             comparisons = [replace(one, data=data) for data in roles for one in body(study, data)]
             if not comparisons:
@@ -439,7 +437,8 @@ def enter(claim: str, studies: Iterable[str], check: Callable[[Studies], Verdict
     CHECKS[claim] = check
 
 
-def _at_hand(studies: Studies, name: str) -> ResultsLike:
+def needed(studies: Studies, name: str) -> ResultsLike:
+    """The results of a study. Raises NotTestable if it is not at hand."""
     if name not in studies:
         raise NotTestable(f"needs the study {name}: snnbook run {name}")
     return studies[name]

@@ -38,6 +38,7 @@ from snnbook.report.claims.judging import (
     doubts,
     enter,
     guarded,
+    needed,
     over,
     ratio,
 )
@@ -448,9 +449,8 @@ def _monotone(studies: Studies) -> Verdict:
         note = f"t' rises with lambda in {broken} of {len(curves)} stored curves"
         if len(steps) < len(curves):
             note += f", of which {len(curves) - len(steps)} are not finite"
-        label, nan = f"{name.removeprefix('kl_')} KL", math.nan
-        p = 0.0 if broken else 1.0
-        comparisons.append(Comparison(label, "<= 0", outcome, broken, nan, nan, 0, note, p=p))
+        label, p = f"{name.removeprefix('kl_')} KL", 0.0 if broken else 1.0
+        comparisons.append(Comparison(label, "<= 0", outcome, broken, note=note, p=p))
     roles = {data: dataset for study in studies.values() for data, dataset in played(study, EVENT_SETS).items()}
     return conclude("A-21", comparisons, records, roles, ["By construction, t' is non-increasing in lambda by Eq. 9"])
 
@@ -460,10 +460,8 @@ enter("A-21", ["A.curves"], _monotone)
 
 def _against_paper_b(studies: Studies) -> Verdict:
     """A-10 reads connections as parameters; here both are compared, at what each network of paper B's ladder has."""
-    if missing := [name for name in ("A.rounds", "A.matched") if name not in studies]:
-        raise NotTestable(f"needs the study {missing[0]}: snnbook run {missing[0]}")
-    data, ours = arms_of([studies["A.rounds"]], CIFAR10_DVS, ())
-    matched = studies["A.matched"].records
+    rounds, matched = needed(studies, "A.rounds"), needed(studies, "A.matched").records
+    data, ours = arms_of([rounds], CIFAR10_DVS, ())
     theirs = {key.level: r for key, r in matched.items() if (key.data, key.arm) == (data, "unstructured") and r}
     if "S+T" not in ours or not theirs:
         raise NotTestable(f"no records of S+T and of paper B's method on {data or f'a data set for {CIFAR10_DVS}'}")
