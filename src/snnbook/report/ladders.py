@@ -317,6 +317,11 @@ def mean_ranks(accuracy: Scores) -> dict[str, MeanRank]:
     return means
 
 
+def by_rank(ranked: Mapping[str, MeanRank]) -> list[str]:
+    """The methods by mean rank, those with few budgets below all others."""
+    return sorted(ranked, key=lambda method: (ranked[method].few, ranked[method].estimate, method))
+
+
 def apart(values: Scores) -> list[tuple[str, str]]:
     """The pairs of methods that the seeds separate: the mean of their paired difference is not 0 at 5 %.
 

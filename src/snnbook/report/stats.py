@@ -39,6 +39,11 @@ def same(values: ArrayLike) -> bool:
     return bool(x.size and np.ptp(x) <= ROUNDING * max(1.0, float(np.abs(x).max())))
 
 
+def _error(x: np.ndarray) -> float:
+    """The standard error of the mean of `x [n]`, n > 1."""
+    return float(x.std(ddof=1)) / math.sqrt(x.size)
+
+
 def mean_interval(values: ArrayLike) -> Interval:
     """Student's 95 % interval of the mean of `values [n]`, without width where all are the same. NaN in, NaN out."""
     from scipy import stats  # takes a second to import
@@ -51,8 +56,7 @@ def mean_interval(values: ArrayLike) -> Interval:
         return Interval(math.nan, math.nan, math.nan, int(x.size))
     if x.size == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    error = float(x.std(ddof=1)) / math.sqrt(x.size)
-    low, high = (mean, mean) if same(x) else stats.t.interval(CONFIDENCE, x.size - 1, mean, error)
+    low, high = (mean, mean) if same(x) else stats.t.interval(CONFIDENCE, x.size - 1, mean, _error(x))
     return Interval(mean, float(low), float(high), int(x.size))
 
 
@@ -83,7 +87,7 @@ def p_value(values: ArrayLike) -> float:
         return math.nan
     if same(x):
         return float(abs(x.mean()) <= ROUNDING)
-    return float(2 * stats.t.sf(abs(x.mean()) / (x.std(ddof=1) / math.sqrt(x.size)), x.size - 1))
+    return float(2 * stats.t.sf(abs(x.mean()) / _error(x), x.size - 1))
 
 
 def p_less(values: ArrayLike, at: float) -> float:
@@ -98,7 +102,7 @@ def p_less(values: ArrayLike, at: float) -> float:
         return 1.0
     if same(x):
         return float(not x.mean() < at)
-    return float(stats.t.cdf((x.mean() - at) / (x.std(ddof=1) / math.sqrt(x.size)), x.size - 1))
+    return float(stats.t.cdf((x.mean() - at) / _error(x), x.size - 1))
 
 
 def holm(p: ArrayLike) -> np.ndarray:

@@ -46,7 +46,7 @@ def rank_table(study: ResultsLike) -> Table:
     then = before("ranks").set_index("method")
     now = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
     rows = []
-    for method in sorted(ladders.methods(study), key=lambda m: (now["weights"][m].few, now["weights"][m].estimate)):
+    for method in ladders.by_rank(now["weights"]):
         row = {"Method": look.named(method)}
         for axis, ranked in now.items():
             rank = ranked[method]

@@ -136,7 +136,7 @@ def _ties_table(study: ResultsLike, axis: str) -> Table:
         columns[f"{data}, {level}"] = {m: f"{float(v.mean()):.1f} {marks[m]}" for m, v in accuracy.items()}
     rows = [
         {"Method": look.named(method)} | {title: cells.get(method, NONE) for title, cells in columns.items()}
-        for method in _by_rank(ranked)
+        for method in ladders.by_rank(ranked)
     ]
     about = ladders.axis(axis)
     caption = f"Accuracy in per cent at equal {about.short}, in the order of the mean rank. {LETTERS} for all pairs at "
@@ -147,22 +147,17 @@ def _ties_table(study: ResultsLike, axis: str) -> Table:
 # --- over all budgets -------------------------------------------------------------------------------------
 
 
-def _by_rank(ranked: Mapping[str, MeanRank]) -> list[str]:
-    """The methods by mean rank, those with few budgets below all others."""
-    return sorted(ranked, key=lambda m: (ranked[m].few, ranked[m].estimate, m))
-
-
 def _mean_ties(study: ResultsLike, axis: str) -> tuple[dict[str, MeanRank], list[list[str]]]:
     """The mean ranks on an axis, and the groups of methods with enough budgets that the seeds do not separate."""
     accuracy = ladders.scores(study, axis)
     ranked, by_seed = ladders.mean_ranks(accuracy), ladders.seed_ranks(accuracy)
-    return ranked, _tied({method: by_seed[method] for method in _by_rank(ranked) if not ranked[method].few})
+    return ranked, _tied({method: by_seed[method] for method in ladders.by_rank(ranked) if not ranked[method].few})
 
 
 def rank_picture(study: ResultsLike) -> plots.Picture:
     """Mean ranks with their intervals on the three axes, and the groups that the seeds do not separate."""
     by_axis = {axis: _mean_ties(study, axis) for axis in ladders.AXES}
-    order = _by_rank(by_axis["weights"][0])
+    order = ladders.by_rank(by_axis["weights"][0])
     rows = {method: i for i, method in enumerate(order)}
     fig, axes = plots.subplots(1, len(by_axis), figsize=(9.5, 0.9 + 0.28 * max(4, len(order))), sharey=True)
     last = len(order) + 1
@@ -182,7 +177,9 @@ def rank_picture(study: ResultsLike) -> plots.Picture:
         ax.set(title=f"equal {ladders.axis(axis).short}", xlabel="mean rank", xlim=(0, last + 1 + 0.9 * len(several)))
         ax.set_xticks([tick for tick in range(1, last, 5)])
         marks = ladders.letters(groups)
-        each = [f"{look.named(m)} {arms.rank_text(ranked[m])} {marks.get(m, '')}".strip() for m in _by_rank(ranked)]
+        each = [
+            f"{look.named(m)} {arms.rank_text(ranked[m])} {marks.get(m, '')}".strip() for m in ladders.by_rank(ranked)
+        ]
         numbers.append(f"equal {ladders.axis(axis).short}: {', '.join(each)}")
     axes[0].set_yticks(range(len(order)), map(look.named, order), fontsize=9)
     axes[0].set_ylim(len(order) - 0.4, -0.6)
@@ -202,7 +199,7 @@ def rank_table(study: ResultsLike) -> Table:
     """Mean ranks, their intervals, the number of budgets that they stand on, and letters for ties."""
     by_axis = {axis: _mean_ties(study, axis) for axis in ladders.AXES}
     rows = []
-    for method in _by_rank(by_axis["weights"][0]):
+    for method in ladders.by_rank(by_axis["weights"][0]):
         row: dict[str, object] = {"Method": look.named(method), "Family": look.family(method)}
         for axis, (ranked, groups) in by_axis.items():
             rank, short = ranked[method], ladders.AXES[axis].short
@@ -229,7 +226,7 @@ def rank_sentences(study: ResultsLike) -> Fragment:
     lines = []
     for axis, about in ladders.AXES.items():
         ranked, groups = _mean_ties(study, axis)
-        order = [method for method in _by_rank(ranked) if not ranked[method].few]
+        order = [method for method in ladders.by_rank(ranked) if not ranked[method].few]
         few = [f"{look.named(m)} ({rank.places})" for m, rank in ranked.items() if rank.few]
         text = f"At equal {about.short}: "
         if order:
