@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from snnbook.report import ladders
-from snnbook.report.blocks import listed
 from snnbook.report.ladders import REFERENCE, MeanRank
 from snnbook.report.records import ResultsLike, by_seed
 from snnbook.report.stats import Interval, mean_interval, mean_sd, separated
@@ -100,6 +99,16 @@ class Contrast:
         return dict(zip(self.known, is_so, strict=True))
 
     @property
+    def apart(self) -> list[str]:
+        """The places at which the seeds separate the two."""
+        return [place for place, is_so in self.separate.items() if is_so]
+
+    @property
+    def tied(self) -> list[str]:
+        """The places at which they do not."""
+        return [place for place, is_so in self.separate.items() if not is_so]
+
+    @property
     def seeds(self) -> str:
         """`n = 5, Holm over 4`: the number of seeds that the differences are of, and the number of places."""
         return f"n = {range_text(mean.n for mean in self.known.values())}, Holm over {len(self.known)}"
@@ -109,15 +118,3 @@ class Contrast:
         if place not in self.known:
             return NONE
         return interval_text(self.known[place], signed=True) + " *" * self.separate[place]
-
-
-def contrast_sentence(contrast: Contrast) -> str:
-    """Where the seeds separate the two arms, by how much, and where they do not."""
-    if not contrast.known:
-        return f"{contrast.title}: there is no place at which both have a value."
-    separate, known = contrast.separate, contrast.known
-    apart = [f"{place} ({interval_text(known[place], signed=True)})" for place, is_so in separate.items() if is_so]
-    tied = [place for place, is_so in separate.items() if not is_so]
-    parts = [f"the seeds separate the two at {listed(apart)}"] if apart else []
-    parts += [f"{'but not' if apart else 'the seeds do not separate the two'} at {listed(tied)}"] if tied else []
-    return f"{contrast.title}: {', '.join(parts)} ({contrast.seeds})."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +14,6 @@ from snnbook.report import ladders, plots
 from snnbook.report.blocks import listed
 from snnbook.report.ladders import DENSE
 from snnbook.report.records import ResultsLike
-from snnbook.report.stats import Interval
 
 RECONSTRUCTED = "†"  # behind the name of a method whose formulas are not public
 
@@ -115,13 +114,3 @@ def background(ax: Axes, study: ResultsLike, data: str, axis: str, but: Iterable
             x, y = path(ladders.ladder(study, data, other, axis))
             ax.plot(x, y, "-", marker="." if len(x) == 1 else "", ms=3, color=plots.INK, lw=0.7, alpha=0.4)
     dense_level(ax, study, data, "dense")
-
-
-def with_intervals(ax: Axes, places: Sequence[str], means: Mapping[str, Interval], label: str, i: int, of: int) -> None:
-    """Points with their intervals at named places of the x axis: series number `i` of `of`, beside the others."""
-    known = [(x + 0.12 * (i - (of - 1) / 2), means[place]) for x, place in enumerate(places) if place in means]
-    style = plots.series(i)
-    for x, mean in known:
-        if mean.n > 1:
-            ax.plot([x, x], [mean.low, mean.high], "-", marker="", color=style["color"], lw=1.4)
-    ax.plot([x for x, _ in known], [m.estimate for _, m in known], style["marker"], color=style["color"], label=label)

@@ -148,10 +148,9 @@ def words(study: ResultsLike, layers: ResultsLike, starts: ResultsLike) -> Fragm
             ends_text = " to ".join(format_number(end, 1, signed=True) for end in ends)
             text = f"{data}, {contrast.title}: {ends_text} points at {len(contrast.known)} places"
             for verb, sign in (("above", 1), ("below", -1)):
-                there = [p for p, is_so in contrast.separate.items() if is_so and sign * contrast.known[p].estimate > 0]
+                there = [place for place in contrast.apart if sign * contrast.known[place].estimate > 0]
                 text += f"; {verb} 0 at {listed(there)}" if there else ""
-            tied = [place for place, is_so in contrast.separate.items() if not is_so]
-            text += f"; not separated at {listed(tied)}" if tied else ""
+            text += f"; not separated at {listed(contrast.tied)}" if contrast.tied else ""
             lines.append(f"{text} ({contrast.seeds}).")
     if not lines:
         return sentences([NOTHING])

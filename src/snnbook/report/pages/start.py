@@ -5,15 +5,18 @@ The study `compare.start` has the arms that `compare` lacks, under the names bel
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
 
-from snnbook.report import arms, ladders, look, plots
-from snnbook.report.arms import Contrast, contrast_sentence
+import pandas as pd
+from matplotlib.axes import Axes
+
+from snnbook.report import arms, ladders, plots
+from snnbook.report.arms import Contrast
 from snnbook.report.blocks import Fragment, listed, sentences
 from snnbook.report.ladders import DENSE
 from snnbook.report.records import ResultsLike, by_seed, unique, with_scale
 from snnbook.report.stats import paired
-from snnbook.report.tables import NONE, Table, range_text
+from snnbook.report.tables import NONE, Table, interval_text, range_text
 
 STARTS = {  # method → its arm from scratch, its arm from a dense network
     "random": ("random, from scratch", "random"),
@@ -72,8 +75,19 @@ def words(study: ResultsLike, start: ResultsLike) -> Fragment:
     """Every contrast in a sentence, and what the other start does to the mean rank of a method."""
     lines = []
     for data in study.sets:
-        lines += [f"{data}: {contrast_sentence(contrast)}" for contrast in _contrasts(study, start, data)]
+        lines += [f"{data}: {_sentence(contrast)}" for contrast in _contrasts(study, start, data)]
     return sentences([*lines, *_exchanged(study, start)] or [NOTHING])
+
+
+def _sentence(contrast: Contrast) -> str:
+    """Where the seeds separate the two arms, by how much, and where they do not."""
+    if not contrast.known:
+        return f"{contrast.title}: there is no place at which both have a value."
+    apart = [f"{place} ({interval_text(contrast.known[place], signed=True)})" for place in contrast.apart]
+    parts = [f"the seeds separate the two at {listed(apart)}"] if apart else []
+    if contrast.tied:
+        parts.append(f"{'but not' if apart else 'the seeds do not separate the two'} at {listed(contrast.tied)}")
+    return f"{contrast.title}: {', '.join(parts)} ({contrast.seeds})."
 
 
 def _exchanged(study: ResultsLike, start: ResultsLike) -> list[str]:
@@ -129,7 +143,7 @@ def picture(study: ResultsLike, start: ResultsLike) -> Fragment:
             levels = list(dict.fromkeys(level for contrast in contrasts for level in contrast.known))
             ax.axhline(0, color=plots.INK, lw=1)
             for i, contrast in enumerate(contrasts):
-                look.with_intervals(ax, levels, contrast.known, contrast.title, i, len(contrasts))
+                _with_intervals(ax, levels, contrast, i, len(contrasts))
                 each = ", ".join(f"{level} {contrast.text(level)}" for level in contrast.known)
                 numbers.append(f"{data}, {contrast.title}: {each or 'nothing to compare'}")
             ax.set_xticks(range(len(levels)), levels)
@@ -146,3 +160,14 @@ def picture(study: ResultsLike, start: ResultsLike) -> Fragment:
         "intervals, paired over the seeds.",
         records=unique([study, start]),
     )
+
+
+def _with_intervals(ax: Axes, places: Sequence[str], contrast: Contrast, i: int, of: int) -> None:
+    """Differences with their intervals at named places of the x axis: series number `i` of `of`, beside the others."""
+    offset, style = 0.12 * (i - (of - 1) / 2), plots.series(i)
+    known = [(x + offset, contrast.known[place]) for x, place in enumerate(places) if place in contrast.known]
+    for x, mean in known:
+        if mean.n > 1:
+            ax.plot([x, x], [mean.low, mean.high], "-", marker="", color=style["color"], lw=1.4)
+    x, y = [x for x, _ in known], [mean.estimate for _, mean in known]
+    ax.plot(x, y, style["marker"], color=style["color"], label=contrast.title)
