@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from snnbook.errors import UserError
+
+Value = TypeVar("Value", bound=Hashable)
 
 
 class Fragment:
@@ -62,6 +64,19 @@ def sentences(lines: Iterable[str]) -> Fragment:
 def listed(names: Sequence[str]) -> str:
     """`a, b and c`; empty for no names."""
     return ", ".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def counted(number: int, word: str) -> str:
+    """`1 seed`, `5 seeds`."""
+    return f"{number} {word}{'s' if number != 1 else ''}"
+
+
+def by_value(values: Mapping[str, Value]) -> dict[Value, list[str]]:
+    """Value → the names that share it, in order."""
+    groups: dict[Value, list[str]] = {}
+    for name, value in values.items():
+        groups.setdefault(value, []).append(name)
+    return groups
 
 
 def stacked(*fragments: Fragment) -> Fragment:

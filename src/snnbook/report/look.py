@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarForma
 
 from snnbook.pruning import registry
 from snnbook.report import ladders, plots
-from snnbook.report.blocks import listed
+from snnbook.report.blocks import by_value, listed
 from snnbook.report.ladders import DENSE
 from snnbook.report.records import ResultsLike
 
@@ -38,10 +38,7 @@ def named(method: str) -> str:
 
 def reconstructions(methods: Iterable[str]) -> str:
     """What the dagger at names stands for, as a sentence; empty where no method has one."""
-    from_what: dict[str, list[str]] = {}
-    for method in dict.fromkeys(methods):
-        if source := _reconstruction(method):
-            from_what.setdefault(source, []).append(method)
+    from_what = by_value({method: source for method in methods if (source := _reconstruction(method))})
     each = "; ".join(f"{listed(names)} {source}" for source, names in from_what.items())
     return f"{RECONSTRUCTED} reconstruction, not the authors' method: {each}." if each else ""
 

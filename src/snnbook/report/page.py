@@ -13,7 +13,7 @@ from snnbook import headers, paths
 from snnbook.errors import UserError, unknown
 from snnbook.parameters import DEFAULTS, as_text
 from snnbook.report import claims, papers, tables
-from snnbook.report.blocks import Fragment, definitions, details, escape, required
+from snnbook.report.blocks import Fragment, counted, definitions, details, escape, required
 from snnbook.report.claims import Verdict
 from snnbook.report.records import RecordLike, ResultsLike, profiles, scale_note, unique
 from snnbook.report.tables import Table, duration
@@ -179,9 +179,8 @@ def box(studies: Iterable[ResultsLike], notebook: str, parameters: Mapping[str, 
     for record in records:
         seeds[record.id].add(record.seed)
     if records:
-        trials = f"{len(seeds)} trial{'s' if len(seeds) != 1 else ''}"
         every = seed_range(r.seed for r in records)
-        lines.append(("Records", f"{len(records)} of {trials}; seeds {every}"))
+        lines.append(("Records", f"{len(records)} of {counted(len(seeds), 'trial')}; seeds {every}"))
     else:
         lines.append(("Records", "none: this page computes what it shows"))
     for key, term in ENVIRONMENT.items():

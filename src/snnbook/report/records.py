@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from snnbook.errors import UserError
-from snnbook.report.blocks import listed
+from snnbook.report.blocks import counted, listed
 
 if TYPE_CHECKING:
     from snnbook.experiments.key import ByKey
@@ -150,7 +150,7 @@ def _plain(name: str) -> str:
 def _network(kinds: Sequence[str]) -> str:
     convolutions, linear = kinds.count("conv"), kinds.count("linear")
     counts = ((convolutions, "convolution"), (linear, "linear layer"))
-    return ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n)
+    return ", ".join(counted(n, word) for n, word in counts if n)
 
 
 def scale_note(records: Iterable[RecordLike]) -> str:
@@ -159,8 +159,8 @@ def scale_note(records: Iterable[RecordLike]) -> str:
     where = stand_in(records)
     if where is None:
         return ""
-    seeds = sorted({r.seed for r in records})
-    return f"Reduced scale, on our embedded data: {where}, {len(seeds)} seed{'s' if len(seeds) != 1 else ''}."
+    seeds = {r.seed for r in records}
+    return f"Reduced scale, on our embedded data: {where}, {counted(len(seeds), 'seed')}."
 
 
 def with_scale(caption: str, records: Iterable[RecordLike]) -> str:

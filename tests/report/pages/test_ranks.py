@@ -44,7 +44,7 @@ def test_the_first_and_those_tied_with_it(found):
         "tied with it: magnitude (n = 5, 6 pairs)." in text
     )
     alone = several(magnitude=90, lamp=80)
-    assert "magnitude comes first of 2 with 90.00 ± 0.16 (5) %, apart from all others (n = 5, 1 pairs)." in (
+    assert "magnitude comes first of 2 with 90.00 ± 0.16 (5) %, apart from all others (n = 5, 1 pair)." in (
         ranks.leaders(alone, "weights").markdown
     )
 

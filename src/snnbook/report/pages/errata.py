@@ -9,7 +9,7 @@ import pandas as pd
 
 from snnbook import paths
 from snnbook.report import ladders, look
-from snnbook.report.blocks import Fragment, sentences
+from snnbook.report.blocks import Fragment, counted, sentences
 from snnbook.report.claims import NOT_TESTABLE, Verdict
 from snnbook.report.records import ResultsLike, unique, with_scale
 from snnbook.report.tables import Table, format_number
@@ -50,7 +50,7 @@ def rank_table(study: ResultsLike) -> Table:
         row = {"Method": look.named(method)}
         for axis, ranked in now.items():
             rank = ranked[method]
-            few = f" ({rank.places} budget{'s' if rank.places > 1 else ''})" if rank.places and rank.few else ""
+            few = f" ({counted(rank.places, 'budget')})" if rank.places and rank.few else ""
             pair = (then[axis].get(method, math.nan), rank.estimate if rank.places else math.nan)
             row[f"equal {ladders.AXES[axis].short}"] = " → ".join(format_number(value, 1) for value in pair) + few
         rows.append(row)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from snnbook.errors import unknown
 from snnbook.report import arms, ladders, look, plots
-from snnbook.report.blocks import Fragment, sentences, stacked
+from snnbook.report.blocks import Fragment, counted, sentences, stacked
 from snnbook.report.ladders import REFERENCE
 from snnbook.report.records import ResultsLike, unique, with_scale
 from snnbook.report.tables import NONE, Table
@@ -76,7 +76,7 @@ def _places(study: ResultsLike, name: str) -> list[str]:
         ranked = ladders.mean_ranks(ladders.scores(study, axis))
         rank = ranked[name]
         if rank.places:
-            where = f"{len(ranked)} methods, over {rank.places} budget{'s' if rank.places > 1 else ''}"
+            where = f"{len(ranked)} methods, over {counted(rank.places, 'budget')}"
             few = ", too few to be put among the others" if rank.few else ""
             lines.append(f"At equal {about.short}: mean rank {arms.rank_text(rank)} of {where}{few}.")
         else:

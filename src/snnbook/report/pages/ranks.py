@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from snnbook.report import arms, ladders, look, plots
-from snnbook.report.blocks import Fragment, details, escape, listed, sentences, stacked
+from snnbook.report.blocks import Fragment, counted, details, escape, listed, sentences, stacked
 from snnbook.report.ladders import FEW, MeanRank
 from snnbook.report.records import ResultsLike, unique, with_scale
 from snnbook.report.tables import NONE, Table, format_number, mean_sd_text
@@ -37,7 +37,7 @@ def _tied(accuracy: ladders.Scores) -> list[list[str]]:
 
 
 def _tests(methods: int, seeds: int) -> str:
-    return f"n = {seeds}, {methods * (methods - 1) // 2} pairs"
+    return f"n = {seeds}, {counted(methods * (methods - 1) // 2, 'pair')}"
 
 
 # --- at one budget ----------------------------------------------------------------------------------------

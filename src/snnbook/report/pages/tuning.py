@@ -15,7 +15,7 @@ import pandas as pd
 
 from snnbook.pruning import registry
 from snnbook.report import ladders, look, plots
-from snnbook.report.blocks import Fragment, listed, sentences
+from snnbook.report.blocks import Fragment, by_value, counted, listed, sentences
 from snnbook.report.records import ResultsLike, by_seed, unique, with_scale
 from snnbook.report.tables import NONE, Table, format_number, range_text
 
@@ -97,10 +97,8 @@ def candidates(study: ResultsLike, choices: Choices, used: Collection[Key]) -> T
 
 def summary(study: ResultsLike, choices: Choices, used: Collection[Key]) -> Fragment:
     """How many candidates and seeds each method had, which choices lie at an edge, and which are not the best."""
-    counts: dict[int, list[str]] = {}
     lines, edges, unused = [], [], []
     for method, its in choices.items():
-        counts.setdefault(len(its.scores), []).append(look.named(method))
         edges += [f"{look.named(method)} ({listed(list(its.edges))})"] if its.edges else []
         mine = next((c for c in its.scores if any(key in used for key in _trials(study, method, c))), None)
         if mine is None:
@@ -110,10 +108,9 @@ def summary(study: ResultsLike, choices: Choices, used: Collection[Key]) -> Frag
             lines.append(
                 f"{look.named(method)}: {its.best} was better by {gap} points than {mine}, which the comparison uses."
             )
-    numbers = [f"{n} candidate{'s' if n > 1 else ''}: {listed(names)}." for n, names in sorted(counts.items())]
-    budgets: dict[str, list[str]] = {}
-    for method, its in choices.items():
-        budgets.setdefault(f"{its.budget:g} % of the {its.axis}", []).append(look.named(method))
+    by_count = by_value({look.named(method): len(its.scores) for method, its in choices.items()})
+    numbers = [f"{counted(n, 'candidate')}: {listed(names)}." for n, names in sorted(by_count.items())]
+    budgets = by_value({look.named(m): f"{its.budget:g} % of the {its.axis}" for m, its in choices.items()})
     numbers += [f"Compared at {budget}: {listed(names)}." for budget, names in budgets.items()]
     numbers += [f"Seeds: {range_text({r.seed for r in unique([study])})}, none of them one of the comparison."]
     numbers += [f"At the edge of what was tried: {listed(edges)}." if edges else "No chosen value is at an edge."]
