@@ -12,7 +12,7 @@ import pandas as pd
 from snnbook.pruning import registry
 from snnbook.pruning.registry import FAMILIES
 from snnbook.report import arms, ladders, look, plots
-from snnbook.report.blocks import Fragment, details, listed, sentences, stacked
+from snnbook.report.blocks import Fragment, by_value, details, listed, sentences, stacked
 from snnbook.report.ladders import DENSE, REFERENCE
 from snnbook.report.records import ResultsLike, at_chance, number, records_on, unique, with_scale
 from snnbook.report.tables import NONE, Table, format_number, range_text
@@ -291,58 +291,47 @@ def unequal(study: ResultsLike, tuning: ResultsLike) -> Fragment:
     tuning: the records that settings were chosen from.
     """
     plans = {
-        look.named(m): (m, plan)
+        m: plan
         for m in ladders.methods(study)
         if m in registry.METHODS and (plan := registry.METHODS[m].plan) is not None
     }
-    records = unique([study])
-    lines = [
-        f"Candidates in tuning: {_grouped({name: str(len(plan.candidates)) for name, (_, plan) in plans.items()})}."
-    ]
-    tuned = unique([tuning])
-    if tuned:
+    lines = [f"Candidates in tuning: {_grouped({m: str(len(plan.candidates)) for m, plan in plans.items()})}."]
+    if tuned := unique([tuning]):
         chosen_by = f"{len({r.seed for r in tuned})} seeds on {listed(tuning.sets)}"
         lines.append(
             f"Settings were chosen by {chosen_by}, and are the same at all levels and on {listed(study.sets)}."
         )
-    spans = {name: text for name, (m, plan) in plans.items() if (text := _span(m, plan))}
-    lines.append(
-        f"Share of the training within which masks change: {_grouped(spans)}; the others have no such setting."
-    )
-    exchanges = {name: text for name, (m, _) in plans.items() if (text := _exchanges(study, m))}
-    if exchanges:
-        lines.append(f"Exchanges of weights: {_grouped(exchanges)}.")
-    outcome = [n for n, (_, plan) in plans.items() if not all("sparsity" in level for level in plan.levels.values())]
-    if outcome:
+    spans = _grouped({m: _span(m, plan) for m, plan in plans.items()})
+    lines.append(f"Share of the training within which masks change: {spans}; the others have no such setting.")
+    exchanges = _grouped({m: _exchanges(study, m) for m in plans})
+    if exchanges != NONE:
+        lines.append(f"Exchanges of weights: {exchanges}.")
+    by_outcome = [m for m, plan in plans.items() if not all("sparsity" in level for level in plan.levels.values())]
+    if by_outcome:
+        names = listed([look.named(m) for m in by_outcome])
         lines.append(
-            f"Sparsity is an outcome and not a setting: {listed(outcome)}. Their levels lie where they fall, and "
-            "between them accuracy is interpolated."
+            f"Sparsity is an outcome and not a setting: {names}. Their levels lie where they fall, and between them "
+            "accuracy is interpolated."
         )
-    networks = {name: registry.described(plan.network) for name, (_, plan) in plans.items() if plan.network}
-    if networks:
-        lines.append(f"Networks with settings of their own: {_grouped(networks)}.")
-    starts = {ladders.start_epochs(study, key) for key in study.records} - {0.0, math.nan}
-    started = [
-        look.named(m)
-        for m in ladders.methods(study)
-        if any(ladders.start_epochs(study, key) > 0 for data in study.sets for key in ladders.keys(study, data, m))
-    ]
+    networks = _grouped({m: registry.described(plan.network) if plan.network else "" for m, plan in plans.items()})
+    if networks != NONE:
+        lines.append(f"Networks with settings of their own: {networks}.")
+    before = {key: epochs for key in study.records if (epochs := ladders.start_epochs(study, key)) > 0}
+    started = [look.named(m) for m in ladders.methods(study) if any(key.arm == m for key in before)]
     if started:
         lines.append(
-            f"A dense start is counted in epochs ({range_text(starts)} of them), whatever its weights cost: "
+            f"A dense start is counted in epochs ({range_text(before.values())} of them), whatever its weights cost: "
             f"{listed(started)}."
         )
-    kinds = sorted({str(r.environment.get("processor")) for r in records} - {"None"})
+    kinds = sorted({str(r.environment.get("processor")) for r in unique([study])} - {"None"})
     if kinds:
         lines.append(f"Arithmetic in which the records were made, and no other: {listed(kinds)}.")
     return sentences(lines)
 
 
 def _grouped(values: Mapping[str, str]) -> str:
-    """`4 for lamp and set; 2 for stds`: the names that share a value."""
-    groups: dict[str, list[str]] = {}
-    for name, value in values.items():
-        groups.setdefault(value, []).append(name)
+    """`4 for lamp and set; 2 for stds`: the methods that share a value, without those that have none."""
+    groups = by_value({look.named(method): value for method, value in values.items() if value})
     return "; ".join(f"{value} for {listed(names)}" for value, names in sorted(groups.items())) or NONE
 
 
