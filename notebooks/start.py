@@ -40,6 +40,11 @@ board = page.board()
 # papers' form, narrowed. The methods of all four papers, and the baselines that they name, are compared on
 # {doc}`equal terms <compare/methods>`; each has a {doc}`page of its own <methods/overview>` and can prune
 # {doc}`your own network <methods/your_network>`.
+#
+# *Holds*, *fails* and *undecided* are the words of a program that looked at an interval over seeds, on the data and the
+# network that each line below names, with one training set and one test set: {doc}`../start/how_to_read` says how. What
+# holds *by construction* follows from how its quantities are made. All claims are on the
+# {doc}`scoreboard <compare/scoreboard>`.
 
 # %% tags=["hide-input"]
 lines = [
@@ -50,11 +55,6 @@ lines = [
 display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# *Holds*, *fails* and *undecided* are the words of a program that looked at an interval over seeds, on the data and the
-# network that the line names, with one training set and one test set: {doc}`../start/how_to_read` says how. What holds
-# *by construction* follows from how its quantities are made. All claims are on the
-# {doc}`scoreboard <compare/scoreboard>`.
-#
 # ## In one picture
 #
 # Paper A prunes in space (S: all but 1.8 % of the weights, by LAMP) and in time (T: stop at the decision

@@ -36,15 +36,14 @@ study = ladders.joined(page.results("compare"), page.results("compare.start"))
 cost.summary(study)
 
 # %% [markdown]
-# Rounds of their own divide the same epochs among them, and may leave a few over.
+# A method that prunes in rounds divides the same epochs among its rounds, which may leave a few epochs unused.
 #
 # ## And the seconds?
 #
-# All trainings ran on one thread each, with the same kernels, two at a time: seconds depend a little on what the
-# neighbour did. Masks are zeros in dense tensors here, so sparse training
-# does not get faster with fewer weights: what differs is the work of the method itself, such as sorting the scores, a
-# penalty with a graph of its own, or time steps that were cut away. On hardware that skips zeros the order can be
-# another one.
+# Every training ran on one thread, with the same kernels, two trainings at a time: seconds depend a little on what the
+# neighbour did. Masks are zeros in dense tensors here, so sparse training does not get faster with fewer weights. What
+# differs is the work of the method itself, such as sorting the scores, a penalty with a graph of its own, or time steps
+# that were cut away. On hardware that skips zeros the order can be another one.
 
 # %% tags=["hide-input"]
 cost.picture(study)
@@ -55,7 +54,7 @@ cost.table(study)
 # %% [markdown]
 # ## Does time buy accuracy?
 #
-# The arms that train far longer than the others, beside the same method with the usual epochs:
+# Below, each arm that trains far longer than the others stands beside the same method with the usual epochs.
 
 # %% tags=["hide-input"]
 cost.trained_longer(study)

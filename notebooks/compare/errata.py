@@ -10,8 +10,8 @@
 # # Our errata
 #
 # **A book that re-runs papers owes its readers its own mistakes.** A review of the first version found faults of ours
-# under several ranks and verdicts. Every record was made anew without them. Here is what was wrong, what is done now,
-# and which results are others for it. The faults of the papers are on the pages of the papers.
+# under several ranks and verdicts. Every record was made anew without them. This page says what was wrong, what is done
+# now, and which results have changed since. The faults of the papers are on the pages of the papers.
 
 # %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper

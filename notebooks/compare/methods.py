@@ -107,7 +107,8 @@ ranks.ties(study, "sops")
 #
 # If weights were a fair stand-in for cost, the order would be the same on the three axes and the lines below would
 # not cross. A budget on an axis is what the middle method spends at a level, so that about half of the methods spend
-# more there and half spend less.
+# more there and half spend less. A pair that changes places need not be a finding: two methods that are equally good do
+# so by chance. The ties above, and those in the ranks below, say how far the order can be trusted.
 
 # %% tags=["hide-input"]
 compare.slopes(study)
@@ -119,14 +120,12 @@ compare.order_sentences(study)
 compare.order_table(study)
 
 # %% [markdown]
-# A pair that changes places need not be a finding: two methods that are equally good do so by chance. The ties, above
-# and in the ranks below, say how far the order can be trusted.
-#
 # ## Which points does nothing beat?
 #
 # A point is on the *Pareto front* if no other network is at least as accurate for at most as much. The front is the
 # best that all methods together can do; a method that is on it nowhere has, at every point of its ladder, a better
-# one beside it.
+# one beside it. The front is made of means over the seeds, and by a maximum, so it flatters: where methods are close,
+# other seeds would put other names on it.
 
 # %% tags=["hide-input"]
 compare.fronts(study)
@@ -135,14 +134,11 @@ compare.fronts(study)
 compare.front_table(study)
 
 # %% [markdown]
-# The front is made of means over the seeds, and by a maximum, so it flatters: where methods are close, other seeds
-# would put other names on it.
-#
 # ## Who ranks where, over everything?
 #
 # At every budget and on every set the networks of a seed are ranked by accuracy; the mean of these ranks over the
 # budgets is one number for each seed, method and axis, and the interval is Student's over the seeds. Mean ranks are
-# tested in pairs as accuracies are at one budget. A mean over few budgets is of other budgets than those of the
+# tested in pairs as accuracies are at one budget. A mean over few budgets is not over the same budgets as the
 # others, so it stands below them, in grey.
 
 # %% tags=["hide-input"]
@@ -159,11 +155,11 @@ ranks.rank_table(study)
 #
 # Methods that cut a dense network start from one here, as in their sources, and those that train sparse start from
 # scratch. So a rank may be that of the start. To tell the two apart, some methods were run with both starts, on the
-# settings that were tuned with the method's own, and criticality also without regeneration: what is left of it is
-# gradual magnitude pruning on the same schedule, from scratch. At equal connections and SOPs that control is read off
-# between its levels at what criticality spends. Last, the dense network itself: the one that all others are compared
-# with is trained twice, as the ones that go on from it are; the other has as many epochs under one learning rate that
-# falls once.
+# settings that were tuned with the method's own start. Criticality was also run without regeneration: what is left of
+# it is gradual magnitude pruning on the same schedule, from scratch. At equal connections and SOPs that control is read
+# off between its levels at what criticality spends. Last, the dense network itself was trained in two ways. The one
+# that all others are compared with is trained twice, as are the networks that go on from it; the other one has as many
+# epochs in one training, whose learning rate falls once.
 
 # %% tags=["hide-input"]
 start.picture(study, starts)
@@ -179,7 +175,11 @@ start.table(study, starts)
 #
 # A method decides two things: how many weights each layer keeps, and which. Random masks with as many weights in every
 # layer as the method leaves keep the first and give up the second. *Allocation* is what they gain on `random`, which
-# draws from the whole network, and *choice* is what the method gains on them.
+# draws from the whole network, and *choice* is what the method gains on them. The split depends on
+# this order: what the counts are worth to the weights that the method would choose is all counted as allocation.
+#
+# The control has the method's start and epochs, and prunes step by step on the schedule that was tuned for `random`;
+# its counts are the means over the method's seeds. Noise beside a control has the same start.
 
 # %% tags=["hide-input"]
 allocation.picture(study, layers, starts)
@@ -191,10 +191,6 @@ allocation.words(study, layers, starts)
 allocation.table(study, layers, starts)
 
 # %% [markdown]
-# The control has the method's start and epochs, and prunes step by step on the schedule that was tuned for `random`;
-# its counts are the means over the method's seeds. Noise beside a control has the same start. The split depends on its
-# order: what the counts are worth to the weights that the method would choose is all counted as allocation.
-#
 # ## What do more epochs bring?
 #
 # Some methods come with a protocol of their own that trains for far longer, iterative pruning with rewinding most of
@@ -241,8 +237,8 @@ compare.unequal(study, tuned)
 #   networks. Nothing on this page says how the order is on large data.
 # - **Structured methods play another game.** They remove whole channels, so their networks are smaller on any
 #   hardware, and they reach fewer sparsities. The table of every arm has the parameters that are left after removal.
-# - **Reconstructions**, with a dagger. These methods have no public formula; what ranks here is our reading of an
-#   abstract, whose place says nothing about the authors' own method. Their pages tell more under *Deviations*.
+# - **Reconstructions have a dagger.** Their formulas are not public; what ranks here is our reading of what is, and
+#   its place says nothing about the authors' own method. Their pages tell more under *Deviations*.
 #
 # ```{exercise}
 # :label: ex-compare-budget

@@ -41,8 +41,8 @@ Markdown(scoreboard.summary(board))
 # ## Claims that were measured
 #
 # A claim of several parts, or on several data sets, holds if all of them do, and fails if one contradicts it after a
-# correction for their number. A claim of *no loss* may lose half a point. A network that guesses, or of which pruning
-# would have emptied a layer, makes nothing hold. {doc}`../../reference/records` has the rules.
+# correction for their number. A claim of *no loss* may lose half a point of accuracy. A network that guesses, or of
+# which pruning would have emptied a layer, makes nothing hold. {doc}`../../reference/records` has the rules.
 
 # %% tags=["hide-input"]
 tables.verdict_table(scoreboard.measured(board), "Measured claims")
@@ -59,8 +59,8 @@ tables.verdict_table(scoreboard.arithmetic(board), "Claims that are arithmetic o
 # %% [markdown]
 # ## Claims that hold by construction
 #
-# A theorem, or a consequence of how the quantities are made. That they hold says that nothing is broken, here or in the
-# print; it says nothing for a method.
+# Such a claim is a theorem, or a consequence of how its quantities are made. That it holds says that nothing is broken,
+# here or in the print; it says nothing for a method.
 
 # %% tags=["hide-input"]
 tables.verdict_table([v for v in board if v.outcome == claims.BY_CONSTRUCTION], "Claims that hold by construction")

@@ -33,10 +33,11 @@ study = page.results("compare.tuning")
 # %% [markdown]
 # ## Which candidates were tried, and which is used?
 #
-# Candidates of one method are compared where all of them leave as much. A method that is given its sparsity was tried
-# at that budget; where sparsity is an outcome, a candidate was tried at levels on both sides of it, and its accuracy is
-# read off between them, seed by seed. Structured methods are compared at equal connections, for which all of their
-# operations stand. The choice is always that of the records of the profile laptop.
+# Candidates of one method are compared at a budget: where all of them leave as many weights. A method that is given its
+# sparsity was tried at that budget; where sparsity is an outcome, a candidate was tried at levels on both sides of it,
+# and its accuracy is read off between them, seed by seed. Structured methods are compared at equal connections, that
+# is, at as many multiply-accumulate operations in a time step. The choice of every profile is that of the records of
+# the profile laptop.
 
 # %%
 store = open_store(profile, results) if profile == "laptop" else None
@@ -47,7 +48,8 @@ choices = {
 }
 
 # %% [markdown]
-# Used is a candidate of which a trial is one of those of {doc}`methods`: looked up here, not taken on trust.
+# A candidate is *used* if one of its trials is a trial of {doc}`methods`. This is looked up here and not taken on
+# trust.
 
 # %%
 trials = {trial.id for trial in study_for_page("compare", profile, seeds, options, store).trials.values()}

@@ -1,4 +1,4 @@
-"""Our errata name what exists, and say which verdicts are others."""
+"""Our errata name what exists, and say which verdicts have changed."""
 
 import pandas as pd
 from report_fakes import small

@@ -70,7 +70,7 @@ def changed(board: Sequence[Verdict]) -> dict[str, tuple[str, str]]:
 
 
 def verdict_table(board: Sequence[Verdict]) -> Table:
-    """The verdicts that are others now, with the changes that concern their claims."""
+    """The verdicts that have changed, with the changes that concern their claims."""
     rows = changes()
     frame = pd.DataFrame(
         [
@@ -79,7 +79,7 @@ def verdict_table(board: Sequence[Verdict]) -> Table:
         ],
         columns=["Claim", "First version", "Now", "What changed"],
     )
-    return Table(frame, "Claims whose verdict is another than in the first version.")
+    return Table(frame, "Claims whose verdict differs from that of the first version.")
 
 
 def _concerning(rows: pd.DataFrame, claim: str) -> str:
