@@ -27,9 +27,8 @@ import pandas as pd
 from scipy import stats as scipy_stats
 
 from snnbook import datasets
-from snnbook.report import papers, plots, stats, tables
+from snnbook.report import ladders, papers, plots, stats, tables
 from snnbook.report.page import Page
-from snnbook.report.pages.paper_a import rounds
 
 page = Page("stp/two_samples", globals())
 
@@ -117,7 +116,7 @@ Markdown(
 # interval that includes what a test set cannot show: how much luck there was in the training. Ours, on the stand-in:
 
 # %% tags=["hide-input"]
-ladder = rounds.points(study.records[data, "S+T"], "weights")
+ladder = ladders.rounds(study.records[data, "S+T"], "weights")
 final, first = ladder[-1].y, ladder[0].y
 tested = study.records[data, "S+T"][0].metrics["samples_test"]
 rows = []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_fakes import arm_metrics, compared, small
+from report_fakes import arm_metrics, compared, rounds, small
 
 from snnbook.errors import UserError
 from snnbook.report import ladders, stats
@@ -247,3 +247,12 @@ def test_the_level_of_the_slopes_is_the_one_with_most_methods():
     assert ladders.fullest_level(found, "digits-dvs") == "99 %"
     assert set(ladders.at_level(found, "digits-dvs", "99 %")["sops"]) == {"magnitude", "lamp", "random"}
     assert ladders.fullest_level(compared({("dense", ""): arm_metrics(97, 0.0)}), "digits-dvs") == ""
+
+
+def test_points_are_the_ends_of_the_rounds():
+    found = ladders.rounds(rounds({"S": -1.0}, noise=0.0).records["digits-dvs", "S"], "weights")
+    assert len(found) == 15
+    assert found[0].x == dict.fromkeys(range(5), 100.0)
+    assert found[2].x[3] == pytest.approx(56.25)
+    assert found[2].y == {s: 90 + s - 2 for s in range(5)}
+    assert ladders.rounds([], "sops") == []

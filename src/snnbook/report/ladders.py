@@ -166,6 +166,19 @@ def ladder(study: ResultsLike, data: str, method: str, name: str) -> list[Point]
     return [point(study.records[key], name, key.level) for key in usual_keys(study, data, method)]
 
 
+def rounds(records: Sequence[RecordLike], name: str) -> list[Point]:
+    """The rounds of an arm as a ladder on an axis, the dense network first; as many as every record has."""
+    of, by_round = axis(name).of, {r.seed: r.log.get("rounds", ()) for r in records}
+    return [
+        Point(
+            str(cuts),
+            {seed: of(ends[cuts]) for seed, ends in by_round.items()},
+            {seed: number(ends[cuts]["top1"]) for seed, ends in by_round.items()},
+        )
+        for cuts in range(min(map(len, by_round.values()), default=0))
+    ]
+
+
 # --- accuracy at a budget ---------------------------------------------------------------------------------
 
 

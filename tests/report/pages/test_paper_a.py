@@ -35,15 +35,6 @@ def test_every_printed_sparsity_is_a_number_of_cuts():
     assert [rounds.cuts_of(s) for s in (25, 43.75, 96.72, 97.51, 98.11, 98.61)] == [1, 2, 12, 13, 14, 15]
 
 
-def test_points_are_the_ends_of_the_rounds():
-    found = rounds.points(fake({"S": -1.0}, noise=0.0).records["digits-dvs", "S"], "weights")
-    assert len(found) == 15
-    assert found[0].x == dict.fromkeys(range(5), 100.0)
-    assert found[2].x[3] == pytest.approx(56.25)
-    assert found[2].y == {s: 90 + s - 2 for s in range(5)}
-    assert rounds.points([], "sops") == []
-
-
 def test_the_table_of_rounds_pairs_by_seed():
     frame = rounds.rounds_table(fake(noise=0.0), "digits-dvs").frame
     row = frame[(frame["Cuts"] == 14) & (frame["Pruning"] == "S")].iloc[0]

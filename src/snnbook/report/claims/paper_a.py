@@ -19,7 +19,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from snnbook.report import papers
+from snnbook.report import ladders, papers
 from snnbook.report.claims.judging import (
     FAILS,
     HOLDS,
@@ -43,7 +43,6 @@ from snnbook.report.claims.judging import (
     ratio,
 )
 from snnbook.report.curves import decision_step, decision_steps, normalised
-from snnbook.report.ladders import AXES, interpolate
 from snnbook.report.records import RecordLike, by_seed, number, played, record_of, unique
 from snnbook.report.stats import mean_sd, rank_correlation, same, wilson
 
@@ -468,15 +467,15 @@ def _against_paper_b(studies: Studies) -> Verdict:
     comparisons, apart = [], []
     for axis in ("weights", "connections"):
         for level, records in theirs.items():
-            left = {r.seed: AXES[axis].of(r.metrics) for r in records}
-            same_left = {r.seed: _accuracy_at(r, axis, left[r.seed]) for r in ours["S+T"] if r.seed in left}
-            where = f"{np.mean(list(left.values())):.1f} % of the {axis}"
+            rival = ladders.point(records, axis)
+            same_left = ladders.at_budget(ladders.rounds(ours["S+T"], axis), rival.x)
+            where = f"{rival.mean[0]:.1f} % of the {axis}"
             if not all(map(math.isfinite, same_left.values())):
                 apart.append(f"{where} ({level})")
                 continue
             gain = comparison(
                 f"accuracy at {where}, S+T minus paper B's {level} (points)",
-                difference(same_left, by_seed(records, "top1")),
+                difference(same_left, rival.y),
                 "> 0",
             )
             comparisons.append(guarded(gain, doubts("paper B's method", records)))
@@ -487,12 +486,6 @@ def _against_paper_b(studies: Studies) -> Verdict:
     used = [*ours["S+T"], *(r for records in theirs.values() for r in records)]
     notes = ["The paper's network is VGGSNN; S+T was trained for many more epochs", *filter(None, [lacking])]
     return conclude("A-10", [replace(one, data=data) for one in comparisons], used, {data: CIFAR10_DVS}, notes)
-
-
-def _accuracy_at(record: RecordLike, axis: str, left: float) -> float:
-    """Accuracy of a run of rounds where `left` per cent of the weights or connections are left, between its rounds."""
-    rounds = record.log.get("rounds", ())
-    return interpolate([AXES[axis].of(r) for r in rounds], [number(r["top1"]) for r in rounds], left)
 
 
 enter("A-10", ["A.rounds", "A.matched"], _against_paper_b)

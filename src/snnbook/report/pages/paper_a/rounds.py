@@ -16,7 +16,7 @@ from snnbook.pruning import registry
 from snnbook.report import ladders, look, papers, plots
 from snnbook.report.blocks import Fragment, sentences
 from snnbook.report.ladders import Point
-from snnbook.report.records import RecordLike, ResultsLike, by_seed, number, played, records_on, with_scale
+from snnbook.report.records import ResultsLike, by_seed, number, played, records_on, with_scale
 from snnbook.report.tables import NONE, Table, change_text, format_number, mean_sd_text
 
 SHARE = 0.25  # of the survivors, that each cut of paper A takes
@@ -29,19 +29,6 @@ NAMES |= {"S": "S", "S+T": "S+T"}
 def cuts_of(sparsity: float) -> int:
     """The number of cuts of a quarter that comes closest to a sparsity in per cent: 98.13 → 14."""
     return round(math.log(1 - sparsity / 100) / math.log(1 - SHARE))
-
-
-def points(records: Sequence[RecordLike], axis: str) -> list[Point]:
-    """The rounds of an arm as a ladder on an axis of `ladders.AXES`, the dense network first."""
-    of, by_seed = ladders.axis(axis).of, {r.seed: r.log.get("rounds", ()) for r in records}
-    return [
-        Point(
-            str(cuts),
-            {seed: of(rounds[cuts]) for seed, rounds in by_seed.items()},
-            {seed: number(rounds[cuts]["top1"]) for seed, rounds in by_seed.items()},
-        )
-        for cuts in range(min(map(len, by_seed.values()), default=0))
-    ]
 
 
 def _dense(ladder: Sequence[Point]) -> dict[int, float]:
@@ -66,7 +53,7 @@ def picture(study: ResultsLike, sets: Sequence[str], axis: str) -> plots.Picture
     for ax, data in zip(axes[0], sets, strict=True):
         for i, arm in enumerate(ARMS):
             records = study.records.get((data, arm), ())
-            ladder = points(records, axis)
+            ladder = ladders.rounds(records, axis)
             if not ladder:
                 continue
             used += list(records)
@@ -92,8 +79,8 @@ def rounds_table(study: ResultsLike, data: str, cuts: Sequence[int] = (12, 13, 1
 
     The arm "restarts" is trained as often and prunes nothing; a study may lack it.
     """
-    restarts = points(study.records.get((data, "restarts"), ()), "weights")
-    by_arm = {arm: points(study.records.get((data, arm), ()), "weights") for arm in ARMS}
+    restarts = ladders.rounds(study.records.get((data, "restarts"), ()), "weights")
+    by_arm = {arm: ladders.rounds(study.records.get((data, arm), ()), "weights") for arm in ARMS}
     rows = []
     for n in cuts:
         for arm, ladder in by_arm.items():
@@ -119,7 +106,7 @@ def rounds_table(study: ResultsLike, data: str, cuts: Sequence[int] = (12, 13, 1
 
 def _ladder(study: ResultsLike, matched: ResultsLike, data: str, method: str, axis: str) -> tuple[list[Point], dict]:
     """The ladder of a printed method and the dense accuracies that it is compared with."""
-    if method in ARMS and (rounds := points(study.records.get((data, method), ()), axis)):
+    if method in ARMS and (rounds := ladders.rounds(study.records.get((data, method), ()), axis)):
         return rounds, _dense(rounds)
     dense = by_seed(matched.records.get((data, ladders.DENSE), ()), "top1")
     name = NAMES.get(method, "")
@@ -134,7 +121,9 @@ def printed_table(study: ResultsLike, matched: ResultsLike, table: str, dataset:
     """
     where = {"dataset": dataset} | ({"architecture": network} if network else {})
     data = next(iter(played(study, [dataset])), "")
-    weights, connections = (points(study.records.get((data, "S"), ()), axis) for axis in ("weights", "connections"))
+    weights, connections = (
+        ladders.rounds(study.records.get((data, "S"), ()), axis) for axis in ("weights", "connections")
+    )
     rows = []
     for row in papers.rows("A", table, **where).to_dict("records"):
         variant = str(row["variant"]) if row["variant"] in ARMS else str(row["method"])
