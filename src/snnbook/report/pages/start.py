@@ -108,15 +108,16 @@ def _exchanged(study: ResultsLike, start: ResultsLike) -> list[str]:
 def table(study: ResultsLike, start: ResultsLike) -> Fragment:
     """Every contrast at every level, with its interval."""
     rows, levels, seeds = [], dict[str, None](), set()
+    title = "Difference in accuracy, points"
     for data in study.sets:
         for contrast in _contrasts(study, start, data):
             levels |= dict.fromkeys(contrast.differences)
             seeds |= {mean.n for mean in contrast.known.values()}
             cells = {level: contrast.text(level) for level in contrast.differences}
-            rows.append({"Data": data, "Difference in accuracy, points": contrast.title} | cells)
+            rows.append({"Data": data, title: contrast.title} | cells)
     if not rows:
         return sentences([NOTHING])
-    frame = pd.DataFrame(rows, columns=[*rows[0]][:2] + list(levels)).fillna(NONE)
+    frame = pd.DataFrame(rows, columns=["Data", title, *levels]).fillna(NONE)
     caption = (
         "Differences in accuracy, paired over the seeds [95 % interval]. *: the seeds separate the two, at 5 % "
         f"corrected by Holm's method for the levels of the row (n = {range_text(seeds)}). {NONE}: no network of the "
