@@ -7,7 +7,6 @@ epochs, and most of them CIFAR-100.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -28,6 +27,7 @@ from snnbook.report.claims.judging import (
     enter,
     evidence,
     join,
+    needed,
 )
 from snnbook.report.entropy import entropy, independent, marginals, spike_entropy, total_correlation
 from snnbook.report.ladders import at_budget, keys, ladder, point, trained_longer
@@ -81,8 +81,7 @@ def _smaller_loss(study: ResultsLike, data: str) -> Iterator[Comparison]:
 
 def _exact(what: str, value: float, line: str, holds: bool) -> Comparison:
     """A number without seeds and without an interval: it keeps to the line or does not."""
-    outcome = HOLDS if holds else FAILS
-    return Comparison(what, line, outcome, value, math.nan, math.nan, 0, f"{value:.4g}")
+    return Comparison(what, line, HOLDS if holds else FAILS, value, note=f"{value:.4g}")
 
 
 def _entropies(studies: Studies) -> Verdict:
@@ -139,14 +138,12 @@ enter("C-22", (), _peaks)
 
 def _count_kept(studies: Studies) -> Verdict:
     """The comparison's runs of the paper's method against the sparsity that they were asked for."""
-    if "compare" not in studies:
-        raise NotTestable("needs the study compare: snnbook run compare")
-    study = studies["compare"]
+    study = needed(studies, "compare")
     parts: list[Comparison] = []
     used: list[RecordLike] = []
     roles: dict[str, str] = {}
     for data, dataset in played(study, (IMAGES, "CIFAR10-DVS")).items():
-        records = [r for key, group in study.records.items() if (key.data, key.arm) == (data, OURS) for r in group]
+        records = [r for key in keys(study, data, OURS) for r in study.records[key]]
         if records:
             worst = {seed: max(_miss(r) for r in records if r.seed == seed) for seed in {r.seed for r in records}}
             parts.append(comparison("weights left minus weights due, largest of all levels", worst, "< 1"))
