@@ -170,5 +170,5 @@ def _with_intervals(ax: Axes, places: Sequence[str], contrast: Contrast, i: int,
     for x, mean in known:
         if mean.n > 1:
             ax.plot([x, x], [mean.low, mean.high], "-", marker="", color=style["color"], lw=1.4)
-    x, y = [x for x, _ in known], [mean.estimate for _, mean in known]
-    ax.plot(x, y, style["marker"], color=style["color"], label=contrast.title)
+    middles = [mean.estimate for _, mean in known]
+    ax.plot([x for x, _ in known], middles, style["marker"], color=style["color"], label=contrast.title)
