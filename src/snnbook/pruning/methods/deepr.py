@@ -37,8 +37,8 @@ from snnbook.pruning.registry import ComparisonPlan, grid, method
     "deepr", about="deep rewiring: a random walk at a fixed number of weights", paper="Bellec et al. 2018",
     family="rewire by sign", printed=("Deep R",),
     plan=ComparisonPlan(
-        grid("strength noise", (0.1, 0.01), (0.03, 0.01), (0.3, 0.01), (0.01, 0.01), (0.1, 3e-3), (0.1, 0.03), (0.03, 0.03),
-             (0.01, 0.03), (0.01, 0.1)), from_scratch=True),
+        grid("strength noise", (0.1, 0.01), (0.03, 0.01), (0.3, 0.01), (0.01, 0.01), (0.1, 3e-3), (0.1, 0.03),
+             (0.03, 0.03), (0.01, 0.03), (0.01, 0.1)), from_scratch=True),
 )  # fmt: skip
 @dataclass
 class DeepR(Pruner):
