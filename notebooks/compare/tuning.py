@@ -12,6 +12,7 @@
 # **A comparison of methods is a comparison of how well each was tuned, unless tuning is equal.** Here every method
 # was given as many candidates as any other, on one set, with seeds that the comparison does not use, and was judged by
 # the validation split alone. Every method that prunes within a span of the training was tried with the same spans.
+# {doc}`../methods/gradr` alone has nothing to choose: its levels are its one setting that changes anything.
 
 # %% tags=["parameters", "hide-input"]
 profile = "laptop"  # smoke, laptop or paper
