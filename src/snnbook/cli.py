@@ -125,13 +125,12 @@ def run(
     are run that its page reads. Each study takes the options of its trials: -p T=8 -p lam=0.1 -p sparsity=0.95 ...
     """
     from snnbook import arithmetic
-    from snnbook.experiments import open_store, run_studies, run_study
-    from snnbook.experiments.studies import run_before
+    from snnbook.experiments import open_store, run_studies
+    from snnbook.experiments.results import run_needed
 
     arithmetic.hold()
     names, store = _studies(name), open_store(profile, results)
-    for before in run_before(names, profile, store):
-        run_study(before, store, jobs, cluster)
+    run_needed(names, profile, store, jobs, cluster)
     chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
     done = list(run_studies(chosen, store, jobs, cluster).values())
     ran, reused = (sum(getattr(one, count) for one in done) for count in ("ran", "reused"))

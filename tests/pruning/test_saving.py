@@ -18,7 +18,7 @@ from snnbook.errors import UserError
 from snnbook.networks.convnet import Fold
 from snnbook.neurons import IF, LIF
 from snnbook.pruning.parts import neuron_masks
-from snnbook.pruning.parts.channels import find_channels
+from snnbook.pruning.parts.coupling import find_channels
 from snnbook.surrogates import Sigmoid, Surrogate, Tanh
 from snnbook.tracing import mask_of, reset
 

@@ -25,7 +25,8 @@ from snnbook import native, networks, sparse
 from snnbook.errors import UserError
 from snnbook.neurons import LIF, LIFParameters
 from snnbook.pruning import Context, Masks
-from snnbook.pruning.parts.channels import find_channels, lowest
+from snnbook.pruning.parts.channels import lowest
+from snnbook.pruning.parts.coupling import find_channels
 from snnbook.sparse import choice, graph, kernels, reference
 from snnbook.sparse import compiled as compiled_file
 

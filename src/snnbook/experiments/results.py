@@ -112,6 +112,12 @@ def run_studies(
     return results
 
 
+def run_needed(names: Iterable[str], profile: str, store: Store, jobs: int = 2, cluster: str = "") -> None:
+    """Run the studies by whose records settings of these are chosen. Parameters and errors are those of `run_many`."""
+    for before in run_before(names, profile, store):
+        run_study(before, store, jobs, cluster)
+
+
 def study_for_page(name: str, profile: Any, seeds: Any, options: Any, store: Store | None = None) -> Study:
     """A study from a page's parameters (see `snnbook.parameters`); options that only other studies take are left out.
 
@@ -149,6 +155,5 @@ def results_of(
 ) -> dict[str, Results]:
     """The results of several studies by name, given a notebook's parameters; see `results`."""
     names, profile, jobs = list(dict.fromkeys(names)), parameters.profile(profile), parameters.jobs(jobs)
-    for before in run_before(names, profile, store):
-        run_study(before, store, jobs)
+    run_needed(names, profile, store, jobs)
     return run_studies([study_for_page(name, profile, seeds, options, store) for name in names], store, jobs)

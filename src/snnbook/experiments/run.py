@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from snnbook import datasets, native, networks, pruning
+from snnbook import datasets, native, pruning
 from snnbook.errors import UserError
 from snnbook.experiments.extras import Finished, log_round
 from snnbook.experiments.measurements import environment, measured
@@ -124,8 +124,7 @@ def _load(name: str, split: str, options: tuple[tuple[str, Any], ...]) -> datase
 def network(trial: Trial, data: datasets.FrameSet) -> nn.Module:
     """The network of a trial before training, for samples like those of `data`."""
     channels, height, width = data[0][0].shape[-3:]
-    settings = dict(trial.network_settings)
-    return networks.build(trial.network, data.num_classes, channels, (height, width), trial.width, trial.T, **settings)
+    return trial.build(data.num_classes, channels, (height, width))
 
 
 def _start(trial: Trial, seed: int, store: Store | None, profile: str, progress: Progress) -> State | None:

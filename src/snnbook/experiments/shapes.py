@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from snnbook import datasets, measure, networks
+from snnbook import datasets, measure
 from snnbook.experiments.trials import Trial
 from snnbook.joules import Shape
 
@@ -33,8 +33,5 @@ def _built(chosen: str) -> dict[str, Shape]:
     trial = Trial(**json.loads(chosen))
     info = datasets.info(trial.data)
     sample = (info.shape[-3], *trial.image_size)
-    settings = dict(trial.network_settings)
-    model = networks.build(
-        trial.network, info.num_classes, sample[0], trial.image_size, trial.width, trial.T, **settings
-    )
+    model = trial.build(info.num_classes, sample[0], trial.image_size)
     return measure.shapes(model, torch.zeros((1, *sample) if info.static else (trial.T, 1, *sample)))

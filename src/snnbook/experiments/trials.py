@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any
 
+from torch import nn
+
 from snnbook import datasets, networks, pruning
 from snnbook.errors import UserError, check_types, unknown
 from snnbook.experiments.extras import EXTRAS
@@ -90,6 +92,11 @@ class Trial(Recipe):
     def image_size(self) -> tuple[int, int]:
         """Height and width of a sample, px."""
         return _image_size(self.data, _pairs(self.data_options))
+
+    def build(self, classes: int, channels: int, size: tuple[int, int]) -> nn.Module:
+        """The network of the trial before training, for samples of `channels` and a `size` in px, [H, W]."""
+        settings = dict(self.network_settings)
+        return networks.build(self.network, classes, channels, size, self.width, self.T, **settings)
 
     @property
     def data_options(self) -> dict[str, Any]:

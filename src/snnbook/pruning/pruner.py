@@ -138,6 +138,10 @@ class Context:
         assert self.optimizer is not None
         return self.optimizer.param_groups[0]["lr"]
 
+    def steps_in(self, span: float) -> int:
+        """Number of steps in the first `span`, a share, of the current training; at least 1."""
+        return max(1, round(span * self.steps))
+
     def optimizer_state(self, weight: Tensor, name: str) -> Tensor | None:
         """One of the optimiser's running averages of a weight, of its shape; None if it keeps none of that name.
 

@@ -9,7 +9,8 @@ from snnbook.errors import UserError
 from snnbook.networks.convnet import Fold
 from snnbook.neurons import LIF
 from snnbook.pruning import Context, Masks, prunable
-from snnbook.pruning.parts.channels import find_channels, lowest
+from snnbook.pruning.parts.channels import lowest
+from snnbook.pruning.parts.coupling import find_channels
 
 
 class Residual(nn.Module):

@@ -36,9 +36,9 @@ def plans() -> dict[str, ComparisonPlan]:
     return {name: entry.plan for name, entry in methods().items() if entry.plan is not None}
 
 
-def levels(plan: ComparisonPlan, profile: str) -> dict[str, Settings]:
-    """The levels of a plan that a profile runs."""
-    return dict(islice(plan.levels.items(), 2 if profile == "smoke" else None))
+def levels(plan: ComparisonPlan, profile: str) -> list[str]:
+    """The names of the levels of a plan that a profile runs."""
+    return list(islice(plan.levels, 2 if profile == "smoke" else None))
 
 
 @register("compare", needs=("compare.tuning",))
@@ -48,11 +48,11 @@ def compare(profile: str, store: Store | None = None) -> dict[Key, Trial]:
     for role in COMPARED_ON:
         parent = dense(role, profile)
         for method, plan in plans().items():
-            shared = chosen(method, store)
             if method == "dense":
                 trials[Key(parent.data, "dense")] = arm(role, method, plan, {}, profile)
-            for level, settings in levels(plan, profile).items():
-                trials[Key(parent.data, method, level)] = arm(role, method, plan, {**shared, **settings}, profile)
+            for level in levels(plan, profile):
+                settings = settings_at(method, level, store)
+                trials[Key(parent.data, method, level)] = arm(role, method, plan, settings, profile)
         if profile != "smoke" and role == COMPARED_ON[0]:  # such a run costs as much as eight others
             whole = {"cuts": 14, "share": 0.25, "rewind": 20 if profile == "paper" else 2}
             more = replace(parent, method="imp", settings=whole, fisher_samples=0)
@@ -116,6 +116,11 @@ def chosen(method: str, store: Store | None = None) -> Settings:
         return {}
     scores = tuning_scores(method, store)
     return candidates[scores.index(max(scores))]
+
+
+def settings_at(method: str, level: str, store: Store | None = None) -> Settings:
+    """The settings of a method at one of its levels: those chosen by tuning and the level's own. store: as there."""
+    return {**chosen(method, store), **plans()[method].levels[level]}
 
 
 def tuning_scores(method: str, store: Store | None = None) -> list[float]:
@@ -185,23 +190,21 @@ def start(profile: str, store: Store | None = None) -> dict[Key, Trial]:
     all epochs of the comparison in one schedule, where that of the study `compare` is trained twice. Noise is there at
     the levels of `compare.layers`, whose controls from scratch it is compared with.
     """
+    arms: tuple[tuple[str, str, bool, Settings, tuple[str, ...]], ...] = (
+        ("lamp, from scratch", "lamp", True, {}, ()),
+        ("magnitude, from scratch", "magnitude", True, {}, ()),
+        ("criticality, from dense", "criticality", False, {}, ()),
+        ("criticality, no regeneration, from scratch", "criticality", True, {"regeneration": 0.0}, ()),
+        ("random, from scratch", "random", True, {}, CONTROLLED["lamp"]),
+    )
     trials: dict[Key, Trial] = {}
     by_method = plans()
-    none = {"regeneration": 0.0}
     for role in COMPARED_ON:
         data = dense(role, profile).data
-        for name, method, from_scratch, more, only in (
-            ("lamp, from scratch", "lamp", True, {}, None),
-            ("magnitude, from scratch", "magnitude", True, {}, None),
-            ("criticality, from dense", "criticality", False, {}, None),
-            ("criticality, no regeneration, from scratch", "criticality", True, none, None),
-            ("random, from scratch", "random", True, {}, CONTROLLED["lamp"]),
-        ):
+        for name, method, from_scratch, more, only in arms:
             plan = replace(by_method[method], from_scratch=from_scratch)
-            if only is not None:
-                plan = replace(plan, levels={level: plan.levels[level] for level in only}, tuned_at=only[-1:])
-            for level, settings in levels(plan, profile).items():
-                merged = {**chosen(method, store), **settings, **more}
+            for level in only or levels(plan, profile):
+                merged = {**settings_at(method, level, store), **more}
                 trials[Key(data, name, level)] = arm(role, method, plan, merged, profile)
         once = replace(by_method["dense"], from_scratch=True)
         trials[Key(data, "dense, one schedule")] = arm(role, "dense", once, {}, profile)
@@ -241,7 +244,7 @@ def layers(profile: str, store: Store | None = None) -> dict[Key, Trial]:
 def _kept(role: str, method: str, level: str, store: Store | None) -> tuple[float, ...]:
     """Share of the weights of each layer that a method leaves at a level of the comparison, mean over the seeds."""
     plan, records = plans()[method], Store(_folder(store))
-    trial = arm(role, method, plan, {**chosen(method, store), **plan.levels[level]}, "laptop")
+    trial = arm(role, method, plan, settings_at(method, level, store), "laptop")
     by_seed = [records.get(trial.id, seed) for seed in SEEDS["laptop"]]
     if None in by_seed:
         raise UserError(f"{method} at {level} has no record in {records.path}: snnbook run compare")

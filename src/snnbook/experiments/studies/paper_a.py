@@ -9,7 +9,7 @@ from snnbook.experiments.key import Key
 from snnbook.experiments.profiles import EVENT_ROLES, dense, trained_on
 from snnbook.experiments.store import Store
 from snnbook.experiments.studies import register
-from snnbook.experiments.studies.compare import arm, chosen, levels, plans
+from snnbook.experiments.studies.compare import arm, levels, plans, settings_at
 from snnbook.experiments.trials import Trial
 
 CUTS, SHARE = 14, 0.25  # rounds of pruning, and the share of the survivors that each of them takes
@@ -48,8 +48,8 @@ def ablation(profile: str) -> dict[Key, Trial]:
     return trials
 
 
-def _pruned(parent: Trial, name: str, profile: str, lam: float, **more: Any) -> Trial:
-    """An arm of the ablation on a dense network: pruned in space (S), in time (T), both or neither ("none")."""
+def _pruned(parent: Trial, name: str, profile: str, lam: float | None = None, **more: Any) -> Trial:
+    """An arm of the ablation on a dense network: pruned in space (S), in time at `lam` (T), both, or not ("none")."""
     settings = {"share": SHARE if "S" in name else 0.0, "temporal": "T" in name} | more
     if "T" in name:
         settings["lam"] = lam
@@ -77,11 +77,14 @@ def steps(profile: str) -> dict[Key, Trial]:
 def listing(profile: str) -> dict[Key, Trial]:
     """Paper A Algorithm 1 to the letter, whose sum runs over the wrong weights, beside what is meant."""
     scores = {"as meant": "lamp", "magnitude": "magnitude", "random": "random", "as printed": "lamp_printed"}
+    changed: dict[str, dict[str, Any]] = {
+        name: {"score": score} if score != "lamp" else {} for name, score in scores.items()
+    }
     parents = [dense(role, profile) for role in EVENT_ROLES]
     return {
-        Key(parent.data, name): _pruned(parent, "S", profile, LAM, **({} if score == "lamp" else {"score": score}))
+        Key(parent.data, name): _pruned(parent, "S", profile, **more)
         for parent in parents
-        for name, score in scores.items()
+        for name, more in changed.items()
     }
 
 
@@ -167,7 +170,7 @@ def matched(profile: str, store: Store | None = None) -> dict[Key, Trial]:
         rivals = of_both if role == "DVS128-Gesture" else of_both + of_one
         for name, plan in (ours | {name: by_method[name] for name in rivals}).items():
             method = "stp" if name in ours else name
-            best = chosen(method, store)
-            for level, settings in levels(plan, profile).items():
-                trials[Key(data, name, level)] = arm(role, method, plan, {**best, **settings}, profile)
+            for level in levels(plan, profile):
+                settings = settings_at(method, level, store)
+                trials[Key(data, name, level)] = arm(role, method, plan, settings, profile)
     return trials

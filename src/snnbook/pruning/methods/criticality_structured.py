@@ -30,15 +30,9 @@ from torch import Tensor
 from snnbook.errors import OneOf
 from snnbook.potentials import check_potentials
 from snnbook.pruning.fields import Amount, Natural, Share, Span
-from snnbook.pruning.parts.channels import (
-    Channels,
-    find_channels,
-    lowest,
-    of_neurons_after,
-    run_samples,
-    slimming,
-    steps_before_cut,
-)
+from snnbook.pruning.parts.channel_scores import of_neurons_after, run_samples, slimming
+from snnbook.pruning.parts.channels import Channels, lowest
+from snnbook.pruning.parts.coupling import find_channels
 from snnbook.pruning.parts.criticality_score import AGGREGATES, Criticality
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, levels, method, star
@@ -78,7 +72,7 @@ class CriticalityStructured(Pruner):
         return slimming(c, self.strength, self.span)
 
     def after_step(self, c: Context) -> None:
-        if c.step + 1 == steps_before_cut(c, self.span):
+        if c.step + 1 == c.steps_in(self.span):
             size, ranked = self.removable.scales(c)
             n = int(ranked.sum())
             go = round(self.channels * n)

@@ -26,9 +26,8 @@ from dataclasses import dataclass
 
 import torch
 
-from snnbook.pruning.budgets import keep_top
 from snnbook.pruning.fields import Amount, BudgetSetting, Share
-from snnbook.pruning.parts.drop_and_grow import growth_score, start_sparse
+from snnbook.pruning.parts.drop_and_grow import at_random, start_sparse
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, grid, method
 
@@ -68,7 +67,7 @@ class DeepR(Pruner):
         for name, w in c.weights.items():
             kept = c.masks[name] & (w * self.sign[name] >= 0)
             missing = int(c.masks[name].sum()) - int(kept.sum())
-            masks[name] = kept | keep_top(growth_score(c, w, "random"), missing, ~kept) if missing else kept
+            masks[name] = kept | at_random(c, missing, ~kept) if missing else kept
             c.set_weights({name: torch.where(kept, w, 0.0)})
             c.masks[name] = kept  # what is drawn from here on is new, whatever it was
             self.drawn += missing

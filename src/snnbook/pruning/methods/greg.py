@@ -10,10 +10,10 @@ Ref: Wang et al. 2021, GReg-1 and GReg-2, and their code (MingSun-Tse/Regulariza
 | 3 | hold it until the weights have settled, then remove the filters | `after_step`, once |
 | 4 | fine-tune | dead channels are held at zero; `finish` cuts them out |
 
-Deviations: 10,000 raises by 1e-4, one in 5 or 10 iterations, are `updates` raises over four fifths of `span`; the hold
-takes the rest. Left out: the early end of the growth (kept weights 1,000 times the others in all layers) and GReg-2's
-small negative penalty on the kept. One learning-rate schedule spans everything. The first convolution stays, as in the
-public example, and so do residual streams, by its rule. The network should be trained already.
+Deviations: 10,000 raises by 1e-4, one in 5 or 10 iterations, are `updates` raises over four fifths of `span`, then
+comes the hold. Left out: the early end of the growth, and GReg-2's negative penalty on the kept. One learning-rate
+schedule spans all. The first convolution and residual streams stay, as in the public code. The network should be
+trained.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from torch import Tensor
 
 from snnbook.errors import Within
 from snnbook.pruning.fields import Amount, Count, Share, Span
-from snnbook.pruning.parts.channels import Channels, find_channels, lowest, steps_before_cut
+from snnbook.pruning.parts.channels import Channels, lowest
+from snnbook.pruning.parts.coupling import find_channels
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 
@@ -61,11 +62,11 @@ class GReg(Pruner):
         self._choose(c)
 
     def before_step(self, c: Context) -> None:
-        if self.variant == 2 and c.step == steps_before_cut(c, self.span) // 4:
+        if self.variant == 2 and c.step == c.steps_in(self.span) // 4:
             self._choose(c)
 
     def after_backward(self, c: Context) -> None:
-        if (step := c.step + 1) > (last := steps_before_cut(c, self.span)):
+        if (step := c.step + 1) > (last := c.steps_in(self.span)):
             return
         first = last // 4 if self.variant == 2 else 0
         done = min(1.0, (step - first) / max(1.0, (1 - HOLD) * last - first))
@@ -78,7 +79,7 @@ class GReg(Pruner):
             w.grad.add_(of_row * w.detach())  # type: ignore[union-attr]
 
     def after_step(self, c: Context) -> None:
-        if c.step + 1 == steps_before_cut(c, self.span):
+        if c.step + 1 == c.steps_in(self.span):
             self.removable.cut(c, self.chosen, self.score)
         self.removable.zero_dead(c.model)
 

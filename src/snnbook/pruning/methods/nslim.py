@@ -24,7 +24,9 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from snnbook.pruning.fields import Amount, Share, Span
-from snnbook.pruning.parts.channels import Channels, find_channels, lowest, slimming, steps_before_cut
+from snnbook.pruning.parts.channel_scores import slimming
+from snnbook.pruning.parts.channels import Channels, lowest
+from snnbook.pruning.parts.coupling import find_channels
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 
@@ -57,7 +59,7 @@ class NSlim(Pruner):
         return slimming(c, self.strength, self.span)
 
     def after_step(self, c: Context) -> None:
-        if c.step + 1 == steps_before_cut(c, self.span):
+        if c.step + 1 == c.steps_in(self.span):
             size, ranked = self.removable.scales(c)
             self.removable.cut(c, lowest(size, ranked, round(self.channels * int(ranked.sum()))), size)
         self.removable.zero_dead(c.model)

@@ -74,7 +74,7 @@ class RCMO(Pruner):
     def after_step(self, c: Context) -> None:
         if self.met:
             return
-        last = max(1, round(self.span * c.steps))
+        last = c.steps_in(self.span)
         rate = math.pi / 2 / last
         kept = self._kept(c)
         edge = min(float(c.weights[n].detach()[mask].square().min()) for n, mask in kept.items() if mask.any())

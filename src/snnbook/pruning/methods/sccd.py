@@ -29,7 +29,9 @@ from torch import Tensor
 from snnbook.errors import Within
 from snnbook.potentials import check_potentials
 from snnbook.pruning.fields import Amount, Natural, Share, Span
-from snnbook.pruning.parts.channels import Channels, find_channels, firing_rates, lowest, steps_before_cut
+from snnbook.pruning.parts.channel_scores import firing_rates
+from snnbook.pruning.parts.channels import Channels, lowest
+from snnbook.pruning.parts.coupling import find_channels
 from snnbook.pruning.pruner import Context, Pruner
 from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 from snnbook.tracing import hooked, neurons, spikes_of
@@ -64,7 +66,7 @@ class SCCD(Pruner):
         self.removable.gammas(c.model)
 
     def during_forward(self, c: Context) -> AbstractContextManager[Any]:
-        if c.step < steps_before_cut(c, self.span):
+        if c.step < c.steps_in(self.span):
             return nullcontext()
         self.spikes = []
         return hooked(dict.fromkeys(neurons(c.model), lambda m, x, out: self.spikes.append(spikes_of(out))))
@@ -75,7 +77,7 @@ class SCCD(Pruner):
         return self.strength * fired / number if number else 0.0
 
     def after_step(self, c: Context) -> None:
-        if c.step + 1 == steps_before_cut(c, self.span):
+        if c.step + 1 == c.steps_in(self.span):
             size, ranked = self.removable.gammas(c.model)
             rate, known = self.removable.mean(self.removable.rows, firing_rates(c, self.samples))
             rate = torch.where(known, rate, rate[known].mean())  # layers without neurons: the mean of the others

@@ -88,7 +88,7 @@ class Unstructured(Pruner):
             return
         self.hidden = {n: c.weights[n].detach().clone() for n in self.hidden}
         self.lam = steer(c, self.masks, self.lam, self.target, self.span)
-        done = (c.step + 1) / max(1, round(self.span * c.steps))
+        done = (c.step + 1) / c.steps_in(self.span)
         self.masks.beta = self.beta * (self.beta_end / self.beta) ** done
         if done < 1:
             return c.set_weights({n: self.masks[n] * w for n, w in self.hidden.items()})

@@ -89,7 +89,7 @@ def steer(c: Context, masks: SoftMasks, strength: float, target: float | None, s
 
     span: share of the training with soft masks. What is left is the share of the connections with alpha > 0.
     """
-    steps = max(1, round(span * c.steps))
+    steps = c.steps_in(span)
     if target is None or not update_number(c.step + 1, steps, min(STEERED, math.ceil(steps / 10))):
         return strength
     hard = {name: alpha > 0 for name, alpha in masks.alpha.items()}
