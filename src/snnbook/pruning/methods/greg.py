@@ -10,10 +10,9 @@ Ref: Wang et al. 2021, GReg-1 and GReg-2, and their code (MingSun-Tse/Regulariza
 | 3 | hold it until the weights have settled, then remove the filters | `after_step`, once |
 | 4 | fine-tune | dead channels are held at zero; `finish` cuts them out |
 
-Deviations: 10,000 raises by 1e-4, one in 5 or 10 iterations, are `updates` raises over four fifths of `span`, then
-comes the hold. Left out: the early end of the growth, and GReg-2's negative penalty on the kept. One learning-rate
-schedule spans all. The first convolution and residual streams stay, as in the public code. The network should be
-trained.
+Deviations: 10,000 raises by 1e-4 are `updates` raises over four fifths of `span`, then comes the hold. Left out: the
+early end of the growth, and GReg-2's negative penalty on the kept. One learning-rate schedule spans all. The first
+convolution and residual streams stay, as in the public code. The network should be trained.
 """
 
 from __future__ import annotations
