@@ -39,7 +39,7 @@ from snnbook.pruning.scores import magnitude
     "admm", about="alternating directions towards a sparse projection, then a hard cut", paper="Deng et al. 2021",
     family="penalty or soft mask",
     plan=ComparisonPlan(
-        star({"span": 0.4, "strength": 0.05}, {"strength": 5e-3}, {"strength": 0.5}),
+        star({"span": 0.4, "strength": 5e-3}, {"strength": 5e-4}, {"strength": 5e-2}),
         shared={"updates": 5, "layers": "global"},
     ),
 )  # fmt: skip

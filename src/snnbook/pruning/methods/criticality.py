@@ -39,7 +39,7 @@ CRITERIA = (*COLLECTED, "gradient", "granet", "random")
 @method(
     "criticality", about="magnitude pruning; weights of critical neurons return", paper="paper C",
     family="cut and regrow", needs=("potentials",), plan=ComparisonPlan(
-        star({"span": 0.4, "regeneration": 0.02}, {"regeneration": 0.005}, {"regeneration": 0.05}), from_scratch=True,
+        star({"span": 0.4, "regeneration": 0.05}, {"regeneration": 0.02}, {"regeneration": 0.1}), from_scratch=True,
     ),
 )  # fmt: skip
 @dataclass

@@ -32,7 +32,7 @@ FRACTION_END = 0.05  # d_min
 @method(
     "ndsnn", about="sparse training with ever fewer weights", paper="Huang et al. 2023", family="cut and regrow",
     reconstruction="from the abstract and memory",
-    plan=ComparisonPlan(star({"span": 0.4, "fraction": 0.5}, {"fraction": 0.3}, {"fraction": 0.7}), from_scratch=True),
+    plan=ComparisonPlan(star({"span": 0.4, "fraction": 0.3}, {"fraction": 0.1}, {"fraction": 0.5}), from_scratch=True),
 )  # fmt: skip
 @dataclass
 class NDSNN(Pruner):
