@@ -24,7 +24,9 @@ from torch import Tensor
 
 from snnbook.datasets.augmentation import event_mix, nda
 from snnbook.datasets.base import Augmentation, FileSet, Info, check_split, drawn, unreadable
-from snnbook.datasets.event_files import Recording, Stated, aedat, frames
+from snnbook.datasets.event_files import Recording, frames
+from snnbook.datasets.event_formats import aedat
+from snnbook.datasets.event_formats.stated import Stated
 from snnbook.datasets.frames import SLICES
 from snnbook.datasets.options import CACHE, DOWNLOAD, ROOT, VALIDATION, OneOf, Option, WholeNumber, steps
 from snnbook.datasets.stream import check_fields
@@ -123,7 +125,7 @@ def read_recording(path: Path) -> np.ndarray:
     as it lies in the file, for an event that is none.
     """
     try:
-        events = _gesture_events(path) if path.suffix == ".npy" else aedat(path, Stated())[0]
+        events = _gesture_events(path) if path.suffix == ".npy" else aedat.read(path, Stated())[0]
         if len(events) == 0:
             raise ValueError("it holds no events")
     except UserError:

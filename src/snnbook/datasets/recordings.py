@@ -1,7 +1,7 @@
 """A reader's own recordings in folders of classes (see `class_folders`), cut into frames of event counts.
 
 What a file does not say of its sensor, the unit of its times and its polarity is stated by options; see
-`event_files.Stated`. All recordings are of one sensor.
+`event_formats.stated.Stated`. All recordings are of one sensor.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from torch import Tensor
 from snnbook.datasets import class_folders, event_files
 from snnbook.datasets.base import FileSet, Info, check_split
 from snnbook.datasets.class_folders import ClassFolders
-from snnbook.datasets.event_files import SUFFIXES, Recording, Size, Stated
+from snnbook.datasets.event_files import SUFFIXES, Recording
+from snnbook.datasets.event_formats.stated import OPTIONS, Stated
+from snnbook.datasets.event_formats.tables import Size
 from snnbook.datasets.frames import SLICES
 from snnbook.datasets.neuromorphic import MIXES
 from snnbook.datasets.options import Maybe, OneOf, Option, WholeNumber, steps
@@ -39,7 +41,7 @@ SETS = {
             "by": Option("number", OneOf(SLICES)),
             "size": Option(None, Maybe(WholeNumber(1, 4096, "the side of the frames in px"))),
             "mix": Option(False, OneOf(tuple(MIXES))),
-            **event_files.OPTIONS,
+            **OPTIONS,
         },
         files=("train/<class>/*", "test/<class>/*", "<class>/*"),
     )
@@ -82,7 +84,7 @@ def load(name: str, split: str, **kw: Any) -> FileSet:
 
 
 def _stated(settings: Mapping[str, Any]) -> Stated:
-    return Stated(**{name: settings[name] for name in event_files.OPTIONS})
+    return Stated(**{name: settings[name] for name in OPTIONS})
 
 
 def _sensor(folders: ClassFolders, stated: Stated) -> Size:
