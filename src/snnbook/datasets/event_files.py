@@ -17,7 +17,7 @@ from snnbook.datasets.event_formats import READERS
 from snnbook.datasets.event_formats.stated import PER_UNIT, Stated
 from snnbook.datasets.event_formats.tables import Decoded, Size
 from snnbook.datasets.frames import compact, events_to_frames
-from snnbook.datasets.stream import FIELDS, check_fields
+from snnbook.datasets.stream import FIELDS, check_fields, check_order, refuse
 from snnbook.errors import UserError, unknown
 
 STORED = 2  # version of the frames that are kept on disk
@@ -120,10 +120,7 @@ def _found(path: Path, stated: Stated) -> Decoded:
 
 def _polarity(p: np.ndarray, off: int, on: int) -> np.ndarray:
     """0 for `off` and 1 for `on`."""
-    wrong = (p != off) & (p != on)
-    if wrong.any():
-        i = int(wrong.argmax())
-        raise UserError(f"p of event {i} is {p[i]}, and polarity=({off}, {on}) was given")
+    refuse("p", p, (p != off) & (p != on), f"and polarity=({off}, {on}) was given")
     return p == on
 
 
@@ -145,9 +142,6 @@ def _microseconds(t: np.ndarray, unit: str) -> np.ndarray:
 
 def _check_times(t: np.ndarray, sort: bool) -> None:
     """Raise UserError for times, in µs, that are negative or, unless they will be sorted, not in order."""
-    if (t < 0).any():
-        i = int((t < 0).argmax())
-        raise UserError(f"t of event {i} is {t[i]} µs, negative")
-    if not sort and (late := t[1:] < t[:-1]).any():
-        i = int(late.argmax()) + 1
-        raise UserError(f"t of event {i} is {t[i]} µs, earlier than the event before it: give sort=True to sort them")
+    refuse("t", t, t < 0, "negative", unit=" µs")
+    if not sort:
+        check_order(t, "give sort=True to sort them", unit=" µs")

@@ -22,13 +22,13 @@ _NUMBERS, _MOMENTS = "biuf", "iufmM"
 def check_events(events: np.ndarray, sensor_size: tuple[int, int]) -> None:
     """Raise UserError unless `events` `[N]` passes `check_fields` and is sorted by t."""
     check_fields(events, sensor_size)
-    t = events["t"]
-    _refuse(
-        "t",
-        t,
-        np.concatenate([[False], t[1:] < t[:-1]]),
-        "earlier than the event before it: sort with events[np.argsort(events['t'], kind='stable')]",
-    )
+    check_order(events["t"], "sort with events[np.argsort(events['t'], kind='stable')]")
+
+
+def check_order(t: np.ndarray, remedy: str, unit: str = "") -> None:
+    """Raise UserError, which ends with the `remedy`, unless times `[N]` are sorted. unit: of t, for the message."""
+    late = np.concatenate([[False], t[1:] < t[:-1]])
+    refuse("t", t, late, f"earlier than the event before it: {remedy}", unit)
 
 
 def check_fields(events: np.ndarray, sensor_size: tuple[int, int]) -> None:
@@ -49,7 +49,7 @@ def check_fields(events: np.ndarray, sensor_size: tuple[int, int]) -> None:
         outside = (values < 0) | (values >= size)
         if outside.any():
             allowed = f"sensor_size=(H, W)=({height}, {width}) allows 0 to {size - 1}"
-            _refuse(
+            refuse(
                 field,
                 values,
                 outside,
@@ -64,28 +64,28 @@ def _check_numbers(field: str, values: np.ndarray, dtype: np.dtype) -> None:
         times = ", datetime64 or timedelta64" if field == "t" else ""
         raise UserError(f"{field} of the events must be integers or floats of at most 64 bits{times}; it is {dtype}")
     if np.ma.is_masked(values):
-        _refuse(field, values, np.ma.getmaskarray(values), "masked: leave out the events that have no value")
+        refuse(field, values, np.ma.getmaskarray(values), "masked: leave out the events that have no value")
     if dtype.kind in "fmM":
-        _refuse(field, values, ~np.isfinite(values), "not a finite number: leave such events out")
+        refuse(field, values, ~np.isfinite(values), "not a finite number: leave such events out")
     if dtype.kind == "f" and field != "t":
-        _refuse(field, values, values != np.floor(values), "not a whole number")
+        refuse(field, values, values != np.floor(values), "not a whole number")
 
 
 def _check_polarity(p: np.ndarray) -> None:
     """Raise UserError unless all polarities are 0 or 1, or all are -1 or 1: nothing else says which events are ON."""
     coding = "polarity is coded as 0 and 1, as -1 and 1 or as false and true"
-    _refuse("p", p, (p != 0) & (p != 1) & (p != -1), coding)
+    refuse("p", p, (p != 0) & (p != 1) & (p != -1), coding)
     zero, minus = p == 0, p == -1
     if zero.any() and minus.any():
         both = np.arange(len(p)) == max(zero.argmax(), minus.argmax())
-        _refuse("p", p, both, f"in one recording with {-1 if zero[both][0] else 0}: {coding}")
+        refuse("p", p, both, f"in one recording with {-1 if zero[both][0] else 0}: {coding}")
 
 
-def _refuse(field: str, values: np.ndarray, wrong: np.ndarray, reason: str) -> None:
-    """Raise UserError that names the field and the first event that is wrong, if any is."""
+def refuse(field: str, values: np.ndarray, wrong: np.ndarray, reason: str, unit: str = "") -> None:
+    """Raise UserError that names the field and the first event that is wrong, if any is. unit: of the values."""
     if wrong.any():
         event = int(np.argmax(wrong))
-        raise UserError(f"{field} of event {event} is {values[event]}, {reason}")
+        raise UserError(f"{field} of event {event} is {values[event]}{unit}, {reason}")
 
 
 def window(t: np.ndarray, start: Any, end: Any) -> tuple[Fraction, Fraction] | None:
