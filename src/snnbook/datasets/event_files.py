@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from snnbook.datasets.base import digest, unreadable
 from snnbook.datasets.cache import cached
 from snnbook.datasets.event_formats import READERS
-from snnbook.datasets.event_formats.stated import PER_UNIT, Stated
+from snnbook.datasets.event_formats.stated import PER_UNIT, Reader, Stated
 from snnbook.datasets.event_formats.tables import Decoded, Size
 from snnbook.datasets.frames import compact, events_to_frames
 from snnbook.datasets.stream import FIELDS, check_fields, check_order, refuse
@@ -50,21 +51,21 @@ def read_events(
 
 def read(path: Path, stated: Stated) -> Recording:
     """The same with all that is stated in one."""
-    events, found = _found(path, stated)
+    if path.suffix.lower() not in READERS:
+        raise unknown("format of recordings", path.suffix, READERS)
+    events, found = decoded(path, READERS[path.suffix.lower()], stated)
     if found and stated.sensor and found != stated.sensor:
         raise UserError(f"{path} is of a sensor of {found[0]}x{found[1]} px, and sensor={stated.sensor} was given")
     size = stated.sensor or found
     if size is None:
         reach = f"x={events['x'].max()} and y={events['y'].max()}"
         raise UserError(f"{path} does not say how large its sensor is: give sensor=(H, W), in px; events reach {reach}")
-    try:
+    with named(path):
         if stated.polarity is not None:
             events["p"] = _polarity(events["p"], *stated.polarity)
         check_fields(events, size)
         t = _microseconds(events["t"], stated.time_unit)
         _check_times(t, stated.sort)
-    except UserError as err:
-        raise UserError(f"{path}: {err}") from err
     timed = np.empty(len(t), [(name, t.dtype if name == "t" else events.dtype[name]) for name in FIELDS])
     for name in FIELDS:
         timed[name] = t if name == "t" else events[name]
@@ -81,10 +82,8 @@ def frames(
 
     def counts() -> dict[str, np.ndarray]:
         events, sensor = read(path)
-        try:
+        with named(path):
             return {"frames": compact(events_to_frames(events, T, sensor, by))}
-        except UserError as err:
-            raise UserError(f"{path}: {err}") from err
 
     if cache:
         try:
@@ -101,12 +100,10 @@ def frames(
     return F.interpolate(counted, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
-def _found(path: Path, stated: Stated) -> Decoded:
-    """The events of a file as they are in it, and the size of the sensor where the file says it."""
-    if path.suffix.lower() not in READERS:
-        raise unknown("format of recordings", path.suffix, READERS)
+def decoded(path: Path, reader: Reader, stated: Stated) -> Decoded:
+    """What a `reader` gives. Raises UserError, with the file's name, for a file that is damaged or without events."""
     try:
-        events, size = READERS[path.suffix.lower()](path, stated)
+        events, size = reader(path, stated)
         if len(events) == 0:
             raise ValueError("it holds no events")
     except UserError:
@@ -116,6 +113,15 @@ def _found(path: Path, stated: Stated) -> Decoded:
             raise
         raise unreadable(path, "a recording", err) from err
     return events, size
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """A block about the events of a file: a UserError of it begins with the file's name."""
+    try:
+        yield
+    except UserError as err:
+        raise UserError(f"{path}: {err}") from err
 
 
 def _polarity(p: np.ndarray, off: int, on: int) -> np.ndarray:

@@ -23,10 +23,12 @@ import torch
 from torch import Tensor
 
 from snnbook.datasets.augmentation import event_mix, nda
-from snnbook.datasets.base import Augmentation, FileSet, Info, check_split, drawn, unreadable
-from snnbook.datasets.event_files import Recording, frames
+from snnbook.datasets.base import Augmentation, FileSet, Info, check_split, drawn
+from snnbook.datasets.event_files import Recording, decoded, frames, named
 from snnbook.datasets.event_formats import aedat
+from snnbook.datasets.event_formats.arrays import whole_array
 from snnbook.datasets.event_formats.stated import Stated
+from snnbook.datasets.event_formats.tables import Decoded
 from snnbook.datasets.frames import SLICES
 from snnbook.datasets.options import CACHE, DOWNLOAD, ROOT, VALIDATION, OneOf, Option, WholeNumber, steps
 from snnbook.datasets.stream import check_fields
@@ -124,29 +126,15 @@ def read_recording(path: Path) -> np.ndarray:
     Raises UserError, with the file's name, for a file that is damaged, cut short or without events, and, with the event
     as it lies in the file, for an event that is none.
     """
-    try:
-        events = _gesture_events(path) if path.suffix == ".npy" else aedat.read(path, Stated())[0]
-        if len(events) == 0:
-            raise ValueError("it holds no events")
-    except UserError:
-        raise
-    except BaseException as err:  # whatever a damaged file brings about; the panics of aedat are no Exception
-        if isinstance(err, KeyboardInterrupt | SystemExit):
-            raise
-        raise unreadable(path, "a recording", err) from err
-    try:
+    events, _ = decoded(path, _gesture_events if path.suffix == ".npy" else aedat.read, Stated())
+    with named(path):
         check_fields(events, SENSOR)
-    except UserError as err:
-        raise UserError(f"{path}: {err}") from err
     return events[np.argsort(events["t"], kind="stable")]
 
 
-def _gesture_events(path: Path) -> np.ndarray:
+def _gesture_events(path: Path, stated: Stated) -> Decoded:
     """Rows of x, y, p and t, which is in ms in the file. Raises ValueError for what are none."""
-    with path.open("rb") as file:
-        rows = np.load(file, allow_pickle=False)
-        if file.read(1):
-            raise ValueError("it holds more than its header says")
+    rows = whole_array(path)
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 4 or rows.dtype.kind not in "iuf":
         raise ValueError("expected numbers [N, 4], the columns x, y, p and t in ms")
     if len(rows) == 0:
@@ -164,7 +152,7 @@ def _gesture_events(path: Path) -> np.ndarray:
     events = np.empty(len(rows), [(field, rows.dtype) for field in "xyp"] + [("t", t.dtype)])
     for field, column in zip("xypt", (*rows.T[:3], t), strict=True):
         events[field] = column
-    return events
+    return events, SENSOR
 
 
 def _files(root: Path, pattern: str, expected: str) -> list[Path]:

@@ -30,11 +30,16 @@ def _rows(array: Any, path: Path, stated: Stated) -> np.ndarray:
 
 def npy(path: Path, stated: Stated) -> Decoded:
     """The events of one array."""
+    return _rows(whole_array(path), path, stated), None
+
+
+def whole_array(path: Path) -> Any:
+    """What a `.npy` file holds. Raises ValueError for one that holds more."""
     with path.open("rb") as file:
         array = np.load(file, allow_pickle=False)
         if file.read(1):
             raise ValueError("it holds more than its header says")
-    return _rows(array, path, stated), None
+    return array
 
 
 def npz(path: Path, stated: Stated) -> Decoded:
