@@ -39,10 +39,14 @@ def crop(x: Tensor, generator: torch.Generator, pixels: int = 4, fill: Tensor | 
     return torch.stack([s[..., i : i + height, j : j + width] for s, (i, j) in zip(padded, corners, strict=True)])
 
 
+def crop_eighth(x: Tensor, generator: torch.Generator, fill: Tensor) -> Tensor:
+    """Pad by an eighth of the image and crop at random; what comes in is `fill`, black."""
+    return crop(x, generator, x.shape[-1] // 8, fill.to(x))
+
+
 def crop_and_flip(x: Tensor, generator: torch.Generator, fill: Tensor, side: int = 0) -> Tensor:
     """Pad by an eighth of the image, crop, mirror, cover a square if `side` > 0; what comes in is `fill`, black."""
-    fill = fill.to(x)
-    x = flip(crop(x, generator, x.shape[-1] // 8, fill), generator)
+    x = flip(crop_eighth(x, generator, fill), generator)
     return cutout(x, generator, side, fill) if side else x
 
 

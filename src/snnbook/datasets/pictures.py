@@ -8,6 +8,7 @@ into memory; without a cache, files are decoded each time that they are asked fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from snnbook.datasets import class_folders
-from snnbook.datasets.augmentation import crop, crop_and_flip
+from snnbook.datasets.augmentation import crop_and_flip, crop_eighth
 from snnbook.datasets.base import (
     Augmentation,
     Colours,
@@ -46,15 +47,11 @@ _CHANNELS = {"grey": 1, "rgb": 3}
 _GREY, _RGB = ("1", "L", "LA", "La"), ("RGB", "RGBA", "RGBa", "P", "PA", "CMYK", "YCbCr")
 
 
-def _cropped(x: Tensor, generator: torch.Generator, fill: Tensor) -> Tensor:
-    return crop(x, generator, x.shape[-1] // 8, fill)
-
-
 def _unchanged(x: Tensor, generator: torch.Generator, fill: Tensor) -> Tensor:
     return x
 
 
-_AUGMENTATIONS = {"crop-mirror": crop_and_flip, "crop": _cropped, "none": _unchanged}
+_AUGMENTATIONS = {"crop-mirror": crop_and_flip, "crop": crop_eighth, "none": _unchanged}
 
 SETS = {
     "images": Info(
@@ -150,7 +147,7 @@ def picture_set(
     return FileSet(info, split, labels, fingerprint, augmentation, partial(_sample, decode, colours, chosen))
 
 
-def _sample(decode: Any, colours: Colours, chosen: np.ndarray, index: int) -> Tensor:
+def _sample(decode: Callable[[int], np.ndarray], colours: Colours, chosen: np.ndarray, index: int) -> Tensor:
     return colours.samples(torch.from_numpy(decode(int(chosen[index]))))
 
 
