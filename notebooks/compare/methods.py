@@ -22,7 +22,7 @@ jobs = 2  # trials at a time
 options = ""  # settings of the study, as pairs of key and value
 
 # %% tags=["hide-input"]
-from snnbook.report import ladders, look
+from snnbook.report import ladders, look, orders
 from snnbook.report.page import Page
 from snnbook.report.pages import allocation, compare, cost, ranks, start
 
@@ -276,7 +276,7 @@ for data in study.sets:
         accuracy = ladders.at_budget(ladders.ladder(study, data, name, "weights"), budget).values()
         if accuracy:
             means[name] = sum(accuracy) / len(accuracy)
-    ranked = ladders.ranks(means)
+    ranked = orders.ranks(means)
     first = sorted(ranked, key=ranked.get)[:5]
     print(
         f"{data}:",

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from snnbook.report import ladders
-from snnbook.report.ladders import REFERENCE, MeanRank
+from snnbook.report.ladders import REFERENCE
+from snnbook.report.orders import MeanRank
 from snnbook.report.records import ResultsLike, by_seed
 from snnbook.report.stats import Interval, mean_interval, mean_sd, separated
 from snnbook.report.tables import NONE, change_text, format_number, interval_text, mean_sd_text, range_text

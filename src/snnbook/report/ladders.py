@@ -1,4 +1,4 @@
-"""The numbers behind a comparison of methods: ladders of sparsity, accuracy at a budget, fronts, ranks, costs.
+"""The numbers behind a comparison of methods: ladders of sparsity, accuracy at a budget, fronts, costs.
 
 A study's keys are (data, method, level); the arm `dense` of a data set is the network trained without pruning for as
 long. A method's ladder is what its levels come to on an axis: a point for each level and seed. Between two levels
@@ -9,9 +9,8 @@ ladder it is unknown (NaN).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from numpy.typing import ArrayLike
 
 from snnbook.errors import unknown
 from snnbook.report.records import RecordLike, ResultsLike, by_seed, number
-from snnbook.report.stats import Interval, mean_interval, separated
 
 if TYPE_CHECKING:
     from snnbook.experiments.key import ByKey, Key
@@ -27,10 +25,8 @@ if TYPE_CHECKING:
 DENSE, REFERENCE = "dense", "magnitude"
 SLACK = 0.05  # a budget this far beyond the end of a ladder is still that level: counts are rounded
 LONGER_FACTOR = 1.5  # an arm with this many times the epochs of the dense one is no part of a ladder
-FEW = 4  # a mean rank over fewer budgets than these is set apart
 
 Metrics = Mapping[str, Any]
-Scores = Mapping[str, np.ndarray]  # method → accuracy in per cent, [places, seeds]
 
 
 @dataclass(frozen=True)
@@ -245,7 +241,26 @@ def common_seeds(study: ResultsLike) -> list[int]:
     return sorted(set.intersection(*sets)) if sets else []
 
 
-# --- order ------------------------------------------------------------------------------------------------
+def at_level(study: ResultsLike, data: str, level: str) -> dict[str, dict[str, float]]:
+    """Axis → method → mean accuracy at the budget of one level, for the methods that have it on all axes."""
+    means: dict[str, dict[str, float]] = {}
+    for name in AXES:
+        by_method = scores(study, name, data, level)
+        means[name] = {m: float(v.mean()) if v.size else math.nan for m, v in by_method.items()}
+    everywhere = [m for m in methods(study, data) if all(math.isfinite(means[name][m]) for name in AXES)]
+    return {name: {m: means[name][m] for m in everywhere} for name in AXES}
+
+
+def fullest_level(study: ResultsLike, data: str) -> str:
+    """The level of the reference at whose budgets the most methods have a value on all axes; of equals the last.
+
+    Empty where the reference was not run.
+    """
+    levels = list(budgets(study, data, "weights"))
+    return max(reversed(levels), key=lambda level: len(at_level(study, data, level)["weights"]), default="")
+
+
+# --- front ------------------------------------------------------------------------------------------------
 
 
 def pareto(spent: Sequence[float], gained: Sequence[float]) -> list[bool]:
@@ -267,157 +282,6 @@ def front(study: ResultsLike, data: str, name: str) -> list[tuple[str, Point]]:
     means = [p.mean for _, p in points]
     best = pareto([x for x, _ in means], [y for _, y in means])
     return sorted((p for p, ok in zip(points, best, strict=True) if ok), key=lambda p: (p[1].mean[0], p[0], p[1].level))
-
-
-def ranks(values: Mapping[str, float]) -> dict[str, float]:
-    """Rank by value, 1 = largest, ties share the mean; methods without a value have none."""
-    from scipy.stats import rankdata  # takes a second to import
-
-    known = {name: value for name, value in values.items() if math.isfinite(value)}
-    ranked = rankdata([-v for v in known.values()]) if known else []
-    return dict(zip(known, map(float, ranked), strict=True))
-
-
-def seed_ranks(accuracy: Scores) -> dict[str, np.ndarray]:
-    """Method → the rank of each seed's network at each place, `[places, seeds]`; 1 = the most accurate, ties share it.
-
-    At a place all methods are ranked that have a value there for every seed; the others have NaN, and all of them where
-    fewer than two have one. Ranks are stretched: 1 is the first and the number of all methods the last of those ranked.
-    """
-    from scipy.stats import rankdata  # takes a second to import
-
-    names = list(accuracy)
-    values = np.stack([accuracy[name] for name in names]) if names else np.empty((0, 0, 0))
-    ranked = np.full(values.shape, math.nan)
-    for place in range(values.shape[1]):
-        there = np.flatnonzero(np.isfinite(values[:, place]).all(1))
-        if len(there) > 1:
-            order = rankdata(-values[there, place].round(9), axis=0)  # interpolation is exact to fewer digits
-            ranked[there, place] = 1 + (order - 1) * (len(names) - 1) / (len(there) - 1)
-    return dict(zip(names, ranked, strict=True))
-
-
-@dataclass(frozen=True)
-class MeanRank:
-    """The rank of a method, averaged over `places`, with Student's interval over the seeds, cut to possible ranks."""
-
-    interval: Interval
-    places: int
-
-    @property
-    def estimate(self) -> float:
-        """The mean rank; infinite, behind all others, where there is no place."""
-        return self.interval.estimate if self.places else math.inf
-
-    @property
-    def few(self) -> bool:
-        """Whether it stands on too few budgets to be put among the others."""
-        return self.places < FEW
-
-
-def mean_ranks(accuracy: Scores) -> dict[str, MeanRank]:
-    """The ranks of `seed_ranks`, averaged over the places that a method has a rank at.
-
-    The mean over places is taken for each seed, and the interval over the seeds. (Drawing five seeds anew with
-    replacement gives intervals of 95 % that cover 88 %.)
-    """
-    means = {}
-    for name, ranks_there in seed_ranks(accuracy).items():
-        known = ranks_there[np.isfinite(ranks_there).all(1)]
-        mean = mean_interval(known.mean(0) if known.size else [])
-        low, high = np.clip([mean.low, mean.high], 1, len(accuracy)) if mean.n > 1 else (mean.low, mean.high)
-        means[name] = MeanRank(replace(mean, low=float(low), high=float(high)), len(known) if known.size else 0)
-    return means
-
-
-def by_rank(ranked: Mapping[str, MeanRank]) -> list[str]:
-    """The methods by mean rank, those with few budgets below all others."""
-    return sorted(ranked, key=lambda method: (ranked[method].few, ranked[method].estimate, method))
-
-
-def apart(values: Scores) -> list[tuple[str, str]]:
-    """The pairs of methods that the seeds separate: the mean of their paired difference is not 0 at 5 %.
-
-    values: method → `[places, seeds]`, accuracies or ranks; a pair is compared over the places that both have, and the
-    level is corrected for the number of pairs by Holm's method.
-    """
-
-    def difference(one: str, two: str) -> np.ndarray:
-        both = values[one] - values[two]
-        both = both[np.isfinite(both).all(1)]
-        return both.mean(0) if len(both) else np.empty(0)
-
-    pairs = list(combinations(values, 2))
-    return [pair for pair, is_so in zip(pairs, separated(difference(*pair) for pair in pairs), strict=True) if is_so]
-
-
-def tied(order: Sequence[str], separate: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """Groups of methods of which no two are separated, such that every pair that is not is in one of them.
-
-    The groups are in the order of their first members, and a method that is separated from all others is one by itself:
-    a letter for each group is the compact display of Piepho (2004), by inserting and absorbing.
-    """
-    groups = [frozenset(order)] if order else []
-    for pair in separate:
-        split = {g - {one} for g in groups for one in (pair if g.issuperset(pair) else ("",))}
-        groups = [g for g in split if not any(g < other for other in split)]
-    place = {name: i for i, name in enumerate(order)}
-    rows = sorted(sorted(map(place.__getitem__, g)) for g in groups)
-    for row in sorted(rows, key=len):
-        others = [set(other) for other in rows if other != row]
-        if len(row) > 1 and all(any(other.issuperset(pair) for other in others) for pair in combinations(row, 2)):
-            rows.remove(row)
-    return [[order[i] for i in row] for row in rows]
-
-
-def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Method → the letters of its groups: methods that share a letter are not separated."""
-    marks: dict[str, str] = {}
-    for i, group in enumerate(groups):
-        for name in group:
-            marks[name] = marks.get(name, "") + chr(ord("a") + i % 26) + "'" * (i // 26)
-    return marks
-
-
-@dataclass(frozen=True)
-class Change:
-    """How two orders of the same methods differ: Kendall's tau, and the pairs that are the other way round."""
-
-    tau: float
-    turned: int
-    pairs: int
-
-
-def change(before: Mapping[str, float], after: Mapping[str, float]) -> Change:
-    """The change of order of the methods that both hold a value for; tau is NaN for fewer than two, or all tied."""
-    from scipy.stats import kendalltau  # takes a second to import
-
-    common = [name for name in before if math.isfinite(before[name]) and math.isfinite(after.get(name, math.nan))]
-    pairs = list(combinations(common, 2))
-    turned = sum((before[a] - before[b]) * (after[a] - after[b]) < 0 for a, b in pairs)
-    one, two = [before[name] for name in common], [after[name] for name in common]
-    tied = len(set(one)) < 2 or len(set(two)) < 2
-    tau = math.nan if tied else float(kendalltau(one, two).statistic)
-    return Change(tau, turned, len(pairs))
-
-
-def at_level(study: ResultsLike, data: str, level: str) -> dict[str, dict[str, float]]:
-    """Axis → method → mean accuracy at the budget of one level, for the methods that have it on all axes."""
-    means: dict[str, dict[str, float]] = {}
-    for name in AXES:
-        by_method = scores(study, name, data, level)
-        means[name] = {m: float(v.mean()) if v.size else math.nan for m, v in by_method.items()}
-    everywhere = [m for m in methods(study, data) if all(math.isfinite(means[name][m]) for name in AXES)]
-    return {name: {m: means[name][m] for m in everywhere} for name in AXES}
-
-
-def fullest_level(study: ResultsLike, data: str) -> str:
-    """The level of the reference at whose budgets the most methods have a value on all axes; of equals the last.
-
-    Empty where the reference was not run.
-    """
-    levels = list(budgets(study, data, "weights"))
-    return max(reversed(levels), key=lambda level: len(at_level(study, data, level)["weights"]), default="")
 
 
 # --- cost -------------------------------------------------------------------------------------------------

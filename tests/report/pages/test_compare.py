@@ -14,7 +14,7 @@ from snnbook import pruning
 from snnbook.errors import UserError
 from snnbook.pruning import registry
 from snnbook.pruning.registry import FAMILIES
-from snnbook.report import ladders, look, plots
+from snnbook.report import ladders, look, orders, plots
 from snnbook.report.pages import compare, cost, method, ranks
 
 mpl.use("agg")
@@ -103,7 +103,7 @@ def test_a_method_may_be_missing_on_a_set(quick):
         del found.records[key]
     for block in BLOCKS:
         Tags(block(found).html)
-    assert ladders.mean_ranks(ladders.scores(found, "weights"))["lamp"].places == 2
+    assert orders.mean_ranks(ladders.scores(found, "weights"))["lamp"].places == 2
     assert "digits-clutter: not run here: lamp." in compare.limits(found).markdown
     assert "digits-clutter" not in set(method.standing(found, "lamp").markdown.split())
 

@@ -7,7 +7,7 @@ import pytest
 from report_fakes import arm_metrics, compared
 from test_tables import Tags
 
-from snnbook.report import ladders
+from snnbook.report import ladders, orders
 from snnbook.report.pages import ranks
 
 mpl.use("agg")
@@ -81,6 +81,6 @@ def test_ties_in_the_mean_are_of_mean_ranks(found):
     frame = ranks.rank_table(found).frame.set_index("Method")
     assert frame.loc["magnitude", "ties, weights"] == frame.loc["lamp", "ties, weights"] == "a"
     assert frame.loc["slamp†", "ties, weights"] == "b"
-    first = ladders.mean_ranks(ladders.scores(found, "weights"))
+    first = orders.mean_ranks(ladders.scores(found, "weights"))
     assert first["slamp"].interval.estimate == pytest.approx((3 * 3 + 5 * 4) / 8)  # stretched to 4 where set is missing
     assert "tied with it: magnitude (n = 5, 3 pairs)" in ranks.rank_sentences(found).markdown

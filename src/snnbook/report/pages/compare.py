@@ -11,7 +11,7 @@ import pandas as pd
 
 from snnbook.pruning import registry
 from snnbook.pruning.registry import FAMILIES
-from snnbook.report import arms, ladders, look, plots
+from snnbook.report import arms, ladders, look, orders, plots
 from snnbook.report.blocks import Fragment, by_value, details, listed, sentences, stacked
 from snnbook.report.ladders import DENSE, REFERENCE
 from snnbook.report.records import ResultsLike, at_chance, number, records_on, unique, with_scale
@@ -141,7 +141,7 @@ def slopes(study: ResultsLike) -> plots.Picture:
     numbers = []
     for ax, data in zip(axes[0], sets, strict=True):
         level = ladders.fullest_level(study, data)
-        by_axis = [ladders.ranks(accuracy) for accuracy in ladders.at_level(study, data, level).values()]
+        by_axis = [orders.ranks(accuracy) for accuracy in ladders.at_level(study, data, level).values()]
         for method in by_axis[0]:
             line = [ranks[method] for ranks in by_axis]
             ax.plot(range(len(line)), line, marker="o", ls="-", color=look.colour(method), lw=1.4)
@@ -175,7 +175,7 @@ def order_table(study: ResultsLike) -> Table:
             by_axis = ladders.at_level(study, data, level)
             row = {"Data": data, "Budget": level, "Methods": str(len(by_axis["weights"]))}
             for one, two in combinations(ladders.AXES, 2):
-                turned = ladders.change(by_axis[one], by_axis[two])
+                turned = orders.change(by_axis[one], by_axis[two])
                 text = f"{format_number(turned.tau, 2)} ({turned.turned} of {turned.pairs})" if turned.pairs else NONE
                 row[f"{ladders.AXES[one].short} → {ladders.AXES[two].short}"] = text
             rows.append(row)
@@ -192,11 +192,11 @@ def order_sentences(study: ResultsLike) -> Fragment:
     for data in study.sets:
         level = ladders.fullest_level(study, data)
         by_axis = ladders.at_level(study, data, level)
-        turned = ladders.change(by_axis["weights"], by_axis["sops"])
+        turned = orders.change(by_axis["weights"], by_axis["sops"])
         if not turned.pairs:
             lines.append(f"{data}: there are not two methods that can be compared on all axes.")
             continue
-        before, after = ladders.ranks(by_axis["weights"]), ladders.ranks(by_axis["sops"])
+        before, after = orders.ranks(by_axis["weights"]), orders.ranks(by_axis["sops"])
         text = (
             f"{data}, {level}: {turned.turned} of {turned.pairs} pairs of methods change places between equal weights "
         )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from snnbook import joules
 from snnbook.joules import MODELS, Shape
-from snnbook.report import ladders, look, papers, plots
+from snnbook.report import ladders, look, orders, papers, plots
 from snnbook.report.blocks import Fragment, listed, sentences
 from snnbook.report.ladders import DENSE, Point
 from snnbook.report.record_energy import layer_counts, printed_case
@@ -241,15 +241,15 @@ def accuracies(found: Spent, data: str, model: str) -> dict[str, float]:
     return {m: mean for m, mean in means.items() if math.isfinite(mean)}
 
 
-def changes(found: Spent, data: str, model: str) -> tuple[ladders.Change, ladders.Change]:
+def changes(found: Spent, data: str, model: str) -> tuple[orders.Change, orders.Change]:
     """From SOPs to a model, how the order of methods changes: by what they spend at equal weights, and by accuracy.
 
     The latter is at equal SOPs or energy. Where a model charges all alike there is no order, and so no pair.
     """
     if found.flat(data, model):
-        return ladders.change({}, {}), ladders.change({}, {})
+        return orders.change({}, {}), orders.change({}, {})
     spending, reached = ([of(found, data, name) for name in (SOPS, model)] for of in (at_equal_weights, accuracies))
-    return ladders.change(*spending), ladders.change(*reached)
+    return orders.change(*spending), orders.change(*reached)
 
 
 def order(found: Spent) -> Table:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from snnbook import paths
-from snnbook.report import ladders, look
+from snnbook.report import ladders, look, orders
 from snnbook.report.blocks import Fragment, counted, sentences
 from snnbook.report.claims import NOT_TESTABLE, Verdict
 from snnbook.report.records import ResultsLike, unique, with_scale
@@ -44,9 +44,9 @@ def fault_table(about: str) -> Table:
 def rank_table(study: ResultsLike) -> Table:
     """The mean rank of each method in the first version and now, on every axis; those with few budgets last."""
     then = before("ranks").set_index("method")
-    now = {axis: ladders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
+    now = {axis: orders.mean_ranks(ladders.scores(study, axis)) for axis in ladders.AXES}
     rows = []
-    for method in ladders.by_rank(now["weights"]):
+    for method in orders.by_rank(now["weights"]):
         row = {"Method": look.named(method)}
         for axis, ranked in now.items():
             rank = ranked[method]

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from snnbook.errors import unknown
-from snnbook.report import arms, ladders, look, plots
+from snnbook.report import arms, ladders, look, orders, plots
 from snnbook.report.blocks import Fragment, counted, sentences, stacked
 from snnbook.report.ladders import REFERENCE
 from snnbook.report.records import ResultsLike, unique, with_scale
@@ -73,7 +73,7 @@ def _numbers(study: ResultsLike, key: Key) -> str:
 def _places(study: ResultsLike, name: str) -> list[str]:
     lines = []
     for axis, about in ladders.AXES.items():
-        ranked = ladders.mean_ranks(ladders.scores(study, axis))
+        ranked = orders.mean_ranks(ladders.scores(study, axis))
         rank = ranked[name]
         if rank.places:
             where = f"{len(ranked)} methods, over {counted(rank.places, 'budget')}"

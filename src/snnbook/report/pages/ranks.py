@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from snnbook.report import arms, ladders, look, plots
+from snnbook.report import arms, ladders, look, orders, plots
 from snnbook.report.blocks import Fragment, counted, details, escape, listed, sentences, stacked
-from snnbook.report.ladders import FEW, MeanRank
+from snnbook.report.orders import FEW, MeanRank
 from snnbook.report.records import ResultsLike, unique, with_scale
 from snnbook.report.tables import NONE, Table, format_number, mean_sd_text
 
@@ -31,9 +31,9 @@ def _budgets(study: ResultsLike, axis: str) -> dict[tuple[str, str], float]:
     return {(data, level): x for data in study.sets for level, x in ladders.budgets(study, data, axis).items()}
 
 
-def _tied(accuracy: ladders.Scores) -> list[list[str]]:
+def _tied(accuracy: orders.Scores) -> list[list[str]]:
     """The groups of methods, in the order given, that the seeds do not separate."""
-    return ladders.tied(list(accuracy), ladders.apart(accuracy))
+    return orders.tied(list(accuracy), orders.apart(accuracy))
 
 
 def _tests(methods: int, seeds: int) -> str:
@@ -55,7 +55,7 @@ def leaders(study: ResultsLike, axis: str) -> Fragment:
         values = list(accuracy[first][0])
         text = f"{data}, at {format_number(budget, about.digits)} ({about.title}): {look.named(first)} comes first of "
         text += f"{len(accuracy)} with {mean_sd_text(values)} %"
-        separate = ladders.apart(accuracy)
+        separate = orders.apart(accuracy)
         tied = [look.named(m) for m in others if (first, m) not in separate]
         if len(tied) > SHOWN:
             tied = [*tied[:SHOWN], f"{len(tied) - SHOWN} more"]
@@ -94,7 +94,7 @@ def _ties_picture(study: ResultsLike, axis: str) -> plots.Picture:
             _order(ax, accuracy, groups, most)
             spent = f"{about.title}: {format_number(budget, about.digits)}"
             ax.set_title(f"{data}, {level}\n{spent}", fontsize=8, loc="left")
-            marks = ladders.letters(groups)
+            marks = orders.letters(groups)
             each = ", ".join(f"{look.named(m)} {float(v.mean()):.1f} {marks[m]}" for m, v in accuracy.items())
             numbers.append(f"{data}, {level}: {each or 'no method'}")
     seeds = len(ladders.common_seeds(study))
@@ -109,7 +109,7 @@ def _ties_picture(study: ResultsLike, axis: str) -> plots.Picture:
     )
 
 
-def _order(ax: Axes, accuracy: ladders.Scores, groups: Sequence[Sequence[str]], most: int) -> None:
+def _order(ax: Axes, accuracy: orders.Scores, groups: Sequence[Sequence[str]], most: int) -> None:
     """Names and accuracies from top to bottom, and a line with dots beside them for each group of several."""
     rows = {method: i for i, method in enumerate(accuracy)}
     for method, i in rows.items():
@@ -128,15 +128,15 @@ def _lines(ax: Axes, rows: Mapping[str, int], groups: Sequence[Sequence[str]], f
 
 
 def _ties_table(study: ResultsLike, axis: str) -> Table:
-    budgets, ranked = _budgets(study, axis), ladders.mean_ranks(ladders.scores(study, axis))
+    budgets, ranked = _budgets(study, axis), orders.mean_ranks(ladders.scores(study, axis))
     columns = {}
     for data, level in budgets:
         accuracy = _at(study, axis, data, level)
-        marks = ladders.letters(_tied(accuracy))
+        marks = orders.letters(_tied(accuracy))
         columns[f"{data}, {level}"] = {m: f"{float(v.mean()):.1f} {marks[m]}" for m, v in accuracy.items()}
     rows = [
         {"Method": look.named(method)} | {title: cells.get(method, NONE) for title, cells in columns.items()}
-        for method in ladders.by_rank(ranked)
+        for method in orders.by_rank(ranked)
     ]
     about = ladders.axis(axis)
     caption = f"Accuracy in per cent at equal {about.short}, in the order of the mean rank. {LETTERS} for all pairs at "
@@ -150,14 +150,14 @@ def _ties_table(study: ResultsLike, axis: str) -> Table:
 def _mean_ties(study: ResultsLike, axis: str) -> tuple[dict[str, MeanRank], list[list[str]]]:
     """The mean ranks on an axis, and the groups of methods with enough budgets that the seeds do not separate."""
     accuracy = ladders.scores(study, axis)
-    ranked, by_seed = ladders.mean_ranks(accuracy), ladders.seed_ranks(accuracy)
-    return ranked, _tied({method: by_seed[method] for method in ladders.by_rank(ranked) if not ranked[method].few})
+    ranked, by_seed = orders.mean_ranks(accuracy), orders.seed_ranks(accuracy)
+    return ranked, _tied({method: by_seed[method] for method in orders.by_rank(ranked) if not ranked[method].few})
 
 
 def rank_picture(study: ResultsLike) -> plots.Picture:
     """Mean ranks with their intervals on the three axes, and the groups that the seeds do not separate."""
     by_axis = {axis: _mean_ties(study, axis) for axis in ladders.AXES}
-    order = ladders.by_rank(by_axis["weights"][0])
+    order = orders.by_rank(by_axis["weights"][0])
     rows = {method: i for i, method in enumerate(order)}
     fig, axes = plots.subplots(1, len(by_axis), figsize=(9.5, 0.9 + 0.28 * max(4, len(order))), sharey=True)
     last = len(order) + 1
@@ -176,9 +176,9 @@ def rank_picture(study: ResultsLike) -> plots.Picture:
         _lines(ax, rows, several, last + 0.8, 0.9)
         ax.set(title=f"equal {ladders.axis(axis).short}", xlabel="mean rank", xlim=(0, last + 1 + 0.9 * len(several)))
         ax.set_xticks([tick for tick in range(1, last, 5)])
-        marks = ladders.letters(groups)
+        marks = orders.letters(groups)
         each = [
-            f"{look.named(m)} {arms.rank_text(ranked[m])} {marks.get(m, '')}".strip() for m in ladders.by_rank(ranked)
+            f"{look.named(m)} {arms.rank_text(ranked[m])} {marks.get(m, '')}".strip() for m in orders.by_rank(ranked)
         ]
         numbers.append(f"equal {ladders.axis(axis).short}: {', '.join(each)}")
     axes[0].set_yticks(range(len(order)), map(look.named, order), fontsize=9)
@@ -199,13 +199,13 @@ def rank_table(study: ResultsLike) -> Table:
     """Mean ranks, their intervals, the number of budgets that they stand on, and letters for ties."""
     by_axis = {axis: _mean_ties(study, axis) for axis in ladders.AXES}
     rows = []
-    for method in ladders.by_rank(by_axis["weights"][0]):
+    for method in orders.by_rank(by_axis["weights"][0]):
         row: dict[str, object] = {"Method": look.named(method), "Family": look.family(method)}
         for axis, (ranked, groups) in by_axis.items():
             rank, short = ranked[method], ladders.AXES[axis].short
             text = f"{arms.rank_text(rank)} ({rank.places})" if rank.places else NONE
             row[f"at equal {short}"] = _grey(text) if rank.places and rank.few else text
-            row[f"ties, {short}"] = ladders.letters(groups).get(method, NONE)
+            row[f"ties, {short}"] = orders.letters(groups).get(method, NONE)
         rows.append(row)
     caption = (
         "Mean rank [95 % interval over the seeds] (number of budgets that the ladder reaches). At every budget 1 is "
@@ -226,7 +226,7 @@ def rank_sentences(study: ResultsLike) -> Fragment:
     lines = []
     for axis, about in ladders.AXES.items():
         ranked, groups = _mean_ties(study, axis)
-        order = [method for method in ladders.by_rank(ranked) if not ranked[method].few]
+        order = [method for method in orders.by_rank(ranked) if not ranked[method].few]
         few = [f"{look.named(m)} ({rank.places})" for m, rank in ranked.items() if rank.few]
         text = f"At equal {about.short}: "
         if order:

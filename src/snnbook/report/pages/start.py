@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 
-from snnbook.report import arms, ladders, plots
+from snnbook.report import arms, ladders, orders, plots
 from snnbook.report.arms import Contrast
 from snnbook.report.blocks import Fragment, listed, sentences
 from snnbook.report.ladders import DENSE
@@ -92,12 +92,12 @@ def _sentence(contrast: Contrast) -> str:
 
 def _exchanged(study: ResultsLike, start: ResultsLike) -> list[str]:
     """The mean rank of each method at equal weights, and what it would be with its other arm in its place."""
-    before, changed = ladders.mean_ranks(ladders.scores(study, "weights")), []
+    before, changed = orders.mean_ranks(ladders.scores(study, "weights")), []
     for method, (scratch, dense) in STARTS.items():
         other = scratch if dense == method else dense
         if method not in before or other not in ladders.methods(start):
             continue
-        after = ladders.mean_ranks(ladders.scores(ladders.joined(study, start, {other: method}), "weights"))
+        after = orders.mean_ranks(ladders.scores(ladders.joined(study, start, {other: method}), "weights"))
         ranks = f"{arms.rank_text(before[method])} to {arms.rank_text(after[method])}"
         changed.append(f"{method} ({ranks}, {'from scratch' if other == scratch else 'from dense'})")
     if not changed:
