@@ -22,20 +22,17 @@ import pandas as pd
 from snnbook.errors import UserError, unknown
 from snnbook.headers import CLAIMS
 from snnbook.report import papers
+from snnbook.report.claims.checks import CHECKS, STUDIES_READ, NotTestable, Studies
 from snnbook.report.claims.judging import (
     BY_CONSTRUCTION,
-    CHECKS,
     CONDITIONAL,
     EVIDENCE,
     FAILS,
     HOLDS,
     NOT_TESTABLE,
     OUTCOMES,
-    STUDIES_READ,
     UNDECIDED,
     Comparison,
-    NotTestable,
-    Studies,
     Verdict,
     comparison,
     decide,

@@ -20,25 +20,19 @@ from itertools import pairwise
 import numpy as np
 
 from snnbook.report import ladders, papers
+from snnbook.report.claims.checks import Arms, NotTestable, Studies, arms_of, claim, enter, needed
 from snnbook.report.claims.judging import (
     FAILS,
     HOLDS,
     NO_LOSS,
     UNDECIDED,
-    Arms,
     Comparison,
-    NotTestable,
-    Studies,
     Verdict,
-    arms_of,
-    claim,
     comparison,
     conclude,
     difference,
     doubts,
-    enter,
     guarded,
-    needed,
     over,
     ratio,
 )

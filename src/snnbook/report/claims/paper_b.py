@@ -9,8 +9,9 @@ from itertools import product
 
 import numpy as np
 
+from snnbook.report.claims.checks import Studies, enter, evidence
 from snnbook.report.claims.equal import against, mean_gap, runs
-from snnbook.report.claims.judging import FAILS, HOLDS, Comparison, Studies, Verdict, comparison, enter, evidence
+from snnbook.report.claims.judging import FAILS, HOLDS, Comparison, Verdict, comparison
 from snnbook.report.ladders import AXES, Point, ladder, methods
 from snnbook.report.records import ResultsLike, at_chance
 from snnbook.report.stats import rank_correlation

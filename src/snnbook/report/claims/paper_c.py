@@ -12,22 +12,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from snnbook.report import papers
+from snnbook.report.claims.checks import NotTestable, Studies, enter, evidence, needed
 from snnbook.report.claims.equal import against
 from snnbook.report.claims.judging import (
     FAILS,
     HOLDS,
     UNDECIDED,
     Comparison,
-    NotTestable,
-    Studies,
     Verdict,
     comparison,
     conclude,
     difference,
-    enter,
-    evidence,
     join,
-    needed,
 )
 from snnbook.report.entropy import entropy, independent, marginals, spike_entropy, total_correlation
 from snnbook.report.ladders import at_budget, keys, ladder, point, trained_longer

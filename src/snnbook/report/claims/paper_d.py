@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from snnbook.report.claims.checks import evidence
 from snnbook.report.claims.equal import against
-from snnbook.report.claims.judging import Comparison, evidence
+from snnbook.report.claims.judging import Comparison
 from snnbook.report.records import ResultsLike
 
 
