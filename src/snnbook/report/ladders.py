@@ -209,11 +209,15 @@ def at_budget(points: Sequence[Point], budget: float | Mapping[int, float]) -> d
 
 def budgets(study: ResultsLike, data: str, name: str) -> dict[str, float]:
     """Level of the reference → the budget at which methods are compared: what the middle method spends there."""
-    spent: dict[str, list[float]] = {p.level: [] for p in ladder(study, data, REFERENCE, name)}
-    for method in methods(study, data):
-        for p in ladder(study, data, method, name):
-            if p.level in spent:
-                spent[p.level].append(p.mean[0])
+    return middle({method: ladder(study, data, method, name) for method in methods(study, data)})
+
+
+def middle(by_method: Mapping[str, Sequence[Point]]) -> dict[str, float]:
+    """Level of the reference → what the middle method spends there, from the ladders of all methods."""
+    spent: dict[str, list[float]] = {p.level: [] for p in by_method.get(REFERENCE, ())}
+    for p in (p for points in by_method.values() for p in points):
+        if p.level in spent:
+            spent[p.level].append(p.mean[0])
     return {level: float(np.median(values)) for level, values in spent.items()}
 
 
@@ -227,7 +231,7 @@ def scores(study: ResultsLike, name: str, data: str | None = None, level: str | 
     accuracy: dict[str, list[list[float]]] = {method: [] for method in methods(study, data)}
     for one in [data] if data else study.sets:
         ladders = {method: ladder(study, one, method, name) for method in accuracy}
-        for place, budget in budgets(study, one, name).items():
+        for place, budget in middle(ladders).items():
             if level in (None, place):
                 for method, points in ladders.items():
                     values = at_budget(points, budget)

@@ -60,7 +60,7 @@ def pj(sops, alive, model):
 @pytest.mark.parametrize("model", ["horowitz", "loihi"])
 def test_what_is_left_at_equal_weights(found, model):
     dense = pj(1000, NEURONS, model)
-    assert energy.level_of(found, "digits-clutter") == "95 %"
+    assert found.levels["digits-clutter"] == "95 %"
     left = energy.at_equal_weights(found, "digits-clutter", model)
     by_hand = {"magnitude": pj(100, NEURONS, model), "lamp": pj(150, 90, model)}
     assert left == pytest.approx({method: 100 * spent / dense for method, spent in by_hand.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -87,10 +87,15 @@ def chips() -> Table:
 
 @dataclass(frozen=True)
 class Spent:
-    """What the networks of a study spend. totals: model → (trial's id, seed) → J per sample."""
+    """What the networks of a study spend.
+
+    totals: model → (trial's id, seed) → J per sample. levels: data set → the level at which methods are compared there,
+    see `ladders.fullest_level`.
+    """
 
     study: ResultsLike
     totals: Mapping[str, Mapping[tuple[str, int], float]]
+    levels: Mapping[str, str]
 
     def of(self, model: str, record: RecordLike) -> float:
         """J per sample of a record; for "sops", its synaptic operations per sample."""
@@ -110,9 +115,13 @@ class Spent:
         groups = [(key.level, self.study.records[key]) for key in ladders.usual_keys(self.study, data, method)]
         return [Point(level, {r.seed: share(r) for r in group}, by_seed(group, "top1")) for level, group in groups]
 
+    def every_ladder(self, data: str, model: str) -> dict[str, list[Point]]:
+        """Method → its `ladder`, for the methods that were run on a set."""
+        return {method: self.ladder(data, method, model) for method in ladders.methods(self.study, data)}
+
     def flat(self, data: str, model: str) -> bool:
         """Whether a model charges all pruned networks on a set alike."""
-        points = [p for method in ladders.methods(self.study, data) for p in self.ladder(data, method, model)]
+        points = [p for of_method in self.every_ladder(data, model).values() for p in of_method]
         known = [share for p in points for share in p.x.values() if math.isfinite(share)]
         return not known or max(known) <= FLAT * min(known)
 
@@ -127,12 +136,7 @@ def spent(study: ResultsLike, shapes: Callable[[RecordLike], Mapping[str, Shape]
         layers = layer_counts(record, shapes(record))
         for name, of_model in totals.items():
             of_model[record.id, record.seed] = joules.charged(layers, name, known_only=True).total
-    return Spent(study, totals)
-
-
-def level_of(found: Spent, data: str) -> str:
-    """The level at which methods are compared on a set: see `ladders.fullest_level`."""
-    return ladders.fullest_level(found.study, data)
+    return Spent(study, totals, {data: ladders.fullest_level(study, data) for data in study.sets})
 
 
 def at_equal_weights(found: Spent, data: str, model: str) -> dict[str, float]:
@@ -140,18 +144,17 @@ def at_equal_weights(found: Spent, data: str, model: str) -> dict[str, float]:
 
     Between two levels of a method the logarithm is interpolated, over that of the weights left.
     """
-    study = found.study
-    budget = ladders.budgets(study, data, "weights").get(level_of(found, data), math.nan)
+    weights = {m: ladders.ladder(found.study, data, m, "weights") for m in ladders.methods(found.study, data)}
+    budget = ladders.middle(weights).get(found.levels[data], math.nan)
+    seeds = found.dense(data, model)
     shares: dict[str, float] = {}
-    for method in ladders.methods(study, data):
-        levels = list(
-            zip(ladders.ladder(study, data, method, "weights"), found.ladder(data, method, model), strict=True)
-        )
-        logs = []
-        for seed in found.dense(data, model):
-            points = [(w.x[seed], e.x[seed]) for w, e in levels if e.x.get(seed, 0) > 0]
-            logs.append(ladders.interpolate([w for w, _ in points], [math.log(e) for _, e in points], budget))
-        shares[method] = float(np.mean(np.exp(logs))) if logs else math.nan
+    for method, spending in found.every_ladder(data, model).items():
+        points = [
+            replace(left, y={seed: math.log(share) for seed, share in level.x.items() if share > 0})
+            for left, level in zip(weights[method], spending, strict=True)
+        ]
+        logs = ladders.at_budget(points, budget)
+        shares[method] = float(np.mean(np.exp([logs.get(seed, math.nan) for seed in seeds]))) if seeds else math.nan
     return {method: share for method, share in shares.items() if math.isfinite(share)}
 
 
@@ -176,7 +179,7 @@ def shares(found: Spent) -> Table:
         for method in members:
             cells = {_columns()[name]: _percent(column.get(method, math.nan)) for name, column in by_column.items()}
             rows.append({"Data": data, "Method": look.named(method), **cells})
-    levels = "; ".join(f"{data}: {level_of(found, data) or 'none'}" for data in found.study.sets)
+    levels = "; ".join(f"{data}: {level or 'none'}" for data, level in found.levels.items())
     caption = (
         f"What is left of the energy of the dense network at equal weights ({levels}), in per cent, mean over the "
         "seeds; the rows of the dense network are in SOPs and joules per sample. Sorted by SOPs. `spikesim` counts the "
@@ -207,7 +210,7 @@ def picture(found: Spent) -> plots.Picture:
                 x, y = zip(*places, strict=True)
                 ax.plot(x, y, label=title, **{**plots.series(i), "linestyle": "none"})
                 numbers.append(f"{data}, {title}: {_percent(min(x))} to {_percent(max(x))}")
-        ax.set(title=f"{data}, {level_of(found, data)}", xscale="log", xlabel="left of the dense network, %")
+        ax.set(title=f"{data}, {found.levels[data]}", xscale="log", xlabel="left of the dense network, %")
         ax.xaxis.set_major_formatter(plots.PLAIN)
     axes[0, 0].set_yticks(range(len(order)), [look.named(m) for m in order])
     axes[0, 0].invert_yaxis()
@@ -226,17 +229,14 @@ def picture(found: Spent) -> plots.Picture:
 def accuracies(found: Spent, data: str, model: str) -> dict[str, float]:
     """Method → accuracy in per cent at equal energy under a model, mean over the seeds.
 
-    The energy is the share of the dense network's that the middle method spends at the level of `level_of`. Empty for a
+    The energy is the share of the dense network's that the middle method spends at the level of comparison. Empty for a
     model that charges all alike.
     """
     if found.flat(data, model):
         return {}
-    study, level = found.study, level_of(found, data)
-    paths = {m: found.ladder(data, m, model) for m in ladders.methods(study, data)}
-    spending = [p.mean[0] for points in paths.values() for p in points if p.level == level]
-    if not spending:
-        return {}
-    reached = {m: ladders.at_budget(points, float(np.median(spending))) for m, points in paths.items()}
+    by_method = found.every_ladder(data, model)
+    budget = ladders.middle(by_method).get(found.levels[data], math.nan)
+    reached = {m: ladders.at_budget(points, budget) for m, points in by_method.items()}
     means = {m: float(np.mean(list(values.values()))) for m, values in reached.items() if values}
     return {m: mean for m, mean in means.items() if math.isfinite(mean)}
 
@@ -288,7 +288,7 @@ def order_sentences(found: Spent) -> Fragment:
     """Whether the order of methods depends on the model, in words."""
     lines = []
     for data in found.study.sets:
-        level = level_of(found, data)
+        level = found.levels[data]
         flat = [f"`{name}`" for name in MODELS if found.flat(data, name)]
         if flat:
             lines.append(f"{data}: {listed(flat)} charges every pruned network alike, and orders none of them.")
