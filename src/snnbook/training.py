@@ -30,7 +30,7 @@ from snnbook.feeding import (
     to_network,
 )
 from snnbook.files import atomic_write
-from snnbook.measure import decision_timestep, kl_curve
+from snnbook.measure import decision_timestep, fisher_trace, kl_curve
 from snnbook.pruning import Context, Masks, Pruner
 from snnbook.rehearsal import least_batch, rehearsed
 from snnbook.states import reset
@@ -186,6 +186,7 @@ def train(
     c = Context(model, Masks.ones(model), generator, T=T)
     c.samples = lambda n: first_samples(data, n, c.T, place)
     c.decision_step = partial(_decision_step, c, data)
+    c.fisher = lambda n: fisher_trace(c.model, *first_samples(data, n, c.T, place))
     c.log["loss"] = []
     loss_fn = LOSSES[recipe.loss]
     order = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))

@@ -9,7 +9,7 @@ import pytest
 from snnbook import datasets, networks
 from snnbook.errors import UserError
 from snnbook.experiments import Trial
-from snnbook.pruning import available, scores, settings
+from snnbook.pruning import available, identity, scores, settings
 from snnbook.training import Recipe
 
 BASE = Trial("digits-clutter", 4, "cifarnet")
@@ -72,15 +72,23 @@ def test_the_defaults_are_pinned():
 
     Then the golden digest changes as well, and the records of these trials have to be run again.
     """
-    methods = {name: settings(name) for name in sorted(available())}
+    methods = {name: identity(name, {}) for name in sorted(available())}
     plans = {name: networks.settings(name) for name in sorted(networks.available())}
     sets = {name: datasets.settings(name) for name in sorted(datasets.available())}
     recipe = {f.name: f.default for f in fields(Recipe)}
     text = json.dumps([methods, plans, sets, recipe], sort_keys=True)
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == DEFAULTS
+    later = {name: {k: v for k, v in settings(name).items() if k not in methods[name]} for name in methods}
+    assert {name: those for name, those in later.items() if those} == LATER
 
 
 DEFAULTS = "7af76c1bb125b859"
+LATER = {  # what a configuration that does not name them means
+    "criticality_structured": {"throughout": False},
+    "nslim": {"throughout": False},
+    "slamp": {"leak": True, "steps": "uniform", "lam": 0.01},
+    "unstructured": {"alpha": 0.0},
+}
 
 
 def test_a_trial_can_be_made_from_its_configuration():
@@ -141,3 +149,11 @@ def test_settings_are_a_mapping_in_any_order_and_form():
 def test_mistakes_are_named(change, message):
     with pytest.raises(UserError, match=message):
         replace(BASE, **change)
+
+
+def test_a_setting_that_came_later_changes_no_identity_at_its_default():
+    plain = replace(BASE, method="slamp")
+    assert replace(plain, settings={"leak": True}).id == plain.id
+    assert replace(plain, settings={"leak": False}).id != plain.id
+    assert "leak" not in plain.config["settings"]
+    assert Trial.from_config(replace(plain, settings={"leak": False}).config).settings

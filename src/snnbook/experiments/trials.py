@@ -117,7 +117,7 @@ class Trial(Recipe):
         config = {f.name: getattr(self, f.name) for f in fields(self) if f.compare and f.name != "start"}
         config["data_settings"] = datasets.settings(self.data, **dict(self.data_settings))
         config["network_settings"] = networks.settings(self.network, self.image_size, **dict(self.network_settings))
-        config["settings"] = pruning.settings(self.method) | dict(self.settings)
+        config["settings"] = pruning.identity(self.method, dict(self.settings))
         config["content"] = _fingerprint(self.data, _pairs(self.data_options))
         config["start"] = self.start and self.start.config
         return json.loads(json.dumps(_numbers(config), default=_named))

@@ -9,7 +9,7 @@ from snnbook.pruning import methods, scores
 from snnbook.pruning.budgets import global_masks
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Masks, Pruner
-from snnbook.pruning.registry import METHODS, ComparisonPlan, available, create, method, settings
+from snnbook.pruning.registry import METHODS, ComparisonPlan, available, create, identity, method, settings
 from snnbook.pruning.saving import load, save
 from snnbook.pruning.weights import frozen, prunable
 
@@ -24,6 +24,7 @@ __all__ = [
     "cut",
     "frozen",
     "global_masks",
+    "identity",
     "load",
     "method",
     "prunable",

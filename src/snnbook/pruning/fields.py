@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import field
+from typing import Annotated, Any
 
 from snnbook.errors import OneOf, Within
 from snnbook.pruning.budgets import BUDGETS, Budget
@@ -19,3 +20,11 @@ Natural = Annotated[int, Within(0)]
 ScoreSetting = Annotated[str | Score, OneOf("score", SCORES)]
 ScheduleSetting = Annotated[str | Schedule, OneOf("schedule", SCHEDULES)]
 BudgetSetting = Annotated[str | Budget, OneOf("spread over layers", BUDGETS)]
+
+
+def later(default: Any) -> Any:
+    """The field of a setting that a method got when records of it were there: at its default, all is as before.
+
+    A trial's configuration leaves it out at its default, so that those records keep their identity.
+    """
+    return field(default=default, metadata={"later": True})

@@ -95,6 +95,10 @@ def _no_decision_step(lam: float, variant: str) -> int:
     raise UserError("this method needs the network's outputs at every time step, and none were lent")
 
 
+def _no_fisher(n: int) -> Tensor:
+    raise UserError("this method needs the Fisher information of the network's outputs, and none was lent")
+
+
 def _no_samples(n: int) -> tuple[Tensor, Tensor]:
     raise UserError("this method looks at training samples, and none were lent")
 
@@ -110,7 +114,8 @@ class Context:
     done. batch: the last training batch as the network took it, `[T, N, C, H, W]` or `[N, C, H, W]`, and its labels
     `[N]`. samples: a function that lends the first n training samples in the same form, without augmentation.
     decision_step: a function of lambda and the KL variant that returns the decision step of the training set, from 1.
-    log: what the record of the trial should know, by name.
+    fisher: a function of n that returns the trace of the Fisher information after each step, `[T]`, on the first n
+    training samples. log: what the record of the trial should know, by name.
     """
 
     model: nn.Module
@@ -125,6 +130,7 @@ class Context:
     batch: tuple[Tensor, Tensor] | None = None
     samples: Callable[[int], tuple[Tensor, Tensor]] = _no_samples
     decision_step: Callable[[float, str], int] = _no_decision_step
+    fisher: Callable[[int], Tensor] = _no_fisher
     log: dict[str, Any] = field(default_factory=dict)
 
     @cached_property

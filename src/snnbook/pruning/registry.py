@@ -175,6 +175,18 @@ def settings(name: str) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.name not in METHODS[name].fixed}
 
 
+def identity(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that tell trials of method `name` apart: those chosen, and the defaults of the others.
+
+    Those that are `fields.later` are left out at their default. Raises UserError for an unknown name.
+    """
+    defaults = settings(name)
+    declared = getattr(METHODS[name].cls, "__dataclass_fields__", {})  # a method of a reader need not be a dataclass
+    came_later = {key for key, f in declared.items() if f.metadata.get("later")}
+    merged = defaults | dict(chosen)
+    return {key: v for key, v in merged.items() if key not in came_later or v != defaults[key]}
+
+
 def create(name: str, **chosen: Any) -> Pruner:
     """The method `name` with its settings. Raises UserError for unknown names, settings and values out of range."""
     known = settings(name)

@@ -226,3 +226,12 @@ def test_more_time_steps_are_not(data):
 def test_mistakes_are_named(settings, message):
     with pytest.raises(UserError, match=message):
         create("slamp", **settings)
+
+
+def test_steps_can_weigh_differently_and_neurons_need_not_leak():
+    # The traces of the first test by hand, here with weights 1, 0, 0, and with a = 1: (1, 0), (2, 2), (2, 4).
+    model = nn.Sequential(nn.Linear(2, 3), LIF(tau=2.0), nn.Linear(3, 2))
+    x = torch.tensor([[1.0, 0], [1, -2], [0, 2]]).unsqueeze(1)
+    assert amplification(model, x, 1, 3, [1.0, 0, 0])["0.weight"] == 1.0
+    assert amplification(model, x, 1, 3, [0.0, 0, 2])["0.weight"] == pytest.approx(9.5625 / 4)
+    assert amplification(model, x, 1, 3, leaky=False)["0.weight"] == pytest.approx((1 + 8 + 20) / 10)

@@ -449,3 +449,17 @@ def test_steering_turns_the_strength_towards_the_target():
     assert steered(0.5, 0.04, 0.08, 0.02) == pytest.approx(0.5 * 2**0.3 / 2), "what falls already is pushed less"
     assert steered(0.5, 0.0, 0.1, 0.02) == pytest.approx(0.5 * 8**-0.3)
     assert steered(0.5, 1.0, 0.0, 0.02) == pytest.approx(0.5 * 8**0.3)
+
+
+def test_the_gradient_of_the_product_penalty_by_brute_force():
+    # Eq. 8 with one spike a neuron: 3 inputs, 2 hidden neurons, 2 outputs, as a sum over every synapse.
+    model = nn.Sequential(nn.Linear(3, 2), LIF(), nn.Linear(2, 2))
+    g = torch.Generator().manual_seed(0)
+    shapes = {"0.weight": (2, 3), "2.weight": (2, 2), "1": (2,)}
+    masks = {name: torch.rand(shape, generator=g).requires_grad_() for name, shape in shapes.items()}
+    eq8 = (masks["0.weight"] * masks["1"][:, None]).sum() + (masks["2.weight"] * masks["1"][None]).sum()
+    expected = dict(zip(masks, torch.autograd.grad(eq8, list(masks.values())), strict=True))
+    e, dense = sop_cost.product(model, torch.ones(1, 1, 3), {name: m.detach() for name, m in masks.items()})
+    assert dense == 10
+    for name, grad in expected.items():
+        torch.testing.assert_close(e[name], grad)

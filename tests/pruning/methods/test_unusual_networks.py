@@ -205,7 +205,7 @@ NETWORKS = {
 }
 
 
-GROWING = {"esl_snn", "granet", "rigl", "set", "deepr", "criticality"}
+GROWING = {"esl_snn", "granet", "ndsnn", "rigl", "set", "deepr", "criticality"}
 
 
 class Bare(nn.Linear):

@@ -168,8 +168,8 @@ def _at_budget(plan: ComparisonPlan, metrics: Sequence[Mapping[str, float]]) -> 
 def edges(method: str, store: Store | None = None) -> list[str]:
     """Settings whose chosen value is the smallest or the largest that was tried with the others as they are.
 
-    Numbers only; 0 is no edge, for there is nothing beyond it, and neither are the spans of pruning at once and to the
-    very end.
+    Numbers only. It is no edge where there is nothing beyond: at 0, at the spans of pruning at once and to the very
+    end, and where the next value is refused, such as no cut at all, or more cuts than there are epochs before the tail.
     """
     best, at_edge = chosen(method, store), []
     for name, value in best.items():
@@ -178,8 +178,17 @@ def edges(method: str, store: Store | None = None) -> list[str]:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         nothing_beyond = value in (SPANS[0], SPANS[-1]) if name == "span" else value == 0
         if number and not nothing_beyond and len(tried) > 1 and value in (min(tried), max(tried)):
-            at_edge.append(name)
+            nearest = min((v for v in tried if v != value), key=lambda v: abs(v - value))
+            beyond = 2 * value - nearest if isinstance(value, int) else value**2 / nearest
+            at_edge += [name] if _possible(method, {**best, name: beyond}) else []
     return at_edge
+
+
+def _possible(method: str, candidate: Settings) -> bool:
+    try:
+        return all(tuned(method, level, candidate, "laptop") for level in plans()[method].tuned_at)
+    except UserError:
+        return False
 
 
 @register("compare.start", needs=("compare.tuning",))

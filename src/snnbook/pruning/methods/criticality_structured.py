@@ -9,7 +9,7 @@ Ref: Chen et al., Algorithm 2, Eq. 11-13 and 16; the authors' code (channel_prun
 | 3 | remove the share s' of all channels with the smallest gamma | `after_step` |
 | 4 | criticality of each channel over the training set (Eq. 13) | `_scores` |
 | 5 | the (s' - s) N removed channels with the highest come back (Eq. 12) | `after_step` |
-| 6 | fine-tune without L1 | dead channels are held at zero; `finish` cuts them out |
+| 6 | fine-tune without L1 | dead channels are held at zero (with L1: `throughout`); `finish` cuts them out |
 
 Deviations: the counts are exact; the authors' code removes one channel more. As there, the scores are taken in
 evaluation mode before anything is removed, since a removed channel has no potential that could tell. Layers that meet
@@ -29,7 +29,7 @@ from torch import Tensor
 
 from snnbook.errors import OneOf
 from snnbook.potentials import check_potentials
-from snnbook.pruning.fields import Amount, Natural, Share, Span
+from snnbook.pruning.fields import Amount, Natural, Share, Span, later
 from snnbook.pruning.parts.channel_scores import of_neurons_after, run_samples, slimming
 from snnbook.pruning.parts.channels import Channels, lowest
 from snnbook.pruning.parts.coupling import find_channels
@@ -43,7 +43,8 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
     paper="paper C Algorithm 2", family="structured", needs=("batch norm", "potentials"),
     plan=ComparisonPlan(
         star({"span": 0.4, "strength": 1e-3}, {"strength": 3e-4}, {"strength": 3e-3}),
-        levels("channels", 0.4, 0.55, 0.68, 0.78, 0.86), ("channels 0.55", "channels 0.78"), "connections", 10.0, True,
+        levels("channels", 0.4, 0.55, 0.68, 0.78, 0.86), ("channels 0.55", "channels 0.78", "channels 0.86"),
+        "connections", 10.0, True,
         shared={"regeneration": 0.1}, network={"gain": 1.0},
     ),
 )  # fmt: skip
@@ -51,7 +52,8 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 class CriticalityStructured(Pruner):
     """channels: s, share of the channels with batch norm that goes, in [0, 1). regeneration: r, in [0, 1).
     aggregate: "max" or "mean" over a channel's map. strength: lambda. span: share of the training before the cut.
-    samples: number of training samples that are scored; 0 scores all. streams: channels of residual streams go, too.
+    throughout: the penalty goes on after it. samples: number of training samples that are scored; 0 scores all.
+    streams: channels of residual streams go, too.
     """
 
     channels: Share = 0.5
@@ -59,6 +61,7 @@ class CriticalityStructured(Pruner):
     aggregate: Annotated[str, OneOf("aggregate", AGGREGATES)] = "max"
     strength: Amount = 1e-4
     span: Span = 0.5
+    throughout: bool = later(False)
     samples: Natural = 0
     streams: bool = False
     removable: Channels = field(default=None, init=False, repr=False)  # type: ignore[assignment]
@@ -69,7 +72,7 @@ class CriticalityStructured(Pruner):
         check_potentials(c.model)
 
     def penalty(self, c: Context) -> Tensor | float:
-        return slimming(c, self.strength, self.span)
+        return slimming(c, self.strength, 1.0 if self.throughout else self.span)
 
     def after_step(self, c: Context) -> None:
         if c.step + 1 == c.steps_in(self.span):

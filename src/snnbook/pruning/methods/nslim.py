@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from snnbook.pruning.fields import Amount, Share, Span
+from snnbook.pruning.fields import Amount, Share, Span, later
 from snnbook.pruning.parts.channel_scores import slimming
 from snnbook.pruning.parts.channels import Channels, lowest
 from snnbook.pruning.parts.coupling import find_channels
@@ -36,19 +36,21 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
     family="structured", needs=("batch norm",),
     plan=ComparisonPlan(
         star({"span": 0.4, "strength": 1e-3}, {"strength": 3e-4}, {"strength": 3e-3}),
-        levels("channels", 0.4, 0.55, 0.68, 0.78, 0.86), ("channels 0.55", "channels 0.78"), "connections", 10.0, True,
+        levels("channels", 0.4, 0.55, 0.68, 0.78, 0.86), ("channels 0.4", "channels 0.55", "channels 0.78"),
+        "connections", 10.0, True,
         network={"gain": 1.0},
     ),
 )  # fmt: skip
 @dataclass
 class NSlim(Pruner):
     """channels: share of the channels with batch norm that goes, in [0, 1). strength: lambda. span: share of the
-    training before the cut.
+    training before the cut. throughout: the penalty goes on after the cut, on what is left.
     """
 
     channels: Share = 0.5
     strength: Amount = 1e-4
     span: Span = 0.5
+    throughout: bool = later(False)
     removable: Channels = field(default=None, init=False, repr=False)  # type: ignore[assignment]
 
     def start(self, c: Context) -> None:
@@ -56,7 +58,7 @@ class NSlim(Pruner):
         self.removable.gammas(c.model)
 
     def penalty(self, c: Context) -> Tensor | float:
-        return slimming(c, self.strength, self.span)
+        return slimming(c, self.strength, 1.0 if self.throughout else self.span)
 
     def after_step(self, c: Context) -> None:
         if c.step + 1 == c.steps_in(self.span):

@@ -11,7 +11,9 @@ With leak a = 1 - 1/tau of the neurons behind a layer and input x_t at step t, a
 |dW| |z_t|, z_t = a z_(t-1) + x_t. The amplification Gamma = sum_t E|z_t|^2 / sum_t E|x_t|^2 is that bound over the one
 without memory (`parts/amplification.py`). Thresholding -Gamma log(1 - LAMP) minimises the sum over layers of
 Gamma log(|W|^2 / |what is left of W|^2) exactly; `form="product"`, Gamma LAMP, is its first order. A layer without
-neurons behind it has no memory, Gamma = 1. Where all Gamma are equal, as at T = 1, the masks are LAMP's.
+neurons behind it has no memory, Gamma = 1. Where all Gamma are equal, as at T = 1, the masks are LAMP's. Steps can
+weigh differently in both sums (`steps`): all alike, only those up to the decision step of paper A, or as the Fisher
+information of the network's output at them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from torch import Tensor
 
 from snnbook.errors import OneOf
 from snnbook.pruning.budgets import global_masks
-from snnbook.pruning.fields import Count, ScheduleSetting, Share, Span
+from snnbook.pruning.fields import Amount, Count, ScheduleSetting, Share, Span, later
 from snnbook.pruning.parts.amplification import amplification
 from snnbook.pruning.parts.cut import cut
 from snnbook.pruning.pruner import Context, Pruner
@@ -34,6 +36,8 @@ from snnbook.pruning.scores import Tensors, lamp
 from snnbook.pruning.weights import check_layers
 
 FORMS = ("log", "product")
+STEPS = ("uniform", "decision", "fisher")
+N_SAMPLES_FISHER = 32
 
 
 @method(
@@ -45,7 +49,8 @@ FORMS = ("log", "product")
 class SLAMP(Pruner):
     """sparsity: share of all prunable weights that goes, in [0, 1). updates: number of cuts in the first `span` of the
     training, a share. schedule: how the sparsity rises from cut to cut. form: of the score, "log" or "product".
-    samples: number of training samples on which the amplification is estimated.
+    samples: number of training samples on which the amplification is estimated. leak: whether neurons forget; without
+    it a = 1. steps: what steps weigh, of STEPS; lam: the threshold of the decision step.
     """
 
     sparsity: Share = 0.98
@@ -54,6 +59,9 @@ class SLAMP(Pruner):
     schedule: ScheduleSetting = "cubic"
     form: Annotated[str, OneOf("form", FORMS)] = "log"
     samples: Count = 256
+    leak: bool = later(True)
+    steps: Annotated[str, OneOf("step weights", STEPS)] = later("uniform")
+    lam: Amount = later(0.01)
 
     def start(self, c: Context) -> None:
         check_layers(c.model, "how a layer's input adds up")
@@ -62,11 +70,18 @@ class SLAMP(Pruner):
         if number := update_number(c.step + 1, c.steps, self.updates, self.span):
             gone = c.masks.fraction_to_prune(1 - self.sparsity * reached(self.schedule, number / self.updates))
             x, y = c.samples(self.samples)
-            gamma = c.log["amplification"] = amplification(c.model, x, len(y), c.T)
+            weights = self._step_weights(c)
+            gamma = c.log["amplification"] = amplification(c.model, x, len(y), c.T, weights, self.leak)
             if len(set(gamma.values())) == 1:
                 c.set_masks(cut("lamp", c.weights, c.generator, gone, c.masks))
             else:
                 c.set_masks(global_masks(scores(c.weights, gamma, self.form), gone, c.masks))
+
+    def _step_weights(self, c: Context) -> list[float]:
+        if self.steps == "fisher":
+            return c.fisher(N_SAMPLES_FISHER).tolist()
+        decided = c.decision_step(self.lam, "smoothed") if self.steps == "decision" else c.T
+        return [float(t < decided) for t in range(c.T)]
 
 
 def scores(weights: Tensors, gamma: dict[str, float], form: str = "log") -> dict[str, Tensor]:

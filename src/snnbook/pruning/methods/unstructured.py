@@ -1,10 +1,10 @@
 """Unstructured pruning of weights and neurons under a penalty on synaptic operations.
 
 Ref: paper B (Shi et al. 2024), Algorithm 1, Eq. 5, 7, 9-11: w is trained times sigma(beta alpha_w), spikes times
-sigma(beta alpha_n), from alpha = 0 on, on the loss + lambda (sum of e_w sigma(beta alpha_w) + sum of e_n sigma(beta
-alpha_n)), while beta grows; then masks are alpha > 0. Adam (eps 1e-8) steps the alphas.
-Deviations: lambda, 5e-12 to 1e-10 for CifarNet, fits one network. `strength` is lambda times the sum of e_w over all
-weights, 0.0085 to 0.17 there, where the loss is the squared error; with a `target` it is steered. Eq. 9 counts spikes,
+sigma(beta alpha_n), on the loss + lambda (sum of e_w sigma(beta alpha_w) + sum of e_n sigma(beta alpha_n)), while beta
+grows; then masks are alpha > 0. Adam (eps 1e-8) steps the alphas, from 0 on. `cost="product"` is Eq. 8, which the paper
+calls ill-posed. Deviations: lambda, 5e-12 to 1e-10 for CifarNet, fits one network. `strength` is lambda times the sum
+of e_w, 0.0085 to 0.17 there, where the loss is the squared error; with a `target` it is steered. Eq. 9 counts spikes,
 the public code takes shapes: `cost`. The text masks neurons of the encoding layer, that code does not: `scope`.
 """
 
@@ -17,7 +17,7 @@ from typing import Annotated
 from torch import Tensor
 
 from snnbook.errors import OneOf, UserError, Within
-from snnbook.pruning.fields import Amount, Positive, Span
+from snnbook.pruning.fields import Amount, Positive, Span, later
 from snnbook.pruning.parts import neuron_masks, sop_cost
 from snnbook.pruning.parts.soft_masks import SoftMasks, steer
 from snnbook.pruning.pruner import Context, Pruner
@@ -27,15 +27,15 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 @method(
     "unstructured", about="weight and neuron masks under a penalty on synaptic operations", paper="paper B",
     family="penalty or soft mask", needs=("neurons",), printed=("TEE-SNN",), plan=ComparisonPlan(
-        star({"span": 0.4, "lr_mask": 3e-3}, {"lr_mask": 1e-3}, {"lr_mask": 1e-2}),
+        star({"span": 0.4, "lr_mask": 1e-2}, {"lr_mask": 3e-3}, {"lr_mask": 3e-2}),
         levels("target", 0.1, 0.05, 0.02, 0.01, 5e-3), ("target 0.02",), shared={"strength": 0.1}, from_scratch=True),
 )  # fmt: skip
 @dataclass
 class Unstructured(Pruner):
     """strength: of the penalty. target: share of the connections that it is steered to; None steers nothing. weights,
-    neurons: which have masks. lr_mask: first learning rate of the alphas, on the schedule of the weights'. beta,
-    beta_end: slope of the masks, first and last. span: share of the training with soft masks. cost, scope: as in
-    `parts/sop_cost.py` and `neuron_masks.maskable`. Raises UserError without masks, and for a `beta` above `beta_end`.
+    neurons: which have masks. lr_mask: first learning rate of the alphas, on the schedule of the weights'. alpha: what
+    they start at. beta, beta_end: slope of the masks, first and last. span: share of the training with soft masks.
+    cost, scope: see `parts/sop_cost.py`, `neuron_masks.maskable`. UserError without masks and for beta > beta_end.
     """
 
     strength: Amount = 1.0
@@ -43,6 +43,7 @@ class Unstructured(Pruner):
     weights: bool = True
     neurons: bool = True
     lr_mask: Positive = 5e-3
+    alpha: float = later(0.0)
     beta: Positive = 5.0
     beta_end: float = 1000.0
     span: Span = 0.8
@@ -61,13 +62,12 @@ class Unstructured(Pruner):
         maskable = neuron_masks.maskable(c.model, c.samples(1)[0], self.scope) if self.neurons else []
         self.firing = [n for n in maskable if n in e_n]  # not neurons that feed no layer
         neuron_masks.attach(c.model, {n: e_n[n] for n in self.firing})
-        self.masks = SoftMasks(self.hidden | {n: e_n[n] for n in self.firing}, self.lr_mask, self.beta)
+        self.masks = SoftMasks(self.hidden | {n: e_n[n] for n in self.firing}, self.lr_mask, self.beta, self.alpha)
         c.set_weights({n: self.masks[n] * w for n, w in self.hidden.items()})
 
     def before_step(self, c: Context) -> None:
-        if self.cost == "spikes" and self.masks.beta and c.step and c.step % c.steps_per_epoch == 0:
-            x, y = c.samples(64)
-            self.e, self.dense = sop_cost.spikes(c.model, x, len(y), {**c.masks, **self.masks})
+        if self.masks.beta and (count := sop_cost.due(self.cost, c)):
+            self.e, self.dense = count({**c.masks, **self.masks})
 
     def during_forward(self, c: Context) -> AbstractContextManager[None]:
         return neuron_masks.soft(c.model, self.firing if self.masks.beta else (), self.masks)

@@ -29,12 +29,13 @@ MOST = 8.0  # of that ratio, either way: how wrong it is says little about how m
 class SoftMasks(Mapping[str, Tensor]):
     """Name of a weight or of neurons → its mask: sigma(beta alpha) in (0, 1), or bool once `beta` is 0.
 
-    like: name → a tensor of the mask's shape. lr: first learning rate of the Adam that steps the alphas, which start at
-    0. beta: slope of the masks at the start; whoever raises it, and sets it to 0 at last, writes to the attribute.
+    like: name → a tensor of the mask's shape. lr: first learning rate of the Adam that steps the alphas. beta: slope of
+    the masks at the start; whoever raises it, and sets it to 0 at last, writes to the attribute. alpha: first value of
+    the alphas.
     """
 
-    def __init__(self, like: Mapping[str, Tensor], lr: float, beta: float):
-        self.alpha = {name: torch.zeros_like(v, requires_grad=True) for name, v in like.items()}
+    def __init__(self, like: Mapping[str, Tensor], lr: float, beta: float, alpha: float = 0.0):
+        self.alpha = {name: torch.full_like(v, alpha, requires_grad=True) for name, v in like.items()}
         self.adam = torch.optim.Adam(self.alpha.values(), lr=lr, eps=1e-8, fused=True)
         self.beta = beta
         self.left = 0.0  # share of the connections when `steer` looked last

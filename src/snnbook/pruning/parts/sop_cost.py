@@ -2,23 +2,26 @@
 
 Ref: Shi et al. 2024, Eq. 9-10. With s the spikes of a neuron, its cost e_n is s times its synapses, and the cost e_w
 of a weight is the sum of s over the synapses that use it. `geometry` takes s = 1, as the public code does; `spikes`
-counts.
+counts. `product` is Eq. 8 with s = 1: the masks of a synapse and of the neurons at both its ends multiplied.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from snnbook.errors import unknown
 from snnbook.pruning.parts.neuron_masks import with_spikes
+from snnbook.pruning.pruner import Context
 from snnbook.pruning.scores import Tensors
 from snnbook.pruning.weights import check_layers, multiply, prunable, weight_names
 from snnbook.tracing import TRANSPOSED, Hook, LayerTrace, layers, measuring, spikes_of, spiking, trace_layers
 
-COSTS = ("geometry", "spikes")
+COSTS = ("geometry", "spikes", "product")
 
 
 def geometry(model: nn.Module, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -90,11 +93,34 @@ def spikes(model: nn.Module, x: Tensor, n: int, masks: Tensors) -> tuple[dict[st
     masked. Each input of the encoding layer, which gets no spikes, counts as 1 when the layer runs. The sum of e_w
     times the weights' masks over the other layers is the sum of e_n times the neurons' masks, if all neurons have one.
     """
-    plan = trace_layers(model, x)
-    e = _counted(model, x, plan, masks)
-    free = _counted(model, x, plan, {name: torch.ones_like(m, dtype=torch.float32) for name, m in masks.items()})
-    kept = weight_names(model).values()
-    return {name: v / n for name, v in e.items()}, sum(float(v.sum()) for k, v in free.items() if k in kept) / n
+    e, whole = _recounted(model, x, masks)
+    return {name: v / n for name, v in e.items()}, whole / n
+
+
+def product(model: nn.Module, x: Tensor, masks: Tensors) -> tuple[dict[str, Tensor], float]:
+    """The gradient of Eq. 8 with s = 1 by the masks, and the number of connections of the dense network.
+
+    x: one sample as the network takes it. masks, names and shapes of the gradients: as for `spikes`. Times the masks of
+    a kind, of weights or of one layer's neurons, they add up to the penalty of the layers that it is in, for this is
+    linear in each mask; held constant they make a penalty linear in all masks that has the gradient of Eq. 8.
+    """
+    return _recounted(model, x, masks, every=True)
+
+
+def due(cost: str, c: Context) -> Callable[[Tensors], tuple[dict[str, Tensor], float]] | None:
+    """What counts the costs anew before this step, a function of the masks; None if they stay.
+
+    `spikes` counts 64 samples at the start of each epoch but the first, `product` is taken at every step.
+    Raises UserError for an unknown cost.
+    """
+    if cost not in COSTS:
+        raise unknown("cost", cost, COSTS)
+    if cost == "product":
+        return lambda masks: product(c.model, c.samples(1)[0], masks)
+    if cost == "spikes" and c.step and c.step % c.steps_per_epoch == 0:
+        x, y = c.samples(64)
+        return lambda masks: spikes(c.model, x, len(y), masks)
+    return None
 
 
 @torch.no_grad()
@@ -112,10 +138,20 @@ def connections_left(model: nn.Module, x: Tensor, masks: Tensors) -> float:
     return left / whole
 
 
-def _counted(model: nn.Module, x: Tensor, plan: dict[str, LayerTrace], masks: Tensors) -> dict[str, Tensor]:
+def _recounted(model: nn.Module, x: Tensor, masks: Tensors, every: bool = False) -> tuple[dict[str, Tensor], float]:
+    plan = trace_layers(model, x)
+    free = {name: torch.ones_like(m, dtype=torch.float32) for name, m in masks.items()}
+    e, e_free = (_counted(model, x, plan, those, every) for those in (masks, free))
+    kept = weight_names(model).values()
+    return e, sum(float(v.sum()) for name, v in e_free.items() if name in kept)
+
+
+def _counted(
+    model: nn.Module, x: Tensor, plan: dict[str, LayerTrace], masks: Tensors, every: bool
+) -> dict[str, Tensor]:
     leaves = {k: v.detach().float().requires_grad_() for k, v in masks.items()}
     with torch.enable_grad():
-        total = _synapses(model, x, plan, leaves)
+        total = _synapses(model, x, plan, leaves, every)
     grads = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
     return {k: torch.zeros_like(v) if g is None else g for (k, v), g in zip(leaves.items(), grads, strict=True)}
 
@@ -139,7 +175,7 @@ def _synapses(model: nn.Module, x: Tensor, plan: dict[str, LayerTrace], masks: T
         degree = multiply(m, entering.float(), synapses)
         after = masks.get(trace.neuron)
         if after is not None and after.shape == trace.leaving:
-            degree = degree * after.detach()
+            degree = degree * (after if every else after.detach())
         if not every:
             total.append(degree.sum())
         elif trace.layer not in seen:  # steps and samples are alike
