@@ -148,7 +148,22 @@ def test_an_edge_is_the_last_value_that_was_tried_and_zero_is_none(monkeypatch, 
     candidates = (centre, *({**centre, "span": s} for s in (0.2, 0.3, 0.8)), *({**centre, "noise": n} for n in (1, 0)))
     monkeypatch.setattr(compare, "plans", lambda: {"mine": ComparisonPlan(candidates)})
     monkeypatch.setattr(compare, "chosen", lambda method, store=None: candidates[best])
+    monkeypatch.setattr(compare, "tuned", lambda method, level, candidate, profile: None)  # whatever lies beyond, runs
     assert edges("mine") == at_edge
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "at_edge"),
+    [("imp", (1, 2, 3), []), ("imp", (2, 3, 4), ["cuts"]), ("stp", (3, 2), []), ("stp", (2, 1), ["cuts"])],
+)
+def test_an_edge_is_none_where_the_method_refuses_what_lies_beyond(monkeypatch, method, values, at_edge):
+    # No cut at all is refused, and so are four cuts before the last six of eight epochs.
+    others = {"tail": 0.75} if method == "stp" else {"rewind": 0}
+    candidates = tuple({"cuts": cuts, **others} for cuts in values)
+    plan = replace(plans()[method], candidates=candidates)
+    monkeypatch.setattr(compare, "plans", lambda: {method: plan})
+    monkeypatch.setattr(compare, "chosen", lambda method, store=None: candidates[0])
+    assert edges(method) == at_edge
 
 
 @pytest.mark.parametrize("best", [0, -1])
