@@ -56,12 +56,14 @@ class Entry:
 
     trials: a function from a profile to the trials, or from a profile and a store where `needs` is not empty. needs:
     names of the studies by whose records settings are chosen. seeds: those that the study always runs with and that no
-    other study may use; empty for the seeds of the profile.
+    other study may use; empty for the seeds of the profile. replicates: how many seeds, from 0 on, a main contrast is
+    decided with, where nobody asks for others and the profile is not smoke; 0 for the seeds of the profile.
     """
 
     trials: Callable[..., Trials]
     needs: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
+    replicates: int = 0
 
     @property
     def about(self) -> str:
@@ -73,14 +75,14 @@ STUDIES: dict[str, Entry] = {}
 
 
 def register(
-    name: str, needs: tuple[str, ...] = (), seeds: tuple[int, ...] = ()
+    name: str, needs: tuple[str, ...] = (), seeds: tuple[int, ...] = (), replicates: int = 0
 ) -> Callable[[Callable[..., Trials]], Callable[..., Trials]]:
     """Enter a function as the study `name`; see `Entry`. Raises UserError if the name is taken by another function."""
 
     def enter(trials: Callable[..., Trials]) -> Callable[..., Trials]:
         if name in STUDIES and STUDIES[name].trials.__qualname__ != trials.__qualname__:
             raise UserError(f"there is a study {name!r} already")
-        STUDIES[name] = Entry(trials, needs, seeds)
+        STUDIES[name] = Entry(trials, needs, seeds, replicates)
         return trials
 
     return enter
@@ -144,7 +146,8 @@ def study(
     if not entry.seeds and (taken := tuned_with & set(seeds)):
         raise UserError(f"seed {min(taken)} was used for tuning and cannot be one of the results")
     keyed = ByKey({replace(key, data=trial.data): trial for key, trial in trials.items()})
-    return Study(name, profile, keyed, entry.seeds or seeds or SEEDS[profile])
+    usual = tuple(range(entry.replicates)) if profile != "smoke" else ()
+    return Study(name, profile, keyed, entry.seeds or seeds or usual or SEEDS[profile])
 
 
 def known_options(name: str, profile: str = "laptop", store: Store | None = None) -> frozenset[str]:

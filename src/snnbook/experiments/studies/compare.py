@@ -131,10 +131,10 @@ def tuning_scores(method: str, store: Store | None = None) -> list[float]:
     between them scores -inf. store: as for `chosen`.
     Raises UserError if a candidate has no record there, and if no candidate passes the budget.
     """
-    return list(_scores(method, _folder(store)))
+    return list(_scores(method, folder(store)))
 
 
-def _folder(store: Store | None) -> Path:
+def folder(store: Store | None) -> Path:
     return store.path if store is not None else paths.results("laptop")
 
 
@@ -255,7 +255,7 @@ def layers(profile: str, store: Store | None = None) -> dict[Key, Trial]:
 
 def _kept(role: str, method: str, level: str, store: Store | None) -> tuple[float, ...]:
     """Share of the weights of each layer that a method leaves at a level of the comparison, mean over the seeds."""
-    plan, records = plans()[method], Store(_folder(store))
+    plan, records = plans()[method], Store(folder(store))
     trial = arm(role, method, plan, settings_at(method, level, store), "laptop")
     by_seed = [records.get(trial.id, seed) for seed in SEEDS["laptop"]]
     if None in by_seed:
