@@ -18,12 +18,12 @@ from snnbook.experiments.store import Store
 from snnbook.experiments.studies import register
 from snnbook.experiments.studies.compare import TUNING_SEEDS, arm, chosen, folder, levels, plans, settings_at
 from snnbook.experiments.trials import Trial
+from snnbook.pruning.registry import Settings, described
 
 METHOD, DENSE, IMAGES = "unstructured", "dense", "CIFAR10"
 ON_TWO = (IMAGES, "CIFAR10-DVS")
 ON_THREE = (*ON_TWO, "CIFAR100")
 RIVALS = ("admm", "gradr", "esl_snn", "stds")
-RATES = (3e-3, 1e-2, 3e-2)  # first learning rates of the masks that an ablation's arms are tuned over
 SLOW = 1e-3  # one at which more than a hundredth of the masks is undecided at the steepest of a few hundred steps
 FEW_STEPS, MANY_STEPS = "half the epochs", "twice the epochs"
 NARROW, WIDE = "half as wide", "twice as wide"
@@ -82,17 +82,16 @@ def _as_compared(methods: tuple[str, ...], profile: str, store: Store | None) ->
 
 @dataclass(frozen=True)
 class Part:
-    """An arm of the ablation: what has masks, the shares of the connections that it is steered to, where it is tuned.
+    """An arm of the ablation: what has masks, and the shares of the connections that it is steered to.
 
     Neurons alone leave a quarter of the connections at once, and weights alone a half, see `soft_masks`.
     """
 
     masks: Mapping[str, bool]
     targets: tuple[float, ...]
-    tuned_at: float = 0.02
 
 
-BOTH = "both"
+BOTH, TUNED_AT = "both", 0.02
 PARTS = {
     BOTH: Part({}, (0.1, 0.05, 0.02, 0.01, 0.005)),
     "weights": Part({"neurons": False}, (0.1, 0.05, 0.02, 0.01, 0.005)),
@@ -100,34 +99,32 @@ PARTS = {
 }
 
 
-@register("B.parts.tuning", needs=("compare.tuning",), seeds=TUNING_SEEDS)
-def parts_tuning(profile: str, store: Store | None = None) -> dict[Key, Trial]:
-    """What the learning rate of the masks is chosen from, of weights alone and of neurons alone."""
-    tried = product([part for part in PARTS if part != BOTH], RATES)
+@register("B.parts.tuning", seeds=TUNING_SEEDS)
+def parts_tuning(profile: str) -> dict[Key, Trial]:
+    """What the settings of masks of weights alone and of neurons alone are chosen from, the candidates of both."""
+    tried = product([part for part in PARTS if part != BOTH], plans()[METHOD].candidates)
     data = dense(IMAGES, profile).data
-    return {Key(data, part, f"{rate:g}"): _tried(part, rate, profile, store) for part, rate in tried}
+    return {Key(data, part, described(candidate)): _tried(part, candidate, profile) for part, candidate in tried}
 
 
-def _tried(part: str, rate: float, profile: str, store: Store | None) -> Trial:
-    mine = PARTS[part]
-    return ours(IMAGES, profile, store, **mine.masks, target=mine.tuned_at, lr_mask=rate)
+def _tried(part: str, candidate: Settings, profile: str) -> Trial:
+    return arm(IMAGES, METHOD, plans()[METHOD], {**candidate, **PARTS[part].masks, "target": TUNED_AT}, profile)
 
 
-def rate_of(part: str, store: Store | None = None) -> float:
-    """The learning rate of an arm's masks with the best mean accuracy on the validation split, by tuning's records.
+def chosen_for(part: str, store: Store | None = None) -> Settings:
+    """The candidate of an arm with the best mean accuracy on the validation split, by tuning's records.
 
-    Raises UserError where one of them is missing.
+    store: as for `compare.chosen`. Raises UserError where a record is missing.
     """
     if part == BOTH:
-        return chosen(METHOD, store)["lr_mask"]
-    records = Store(folder(store))
-    accuracy = {}
-    for rate in RATES:
-        found = [records.get(_tried(part, rate, "laptop", store).id, seed) for seed in TUNING_SEEDS]
-        accuracy[rate] = sum(r.metrics["top1_validation"] for r in found if r is not None)
+        return chosen(METHOD, store)
+    records, scores = Store(folder(store)), []
+    for candidate in plans()[METHOD].candidates:
+        found = [records.get(_tried(part, candidate, "laptop").id, seed) for seed in TUNING_SEEDS]
         if None in found:
             raise UserError(f"masks of {part} alone were not tuned in {records.path}: snnbook run B.parts.tuning")
-    return max(accuracy, key=lambda rate: accuracy[rate])
+        scores.append(sum(r.metrics["top1_validation"] for r in found if r is not None))
+    return plans()[METHOD].candidates[scores.index(max(scores))]
 
 
 @register("B.parts", needs=("compare.tuning", "B.parts.tuning"))
@@ -138,7 +135,7 @@ def parts(profile: str, store: Store | None = None) -> dict[Key, Trial]:
         data = dense(role, profile).data
         trials[Key(data, DENSE)] = undamaged(role, profile)
         for name, part in PARTS.items():
-            settings = {**part.masks, "lr_mask": rate_of(name, store)}
+            settings = {**chosen_for(name, store), **part.masks}
             for target in part.targets[: 2 if profile == "smoke" else None]:
                 trials[Key(data, name, f"target {target:g}")] = ours(role, profile, store, **settings, target=target)
     return trials

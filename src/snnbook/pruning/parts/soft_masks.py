@@ -22,6 +22,7 @@ from snnbook.pruning.pruner import Context
 from snnbook.pruning.schedules import update_number
 
 STEERED = 64  # how often, while masks are soft, but not more often than in every tenth step: masks take time to turn
+DAMPING = 3  # power of what is left over what was left last: masks that close already need no push
 CLOSE = 1e-5  # share of the largest alpha to which a threshold is found
 MOST = 8.0  # of what is left over what should be, either way: how wrong it is says little about how much to turn
 
@@ -120,10 +121,11 @@ def _threshold(c: Context, x: Tensor, masks: SoftMasks, target: float) -> float:
 
 
 def steered(strength: float, left: float, last: float, target: float) -> float:
-    """The strength times left / target, which is held to between 1 / MOST and MOST, and times left / last.
+    """The strength times left / target, which is held to between 1 / MOST and MOST, and times (left / last)^DAMPING.
 
     left, last: what is left now and what was when this was asked for last, shares in [0, 1]; the second factor damps
-    the first, which alone would overshoot. target: a share in (0, 1). A strength of 0 stays 0.
+    the first, which alone would overshoot: masks that a large penalty has closed do not open again. target: a share in
+    (0, 1). A strength of 0 stays 0.
     """
-    damping = left / last if left and last else 1.0
+    damping = (left / last) ** DAMPING if left and last else 1.0
     return strength * min(max(left / target, 1 / MOST), MOST) * damping
