@@ -170,7 +170,7 @@ def matched(profile: str, store: Store | None = None) -> dict[Key, Trial]:
         rivals = of_both if role == "DVS128-Gesture" else of_both + of_one
         for name, plan in (ours | {name: by_method[name] for name in rivals}).items():
             method = "stp" if name in ours else name
-            for level in levels(plan, profile):
+            for level in levels(plan, profile, role):
                 settings = settings_at(method, level, store)
                 trials[Key(data, name, level)] = arm(role, method, plan, settings, profile)
     return trials

@@ -75,7 +75,7 @@ def _as_compared(methods: tuple[str, ...], profile: str, store: Store | None) ->
         trials[Key(data, DENSE)] = undamaged(role, profile)
         for method in methods:
             plan = plans()[method]
-            for level in levels(plan, profile):
+            for level in levels(plan, profile, role):
                 trials[Key(data, method, level)] = arm(role, method, plan, settings_at(method, level, store), profile)
     return trials
 
