@@ -18,7 +18,7 @@ from snnbook.experiments.store import Store
 from snnbook.experiments.studies import register
 from snnbook.experiments.studies.compare import TUNING_SEEDS, arm, chosen, folder, levels, plans, settings_at
 from snnbook.experiments.trials import Trial
-from snnbook.pruning.registry import Settings, described
+from snnbook.pruning.registry import Settings, described, grid
 
 METHOD, DENSE, IMAGES = "unstructured", "dense", "CIFAR10"
 ON_TWO = (IMAGES, "CIFAR10-DVS")
@@ -82,29 +82,39 @@ def _as_compared(methods: tuple[str, ...], profile: str, store: Store | None) ->
 
 @dataclass(frozen=True)
 class Part:
-    """An arm of the ablation: what has masks, and the shares of the connections that it is steered to.
+    """An arm of the ablation: what has masks, the shares of the connections that it is steered to, its candidates.
 
-    Neurons alone leave a quarter of the connections at once, and weights alone a half, see `soft_masks`.
+    Neurons alone leave a quarter of the connections at once, and weights alone a half, see `soft_masks`. rates: first
+    learning rates of the masks, which tuning tries with every span of PART_SPANS: nine candidates, as the method has.
     """
 
     masks: Mapping[str, bool]
     targets: tuple[float, ...]
+    rates: tuple[float, ...] = ()
+
+    @property
+    def candidates(self) -> tuple[Settings, ...]:
+        """What tuning tries; empty for the arm that has the settings of the comparison."""
+        return grid("span lr_mask", *product(PART_SPANS, self.rates))
 
 
-BOTH, TUNED_AT = "both", 0.02
+BOTH, TUNED_AT, PART_SPANS = "both", 0.02, (0.25, 0.6, 1.0)
 PARTS = {
     BOTH: Part({}, (0.1, 0.05, 0.02, 0.01, 0.005)),
-    "weights": Part({"neurons": False}, (0.1, 0.05, 0.02, 0.01, 0.005)),
-    "neurons": Part({"weights": False}, (0.2, 0.1, 0.05, 0.02, 0.01)),
+    "weights": Part({"neurons": False}, (0.1, 0.05, 0.02, 0.01, 0.005), (1e-2, 3e-2, 1e-1)),
+    "neurons": Part({"weights": False}, (0.2, 0.1, 0.05, 0.02, 0.01), (3e-3, 1e-2, 3e-2)),
 }
 
 
 @register("B.parts.tuning", seeds=TUNING_SEEDS)
 def parts_tuning(profile: str) -> dict[Key, Trial]:
-    """What the settings of masks of weights alone and of neurons alone are chosen from, the candidates of both."""
-    tried = product([part for part in PARTS if part != BOTH], plans()[METHOD].candidates)
+    """What the settings of masks of weights alone and of neurons alone are chosen from."""
     data = dense(IMAGES, profile).data
-    return {Key(data, part, described(candidate)): _tried(part, candidate, profile) for part, candidate in tried}
+    return {
+        Key(data, name, described(candidate)): _tried(name, candidate, profile)
+        for name, part in PARTS.items()
+        for candidate in part.candidates[: 2 if profile == "smoke" else None]
+    }
 
 
 def _tried(part: str, candidate: Settings, profile: str) -> Trial:
@@ -118,13 +128,13 @@ def chosen_for(part: str, store: Store | None = None) -> Settings:
     """
     if part == BOTH:
         return chosen(METHOD, store)
-    records, scores = Store(folder(store)), []
-    for candidate in plans()[METHOD].candidates:
+    records, scores, candidates = Store(folder(store)), [], PARTS[part].candidates
+    for candidate in candidates:
         found = [records.get(_tried(part, candidate, "laptop").id, seed) for seed in TUNING_SEEDS]
         if None in found:
             raise UserError(f"masks of {part} alone were not tuned in {records.path}: snnbook run B.parts.tuning")
         scores.append(sum(r.metrics["top1_validation"] for r in found if r is not None))
-    return plans()[METHOD].candidates[scores.index(max(scores))]
+    return candidates[scores.index(max(scores))]
 
 
 @register("B.parts", needs=("compare.tuning", "B.parts.tuning"))
