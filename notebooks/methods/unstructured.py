@@ -151,10 +151,10 @@ method.standing(study, "unstructured")
 #   lengths of training, since Adam normalises gradients: when the loss has little to say about a mask, any penalty
 #   decides.
 # - **Target.** With `target`, which is ours, $\lambda$ is raised while more than this share of the connections has
-#   $\alpha > 0$ and lowered while less has, so that a setting means the same on every network; what is still above the
-#   share when masks harden goes by a threshold above 0. A target can only lie below an eighth: masks begin undecided,
-#   and half of the weights and of the neurons at both ends of a connection fall on the other side at once, whatever
-#   the penalty.
+#   $\alpha > 0$ and lowered while less has, so that a setting means the same on every network. It is met to a few per
+#   cent, from spans of a quarter of the training on; shorter ones leave more, since masks harden before they have
+#   closed. A target can only lie below an eighth: masks begin undecided, and half of the weights and of the neurons at
+#   both ends of a connection fall on the other side at once, whatever the penalty.
 # - **Adam.** The gradient of the penalty on one mask is of the order of $10^{-8}$ at first, Adam's $\epsilon$. The
 #   paper uses SGD for the weights on events and the public code Adam for the masks there; here masks always have Adam.
 #   Its rate was $10^{-4}$ for millions of steps; `lr_mask` is larger, since a few hundred steps could not move the

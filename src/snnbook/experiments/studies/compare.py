@@ -143,6 +143,7 @@ def tuning_scores(method: str, store: Store | None = None) -> list[float]:
 
 
 def folder(store: Store | None) -> Path:
+    """Where the records of tuning are: those of `store`, or of the repository at the profile laptop."""
     return store.path if store is not None else paths.results("laptop")
 
 

@@ -2,10 +2,9 @@
 
 Ref: paper B (Shi et al. 2024), Algorithm 1, Eq. 5, 7, 9-11: w is trained times sigma(beta alpha_w), spikes times
 sigma(beta alpha_n), on the loss + lambda (sum of e_w sigma(beta alpha_w) + sum of e_n sigma(beta alpha_n)), while beta
-grows; then masks are alpha > 0. Adam (eps 1e-8) steps the alphas, from 0 on. `cost="product"` is Eq. 8, which the paper
-calls ill-posed. Deviations: lambda, 5e-12 to 1e-10 for CifarNet, fits one network. `strength` is lambda times the sum
-of e_w, 0.0085 to 0.17 there, where the loss is the squared error; with a `target` it is steered. Eq. 9 counts spikes,
-the public code takes shapes: `cost`. The text masks neurons of the encoding layer, that code does not: `scope`.
+grows; then masks are alpha > 0. Adam steps the alphas. `cost="product"` is Eq. 8. Deviations: lambda fits one network;
+`strength` is lambda times the sum of e_w, 0.0085 to 0.17 for CifarNet with the squared error; a `target` steers it. Eq.
+9 counts spikes, the public code shapes: `cost`. The text masks neurons of the encoding layer, the code not: `scope`.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 @method(
     "unstructured", about="weight and neuron masks under a penalty on synaptic operations", paper="paper B",
     family="penalty or soft mask", needs=("neurons",), printed=("TEE-SNN",), plan=ComparisonPlan(
-        star({"span": 1.0, "lr_mask": 3e-3}, {"lr_mask": 1e-3}, {"lr_mask": 1e-2}),
-        levels("target", 0.1, 0.05, 0.02, 0.01, 5e-3), ("target 0.02",), shared={"strength": 0.1}, from_scratch=True),
+        star({"span": 1.0, "lr_mask": 3e-3}, {"lr_mask": 1e-3}, {"lr_mask": 1e-2}), axis="connections", budget=1.5,
+        levels=levels("target", 0.1, 0.05, 0.02, 0.01, 5e-3), tuned_at=("target 0.02", "target 0.01"),
+        shared={"strength": 0.1}, from_scratch=True),
 )  # fmt: skip
 @dataclass
 class Unstructured(Pruner):

@@ -1,11 +1,11 @@
-"""Masks that are trained with the network: soft, sigma(beta alpha), until they harden to alpha > threshold, mostly 0.
+"""Masks that are trained with the network: soft, sigma(beta alpha), until they harden to alpha > 0.
 
 Ref: paper B (Shi et al. 2024), Eq. 5, 7 and 11.
 
 The strength of the penalty on them can be steered to a share of the connections: it is raised while too much is left,
 and lowered while too little is. As masks start undecided at alpha = 0, half of them fall on either side within the
 first steps, whatever the penalty: where weights and both their neurons have one an eighth of the connections is left,
-and a target can only lie below that. What is left above it when they harden goes by a higher threshold.
+and a target can only lie below that.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from snnbook.pruning.pruner import Context
 from snnbook.pruning.schedules import update_number
 
 STEERED = 64  # how often, while masks are soft, but not more often than in every tenth step: masks take time to turn
-DAMPING = 3  # power of what is left over what was left last: masks that close already need no push
-CLOSE = 1e-5  # share of the largest alpha to which a threshold is found
+DAMPING = 2  # power of what is left over what was left last: masks that close already need no push
 MOST = 8.0  # of what is left over what should be, either way: how wrong it is says little about how much to turn
 
 
 class SoftMasks(Mapping[str, Tensor]):
-    """Name of a weight or of neurons → its mask: sigma(beta alpha) in (0, 1), or alpha > threshold once `beta` is 0.
+    """Name of a weight or of neurons → its mask: sigma(beta alpha) in (0, 1), or bool once `beta` is 0.
 
     like: name → a tensor of the mask's shape. lr: first learning rate of the Adam that steps the alphas. beta: slope of
     the masks at the start; whoever raises it, and sets it to 0 at last, writes to the attribute. alpha: first value of
@@ -40,10 +39,9 @@ class SoftMasks(Mapping[str, Tensor]):
         self.adam = torch.optim.Adam(self.alpha.values(), lr=lr, eps=1e-8, fused=True)
         self.beta = beta
         self.left = 0.0  # share of the connections when `steer` looked last
-        self.threshold = 0.0
 
     def __getitem__(self, name: str) -> Tensor:
-        return torch.sigmoid(self.beta * self.alpha[name]) if self.beta else self.alpha[name] > self.threshold
+        return torch.sigmoid(self.beta * self.alpha[name]) if self.beta else self.alpha[name] > 0
 
     def __iter__(self):
         return iter(self.alpha)
@@ -76,8 +74,7 @@ class SoftMasks(Mapping[str, Tensor]):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint needs."""
-        numbers = {"beta": self.beta, "left": self.left, "threshold": self.threshold}
-        return {"alpha": self.alpha, "adam": self.adam.state_dict(), **numbers}
+        return {"alpha": self.alpha, "adam": self.adam.state_dict(), "beta": self.beta, "left": self.left}
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -85,39 +82,21 @@ class SoftMasks(Mapping[str, Tensor]):
         for name, alpha in self.alpha.items():
             alpha.copy_(state["alpha"][name])
         self.adam.load_state_dict(state["adam"])
-        self.beta, self.left, self.threshold = state["beta"], state["left"], state["threshold"]
+        self.beta, self.left = state["beta"], state["left"]
 
 
 def steer(c: Context, masks: SoftMasks, strength: float, target: float | None, span: float) -> float:
     """The strength of the penalty from the next step on, steered to a share `target` of the connections, or unchanged.
 
-    span: share of the training with soft masks, at whose end their threshold is set. What is left is the share of the
-    connections with alpha > 0.
+    span: share of the training with soft masks. What is left is the share of the connections with alpha > 0.
     """
     steps = c.steps_in(span)
     if target is None or not update_number(c.step + 1, steps, min(STEERED, math.ceil(steps / 10))):
         return strength
-    x = c.samples(1)[0]
-    left, last = _left(c, x, masks, 0.0), masks.left
-    masks.left = left
-    if c.step + 1 == steps:
-        masks.threshold = _threshold(c, x, masks, target)
+    hard = {name: alpha > 0 for name, alpha in masks.alpha.items()}
+    left = connections_left(c.model, c.samples(1)[0], hard)
+    last, masks.left = masks.left, left
     return steered(strength, left, last, target)
-
-
-def _left(c: Context, x: Tensor, masks: SoftMasks, threshold: float) -> float:
-    return connections_left(c.model, x, {name: alpha > threshold for name, alpha in masks.alpha.items()})
-
-
-def _threshold(c: Context, x: Tensor, masks: SoftMasks, target: float) -> float:
-    """The least alpha, but at least 0, above which no more than a share `target` of the connections is left."""
-    low, high = 0.0, max(float(alpha.detach().max()) for alpha in masks.alpha.values())
-    if masks.left <= target or high <= 0:
-        return 0.0
-    while high - low > CLOSE * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _left(c, x, masks, middle) > target else (low, middle)
-    return high
 
 
 def steered(strength: float, left: float, last: float, target: float) -> float:
