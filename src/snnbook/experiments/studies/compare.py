@@ -8,7 +8,7 @@ is its entry's `plan`, see `snnbook.pruning.registry`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -149,18 +149,30 @@ def folder(store: Store | None) -> Path:
 
 @cache
 def _scores(method: str, folder: Path) -> tuple[float, ...]:
-    plan, store = plans()[method], Store(folder)
-    scores = []
+    def trial(level: str, candidate: Settings) -> Trial:
+        return tuned(method, level, candidate, "laptop")
+
+    return tuple(scores_of(method, plans()[method], trial, folder, "compare.tuning"))
+
+
+def scores_of(
+    name: str, plan: ComparisonPlan, trial: Callable[[str, Settings], Trial], folder: Path, study: str
+) -> list[float]:
+    """`tuning_scores` of any plan. name: what is tuned. trial: level and candidate → trial. study: that of tuning.
+
+    Raises UserError as `tuning_scores` does.
+    """
+    store, scores = Store(folder), []
     for candidate in plan.candidates:
-        trials = [tuned(method, level, candidate, "laptop") for level in plan.tuned_at]
+        trials = [trial(level, candidate) for level in plan.tuned_at]
         by_seed = [[store.get(trial.id, seed) for trial in trials] for seed in TUNING_SEEDS]
         if any(record is None for records in by_seed for record in records):
-            raise UserError(f"{method} was not tuned in {folder}: snnbook run compare.tuning")
+            raise UserError(f"{name} was not tuned in {folder}: snnbook run {study}")
         at_budget = [_at_budget(plan, [r.metrics for r in records if r is not None]) for records in by_seed]
         scores.append(sum(at_budget) / len(at_budget))
     if max(scores) == -math.inf:
-        raise UserError(f"no candidate of {method} passes {plan.budget:g} % of the {plan.axis} between its levels")
-    return tuple(scores)
+        raise UserError(f"no candidate of {name} passes {plan.budget:g} % of the {plan.axis} between its levels")
+    return scores
 
 
 def _at_budget(plan: ComparisonPlan, metrics: Sequence[Mapping[str, float]]) -> float:

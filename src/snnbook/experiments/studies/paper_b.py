@@ -11,14 +11,23 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from snnbook.errors import UserError
 from snnbook.experiments.key import Key
 from snnbook.experiments.profiles import dense
 from snnbook.experiments.store import Store
 from snnbook.experiments.studies import register
-from snnbook.experiments.studies.compare import TUNING_SEEDS, arm, chosen, folder, levels, plans, settings_at
+from snnbook.experiments.studies.compare import (
+    TUNING_SEEDS,
+    arm,
+    candidate_level,
+    chosen,
+    folder,
+    levels,
+    plans,
+    scores_of,
+    settings_at,
+)
 from snnbook.experiments.trials import Trial
-from snnbook.pruning.registry import Settings, described, grid
+from snnbook.pruning.registry import ComparisonPlan, Settings, grid
 
 METHOD, DENSE, IMAGES = "unstructured", "dense", "CIFAR10"
 ON_TWO = (IMAGES, "CIFAR10-DVS")
@@ -82,27 +91,27 @@ def _as_compared(methods: tuple[str, ...], profile: str, store: Store | None) ->
 
 @dataclass(frozen=True)
 class Part:
-    """An arm of the ablation: what has masks, the shares of the connections that it is steered to, its candidates.
+    """An arm of the ablation: what has masks, and the shares of the connections that it is steered to.
 
-    Neurons alone leave a quarter of the connections at once, and weights alone a half, see `soft_masks`. rates: first
-    learning rates of the masks, which tuning tries with every span of PART_SPANS: nine candidates, as the method has.
+    Neurons alone leave a quarter of the connections at once, and weights alone a half, see `soft_masks`.
     """
 
     masks: Mapping[str, bool]
     targets: tuple[float, ...]
-    rates: tuple[float, ...] = ()
 
     @property
-    def candidates(self) -> tuple[Settings, ...]:
-        """What tuning tries; empty for the arm that has the settings of the comparison."""
-        return grid("span lr_mask", *product(PART_SPANS, self.rates))
+    def plan(self) -> ComparisonPlan:
+        """That of the method with the masks of the arm, and as many candidates around where single masks do well."""
+        plan = plans()[METHOD]
+        candidates = grid("span lr_mask", *product((0.25, 0.4, 0.8), (3e-3, 1e-2, 3e-2)))
+        return replace(plan, candidates=candidates, shared={**plan.shared, **self.masks})
 
 
-BOTH, TUNED_AT, PART_SPANS = "both", 0.02, (0.25, 0.6, 1.0)
+BOTH = "both"
 PARTS = {
     BOTH: Part({}, (0.1, 0.05, 0.02, 0.01, 0.005)),
-    "weights": Part({"neurons": False}, (0.1, 0.05, 0.02, 0.01, 0.005), (1e-2, 3e-2, 1e-1)),
-    "neurons": Part({"weights": False}, (0.2, 0.1, 0.05, 0.02, 0.01), (3e-3, 1e-2, 3e-2)),
+    "weights": Part({"neurons": False}, (0.1, 0.05, 0.02, 0.01, 0.005)),
+    "neurons": Part({"weights": False}, (0.2, 0.1, 0.05, 0.02, 0.01)),
 }
 
 
@@ -111,30 +120,34 @@ def parts_tuning(profile: str) -> dict[Key, Trial]:
     """What the settings of masks of weights alone and of neurons alone are chosen from."""
     data = dense(IMAGES, profile).data
     return {
-        Key(data, name, described(candidate)): _tried(name, candidate, profile)
+        Key(data, name, candidate_level(level, candidate)): _tried(name, level, candidate, profile)
         for name, part in PARTS.items()
-        for candidate in part.candidates[: 2 if profile == "smoke" else None]
+        if name != BOTH
+        for candidate in part.plan.candidates[: 2 if profile == "smoke" else None]
+        for level in part.plan.tuned_at
     }
 
 
-def _tried(part: str, candidate: Settings, profile: str) -> Trial:
-    return arm(IMAGES, METHOD, plans()[METHOD], {**candidate, **PARTS[part].masks, "target": TUNED_AT}, profile)
+def _tried(part: str, level: str, candidate: Settings, profile: str) -> Trial:
+    plan = PARTS[part].plan
+    return arm(IMAGES, METHOD, plan, {**plan.levels[level], **candidate}, profile)
+
+
+def tuning_scores(part: str, store: Store | None = None) -> list[float]:
+    """Validation accuracy of each candidate of an arm, as `compare.tuning_scores` has that of a method."""
+
+    def trial(level: str, candidate: Settings) -> Trial:
+        return _tried(part, level, candidate, "laptop")
+
+    return scores_of(f"masks of {part} alone", PARTS[part].plan, trial, folder(store), "B.parts.tuning")
 
 
 def chosen_for(part: str, store: Store | None = None) -> Settings:
-    """The candidate of an arm with the best mean accuracy on the validation split, by tuning's records.
-
-    store: as for `compare.chosen`. Raises UserError where a record is missing.
-    """
+    """The candidate of an arm that did best in tuning, as `compare.chosen` has that of a method."""
     if part == BOTH:
         return chosen(METHOD, store)
-    records, scores, candidates = Store(folder(store)), [], PARTS[part].candidates
-    for candidate in candidates:
-        found = [records.get(_tried(part, candidate, "laptop").id, seed) for seed in TUNING_SEEDS]
-        if None in found:
-            raise UserError(f"masks of {part} alone were not tuned in {records.path}: snnbook run B.parts.tuning")
-        scores.append(sum(r.metrics["top1_validation"] for r in found if r is not None))
-    return candidates[scores.index(max(scores))]
+    scores = tuning_scores(part, store)
+    return PARTS[part].plan.candidates[scores.index(max(scores))]
 
 
 @register("B.parts", needs=("compare.tuning", "B.parts.tuning"))

@@ -26,7 +26,7 @@ from snnbook.pruning.registry import ComparisonPlan, levels, method, star
 @method(
     "unstructured", about="weight and neuron masks under a penalty on synaptic operations", paper="paper B",
     family="penalty or soft mask", needs=("neurons",), printed=("TEE-SNN",), plan=ComparisonPlan(
-        star({"span": 1.0, "lr_mask": 3e-3}, {"lr_mask": 1e-3}, {"lr_mask": 1e-2}), axis="connections", budget=1.5,
+        star({"span": 1.0, "lr_mask": 1e-2}, {"lr_mask": 3e-3}, {"lr_mask": 3e-2}), axis="connections", budget=1.5,
         levels=levels("target", 0.1, 0.05, 0.02, 0.01, 5e-3), tuned_at=("target 0.02", "target 0.01"),
         shared={"strength": 0.1}, from_scratch=True),
 )  # fmt: skip
