@@ -11,11 +11,14 @@ from snnbook.report import claims, papers
 
 
 def test_the_verdicts_of_the_records_are_those_of_the_table():
+    """Claims of a study that is still in training, by `data/unfinished.txt`, have none yet."""
     store = open_store("laptop")
     chosen = [study(name, "laptop", store=store) for name in claims.studies_read()]
-    wanted = [(trial, seed) for one in chosen for trial in one.trials.values() for seed in one.seeds]
-    assert plan(wanted, store).jobs == (), "the repository lacks records"
-    now = claims.table(claims.verdicts(run_studies(chosen, store, jobs=1))).set_index("claim")
+    lacking = {one.name for one in chosen if plan(one.jobs, store).jobs}
+    unfinished = (paths.data() / "unfinished.txt").read_text(encoding="utf-8").split()
+    assert lacking == set(unfinished) & set(claims.studies_read()), "the repository lacks records"
+    complete = [one for one in chosen if one.name not in lacking]
+    now = claims.table(claims.verdicts(run_studies(complete, store, jobs=1))).set_index("claim")
     kept = pd.read_csv(paths.data() / "verdicts.csv", index_col="claim")
     how = "if this is meant: snnbook claims --write data/verdicts.csv"
     assert list(kept.index) == list(papers.claims()["id"])
