@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,15 +92,25 @@ def _studies(name: str) -> list[str]:
     return list(page.reads)
 
 
-def _chosen(names: Sequence[str], profile: str, seeds: str, options: str, store: Store) -> list[Study]:
-    """The studies of these names; of several, each takes those of the options that apply to it."""
+def _given(seeds: str, options: str) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Seeds and options as they are written on the command line. Raises UserError where no study can take them."""
     from snnbook import parameters
+    from snnbook.experiments.studies import check_options
+
+    given = parameters.options(options)
+    check_options(given)
+    return parameters.seeds(seeds), given
+
+
+def _chosen(
+    names: Sequence[str], profile: str, seeds: tuple[int, ...], given: Mapping[str, Any], store: Store
+) -> list[Study]:
+    """The studies of these names; of several, each takes those of the options that apply to it."""
     from snnbook.experiments import study
     from snnbook.experiments.studies import applicable
 
-    given, wanted = parameters.options(options), parameters.seeds(seeds)
     return [
-        study(name, profile, wanted, store, **(given if len(names) == 1 else applicable(name, given, profile, store)))
+        study(name, profile, seeds, store, **(given if len(names) == 1 else applicable(name, given, profile, store)))
         for name in names
     ]
 
@@ -130,8 +140,9 @@ def run(
 
     arithmetic.hold()
     names, store = _studies(name), open_store(profile, results)
+    wanted, given = _given(seeds, _options(settings, root, device))
     run_needed(names, profile, store, jobs, cluster)
-    chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
+    chosen = _chosen(names, profile, wanted, given, store)
     done = list(run_studies(chosen, store, jobs, cluster).values())
     ran, reused = (sum(getattr(one, count) for one in done) for count in ("ran", "reused"))
     click.echo(f"{ran} trials run, {reused} reused; records in {store.path}")
@@ -163,13 +174,14 @@ def plan(
     from snnbook.experiments.studies import run_before
 
     names, store = _studies(name), open_store(profile, results)
+    wanted, given = _given(seeds, _options(settings, root, device))
     for before in run_before(names, profile, store):
         if left := planned(before.jobs, store).jobs:
             names, chosen = [before.name], [before]
             click.echo(f"{before.name} comes first ({len(left)} trainings): the settings of {name} are chosen by it")
             break
     else:
-        chosen = _chosen(names, profile, seeds, _options(settings, root, device), store)
+        chosen = _chosen(names, profile, wanted, given, store)
     width = max(map(len, names))
     for one in chosen:
         jobs = {(trial.id, seed) for trial, seed in one.jobs}
@@ -296,7 +308,7 @@ def claims(paper: str, file: str | None, results: str, profile: str) -> None:
     if paper:
         papers.paper(paper)
     store, read = open_store(profile, results), {}
-    for one in _chosen(c.studies_read(), profile, "", "", store):
+    for one in _chosen(c.studies_read(), profile, (), {}, store):
         left = planned(one.jobs, store).jobs
         if left:
             click.echo(f"{one.name} lacks {len(left)} trainings: snnbook run {one.name}", err=True)

@@ -15,7 +15,7 @@ from snnbook.experiments.profiles import check_profile
 from snnbook.experiments.queue import plan, run_planned
 from snnbook.experiments.record import Record
 from snnbook.experiments.store import Store
-from snnbook.experiments.studies import Study, applicable, run_before, study
+from snnbook.experiments.studies import Study, applicable, check_options, run_before, study
 from snnbook.experiments.trials import Trial
 
 
@@ -153,7 +153,12 @@ def results(
 def results_of(
     names: Iterable[str], store: Store, profile: Any, seeds: Any = "", options: Any = "", jobs: Any = 2
 ) -> dict[str, Results]:
-    """The results of several studies by name, given a notebook's parameters; see `results`."""
+    """The results of several studies by name, given a notebook's parameters; see `results`.
+
+    What does not parse is refused before a trial is run.
+    """
     names, profile, jobs = list(dict.fromkeys(names)), parameters.profile(profile), parameters.jobs(jobs)
+    seeds, options = parameters.seeds(seeds), parameters.options(options)
+    check_options(options)
     run_needed(names, profile, store, jobs)
     return run_studies([study_for_page(name, profile, seeds, options, store) for name in names], store, jobs)

@@ -153,9 +153,7 @@ def study(
 def known_options(name: str, profile: str = "laptop", store: Store | None = None) -> frozenset[str]:
     """The options that the trials of a study take. Raises UserError for an unknown study."""
     trials = _trials(name, profile, store).values()
-    methods = {trial.method for trial in trials}
-    sets = {trial.data for trial in trials}
-    return _FIELDS.union(*map(pruning.settings, methods), *(datasets.settings(data) for data in sets))
+    return _options({trial.method for trial in trials}, {trial.data for trial in trials})
 
 
 def applicable(
@@ -163,17 +161,23 @@ def applicable(
 ) -> dict[str, Any]:
     """Those of `options` that a study takes: one text of options serves all pages of a book.
 
-    Raises UserError for an option that no study takes.
+    Raises UserError for an option that no trial takes.
     """
-    if not options:
-        return {}
-    mine = known_options(name, profile, store)
-    if options.keys() - mine:
-        anywhere = frozenset[str]().union(*(known_options(other, profile, store) for other in STUDIES))
-        for key in options:
-            if key not in anywhere:
-                raise unknown("option", key, anywhere)
+    check_options(options)
+    mine = known_options(name, profile, store) if options else frozenset()
     return {key: value for key, value in options.items() if key in mine}
+
+
+def check_options(options: Iterable[str]) -> None:
+    """Raise UserError for an option that no trial takes, whatever its method and its data. No record is read."""
+    known = _options(pruning.available(), datasets.available())
+    for key in options:
+        if key not in known:
+            raise unknown("option", key, known)
+
+
+def _options(of_methods: Iterable[str], of_sets: Iterable[str]) -> frozenset[str]:
+    return _FIELDS.union(*map(pruning.settings, of_methods), *(datasets.settings(data) for data in of_sets))
 
 
 _BY_STUDY = {"start", "settings", "network_settings", "data_settings", "method", "extras"}
