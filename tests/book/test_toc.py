@@ -22,7 +22,11 @@ FILES = sorted(paths.notebooks().rglob("*.py"))
 
 
 def test_every_study_has_a_page_that_reads_it():
-    assert {study for page in book.notebooks() for study in page.reads} == set(studies.names())
+    """A study that is still in training, by `data/unfinished.txt`, and one that it needs may have none yet."""
+    unfinished = (paths.data() / "unfinished.txt").read_text(encoding="utf-8").split()
+    later = {study for name in unfinished for study in (name, *studies.needs(name))}
+    read = {study for page in book.notebooks() for study in page.reads}
+    assert read <= set(studies.names()) <= read | later
 
 
 def test_the_table_of_contents_is_complete_and_has_no_orphans():

@@ -158,7 +158,7 @@ def results_of(
     What does not parse is refused before a trial is run.
     """
     names, profile, jobs = list(dict.fromkeys(names)), parameters.profile(profile), parameters.jobs(jobs)
-    seeds, options = parameters.seeds(seeds), parameters.options(options)
-    check_options(options)
+    parameters.seeds(seeds)
+    check_options(parameters.options(options))
     run_needed(names, profile, store, jobs)
     return run_studies([study_for_page(name, profile, seeds, options, store) for name in names], store, jobs)
