@@ -17,8 +17,8 @@ $(READY): pyproject.toml constraints.txt $(wildcard src/native/*)
 
 env: $(READY)  ## the environment in .venv
 
-book: $(READY)  ## run what is missing and render the book; PROFILE=smoke|laptop|paper, FRESH=1 trains everything anew
-	$(BIN)/snnbook book --profile $(PROFILE) $(if $(FRESH),--fresh)
+book: $(READY)  ## run what is missing and render the book; PROFILE=smoke|laptop|paper, FRESH=1 trains everything, STORED=1 nothing
+	$(BIN)/snnbook book --profile $(PROFILE) $(if $(FRESH),--fresh) $(if $(STORED),--stored)
 
 test: $(READY)  ## the tests
 	$(BIN)/python -m pytest

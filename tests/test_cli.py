@@ -171,6 +171,7 @@ def test_every_command_has_help(command):
         (["claims", "--paper", "E"], "unknown paper"),
         (["book", "--only", "stp/tabel4"], "did you mean stp/table4"),
         (["book", "--options", "lamb=1"], "unknown option"),
+        (["book", "--fresh", "--stored"], "leave out --stored"),
         (["run", "compare", "-p", "lamb=1"], "unknown option"),
         (["plan", "compare", "--seeds", "x"], "seeds are"),
         (["book", "--only", "ideas/lif", "--profile", "smok"], "did you mean smoke"),

@@ -396,6 +396,7 @@ def doctor() -> None:
 @profile_option
 @click.option("--fresh", is_flag=True, help="Train everything anew, in a folder of its own below build/.")
 @click.option("--only", multiple=True, metavar="NOTEBOOK", help="Only this notebook, such as stp/table4.")
+@click.option("--stored", is_flag=True, help="Train nothing: leave out pages of which records are missing.")
 @seeds_option
 @results_option
 @jobs_option
@@ -403,10 +404,12 @@ def doctor() -> None:
 @root_option
 @device_option
 def book(
-    profile: str, fresh: bool, only: tuple[str, ...], seeds: str, results: str, jobs: int, options: str,
+    profile: str, fresh: bool, only: tuple[str, ...], stored: bool, seeds: str, results: str, jobs: int, options: str,
     root: str, device: str,
 ) -> None:  # fmt: skip
     """Run what has no record yet, execute the notebooks and render the book."""
     from snnbook import book as b
 
-    b.build(profile, fresh, only, seeds, results, jobs, f"{options} {_options((), root, device)}".strip())
+    if fresh and stored:
+        raise UserError("a fresh build trains everything; leave out --stored")
+    b.build(profile, fresh, only, seeds, results, jobs, f"{options} {_options((), root, device)}".strip(), stored)

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from snnbook import book
+from snnbook.book import Notebook
 from snnbook.errors import UserError
 from snnbook.files import held
 
@@ -38,3 +39,24 @@ def test_parameters_are_refused_before_anything_is_written(given, why, build):
     with pytest.raises(UserError, match=why):
         book.build("smoke", only=["ideas/lif"], **given)
     assert list(build.iterdir()) == []
+
+
+def test_a_build_from_stored_records_leaves_out_what_lacks_them_and_trains_nothing(
+    build, tmp_path, monkeypatch, capsys
+):
+    whole, without = (
+        Notebook("ideas/lif", tmp_path / "lif.py"),
+        Notebook("ideas/lamp", tmp_path / "lamp.py", (), ("lamp",)),
+    )
+    monkeypatch.setattr(book, "notebooks", lambda: [whole, without])
+    monkeypatch.setattr(book, "check_toc", lambda *_: None)
+    old = book.folder("smoke") / "executed" / "ideas" / "lamp.ipynb"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    executed = []
+    monkeypatch.setattr(book, "execute_all", lambda wanted, *_: executed.extend(wanted) or ())
+    monkeypatch.setattr(book, "render", lambda work, strict: work / "index.html")
+    book.build("smoke", results=str(tmp_path / "records"), stored=True)
+    assert executed == [whole]
+    assert not old.exists()
+    assert "no page for ideas/lamp: records are missing of lamp\n" in capsys.readouterr().out

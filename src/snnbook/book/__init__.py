@@ -16,7 +16,7 @@ from snnbook import files, parameters, paths
 from snnbook.book.execute import ExecutedPage, NotebookError, execute, execute_all
 from snnbook.book.notebooks import Notebook, notebooks, select
 from snnbook.book.render import render, vendor_mathjax
-from snnbook.book.runs import code_of_runs, empty_unless, run_studies
+from snnbook.book.runs import code_of_runs, empty_unless, lacking, run_studies
 from snnbook.book.toc import check_toc, table_of_contents
 from snnbook.errors import UserError
 
@@ -51,12 +51,14 @@ def build(
     results: Any = "",
     jobs: Any = 2,
     options: Any = "",
+    stored: bool = False,
 ) -> Summary:
     """Run what is missing, execute the notebooks, render the book, and say what happened.
 
     fresh: start from an empty results folder below `build/`, so that stored records are neither read nor overwritten;
     a fresh build that was cut off goes on where it stopped. only: names of notebooks; the others are not run, and have
-    a page only if an earlier build left one. The rest are the notebooks' parameters (see `snnbook.parameters`).
+    a page only if an earlier build left one. stored: train nothing; a notebook that reads a study without all its
+    records has no page. The rest are the notebooks' parameters (see `snnbook.parameters`).
     Raises UserError, at once where another build of the profile is at work, or where `build/` cannot be written.
     """
     from snnbook.experiments.profiles import check_profile
@@ -77,6 +79,8 @@ def build(
         if fresh:
             given["results"] = str(work / "results")
             empty_unless(work / "results", unfinished, code_of_runs())
+        if stored:
+            wanted = _with_records(wanted, given, work / "executed")
         vendor_mathjax()
         runs = run_studies((name for notebook in wanted for name in notebook.reads), given)
         pages = execute_all(wanted, every, given, work / "executed")
@@ -86,6 +90,18 @@ def build(
     summary = Summary(html, runs.ran, runs.reused, pages, _verdicts(runs.results))
     _report(summary)
     return summary
+
+
+def _with_records(wanted: Sequence[Notebook], given: Mapping[str, Any], executed: Path) -> list[Notebook]:
+    """The notebooks whose records are all there; the others are named, and their earlier pages removed."""
+    without = lacking((name for notebook in wanted for name in notebook.reads), given)
+    there = [notebook for notebook in wanted if not set(notebook.reads) & set(without)]
+    for notebook in wanted:
+        if notebook not in there:
+            (executed / f"{notebook.name}.ipynb").unlink(missing_ok=True)
+            reasons = ", ".join(name for name in notebook.reads if name in without)
+            print(f"no page for {notebook.name}: records are missing of {reasons}", flush=True)
+    return there
 
 
 def _verdicts(results: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,27 @@ def run_studies(names: Iterable[str], parameters: Parameters) -> Runs:
     given = (parameters[key] for key in ("profile", "seeds", "options", "jobs"))
     results = results_of(names, store, *given)
     return Runs(results, sum(r.ran for r in results.values()), sum(r.reused for r in results.values()))
+
+
+def lacking(names: Iterable[str], parameters: Parameters) -> list[str]:
+    """Those of these studies that lack a record, or the records by which their settings are chosen.
+
+    Raises UserError for parameters that do not parse, and for an unknown study or option.
+    """
+    from snnbook.experiments import open_store
+    from snnbook.experiments.studies import check_options, needs
+
+    store = open_store(parameters["profile"], parameters["results"])
+    p.seeds(parameters["seeds"])
+    check_options(p.options(parameters["options"]))
+
+    @cache
+    def complete(name: str) -> bool:
+        if not all(map(complete, needs(name))):
+            return False
+        return all(store.has(trial.id, seed) for trial, seed in study_of(name, parameters).jobs)
+
+    return [name for name in dict.fromkeys(names) if not complete(name)]
 
 
 def code_of_runs() -> str:
