@@ -92,16 +92,6 @@ def _studies(name: str) -> list[str]:
     return list(page.reads)
 
 
-def _given(seeds: str, options: str) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """Seeds and options as they are written on the command line. Raises UserError where no study can take them."""
-    from snnbook import parameters
-    from snnbook.experiments.studies import check_options
-
-    given = parameters.options(options)
-    check_options(given)
-    return parameters.seeds(seeds), given
-
-
 def _chosen(
     names: Sequence[str], profile: str, seeds: tuple[int, ...], given: Mapping[str, Any], store: Store
 ) -> list[Study]:
@@ -136,11 +126,11 @@ def run(
     """
     from snnbook import arithmetic
     from snnbook.experiments import open_store, run_studies
-    from snnbook.experiments.results import run_needed
+    from snnbook.experiments.results import asked, run_needed
 
     arithmetic.hold()
     names, store = _studies(name), open_store(profile, results)
-    wanted, given = _given(seeds, _options(settings, root, device))
+    wanted, given = asked(seeds, _options(settings, root, device))
     run_needed(names, profile, store, jobs, cluster)
     chosen = _chosen(names, profile, wanted, given, store)
     done = list(run_studies(chosen, store, jobs, cluster).values())
@@ -171,10 +161,11 @@ def plan(
     """Say what `snnbook run NAME` would train: how much is stored, what is missing, about how long it takes."""
     from snnbook.experiments import open_store
     from snnbook.experiments import plan as planned
+    from snnbook.experiments.results import asked
     from snnbook.experiments.studies import run_before
 
     names, store = _studies(name), open_store(profile, results)
-    wanted, given = _given(seeds, _options(settings, root, device))
+    wanted, given = asked(seeds, _options(settings, root, device))
     for before in run_before(names, profile, store):
         if left := planned(before.jobs, store).jobs:
             names, chosen = [before.name], [before]
@@ -410,6 +401,4 @@ def book(
     """Run what has no record yet, execute the notebooks and render the book."""
     from snnbook import book as b
 
-    if fresh and stored:
-        raise UserError("a fresh build trains everything; leave out --stored")
     b.build(profile, fresh, only, seeds, results, jobs, f"{options} {_options((), root, device)}".strip(), stored)

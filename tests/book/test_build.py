@@ -8,7 +8,9 @@ import pytest
 
 from snnbook import book
 from snnbook.book import Notebook
+from snnbook.book.runs import lacking
 from snnbook.errors import UserError
+from snnbook.experiments import Store, study
 from snnbook.files import held
 
 
@@ -44,10 +46,8 @@ def test_parameters_are_refused_before_anything_is_written(given, why, build):
 def test_a_build_from_stored_records_leaves_out_what_lacks_them_and_trains_nothing(
     build, tmp_path, monkeypatch, capsys
 ):
-    whole, without = (
-        Notebook("ideas/lif", tmp_path / "lif.py"),
-        Notebook("ideas/lamp", tmp_path / "lamp.py", (), ("lamp",)),
-    )
+    whole = Notebook("ideas/lif", tmp_path / "lif.py")
+    without = Notebook("ideas/lamp", tmp_path / "lamp.py", (), ("lamp",))
     monkeypatch.setattr(book, "notebooks", lambda: [whole, without])
     monkeypatch.setattr(book, "check_toc", lambda *_: None)
     old = book.folder("smoke") / "executed" / "ideas" / "lamp.ipynb"
@@ -60,3 +60,12 @@ def test_a_build_from_stored_records_leaves_out_what_lacks_them_and_trains_nothi
     assert executed == [whole]
     assert not old.exists()
     assert "no page for ideas/lamp: records are missing of lamp\n" in capsys.readouterr().out
+
+
+def test_what_settings_were_tuned_by_is_lacking_at_the_laptop_alone(tmp_path, monkeypatch):
+    """The other profiles take the settings that the repository's records chose, and never run the tuning."""
+    own = {(trial.id, seed) for trial, seed in study("compare", "smoke").jobs}
+    monkeypatch.setattr(Store, "has", lambda self, id, seed: (id, seed) in own)
+    given = {"seeds": "", "options": "", "results": str(tmp_path)}
+    assert lacking(["compare", "lamp"], given | {"profile": "smoke"}) == ["lamp"]
+    assert lacking(["compare"], given | {"profile": "laptop"}) == ["compare"]

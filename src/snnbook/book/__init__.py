@@ -65,6 +65,8 @@ def build(
 
     if fresh and results:
         raise UserError("a fresh build has its own folder of results; leave out one of the two")
+    if fresh and stored:
+        raise UserError("a fresh build trains everything; leave out --stored")
     given = parameters.as_text(
         {"profile": profile, "seeds": seeds, "results": results, "jobs": jobs, "options": options}
     )
@@ -95,12 +97,14 @@ def build(
 def _with_records(wanted: Sequence[Notebook], given: Mapping[str, Any], executed: Path) -> list[Notebook]:
     """The notebooks whose records are all there; the others are named, and their earlier pages removed."""
     without = lacking((name for notebook in wanted for name in notebook.reads), given)
-    there = [notebook for notebook in wanted if not set(notebook.reads) & set(without)]
+    there = []
     for notebook in wanted:
-        if notebook not in there:
-            (executed / f"{notebook.name}.ipynb").unlink(missing_ok=True)
-            reasons = ", ".join(name for name in notebook.reads if name in without)
-            print(f"no page for {notebook.name}: records are missing of {reasons}", flush=True)
+        reasons = [name for name in notebook.reads if name in without]
+        if not reasons:
+            there.append(notebook)
+            continue
+        (executed / f"{notebook.name}.ipynb").unlink(missing_ok=True)
+        print(f"no page for {notebook.name}: records are missing of {', '.join(reasons)}", flush=True)
     return there
 
 

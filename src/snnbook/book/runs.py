@@ -6,7 +6,6 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,19 +66,19 @@ def lacking(names: Iterable[str], parameters: Parameters) -> list[str]:
     Raises UserError for parameters that do not parse, and for an unknown study or option.
     """
     from snnbook.experiments import open_store
-    from snnbook.experiments.studies import check_options, needs
+    from snnbook.experiments.results import asked
+    from snnbook.experiments.studies import run_before
 
-    store = open_store(parameters["profile"], parameters["results"])
-    p.seeds(parameters["seeds"])
-    check_options(p.options(parameters["options"]))
+    profile, store = parameters["profile"], open_store(parameters["profile"], parameters["results"])
+    asked(parameters["seeds"], parameters["options"])
 
-    @cache
-    def complete(name: str) -> bool:
-        if not all(map(complete, needs(name))):
-            return False
-        return all(store.has(trial.id, seed) for trial, seed in study_of(name, parameters).jobs)
+    def complete(study: Study) -> bool:
+        return all(store.has(trial.id, seed) for trial, seed in study.jobs)
 
-    return [name for name in dict.fromkeys(names) if not complete(name)]
+    def whole(name: str) -> bool:  # `all` asks for no study before those that it is chosen by are complete
+        return all(map(complete, run_before([name], profile, store))) and complete(study_of(name, parameters))
+
+    return [name for name in dict.fromkeys(names) if not whole(name)]
 
 
 def code_of_runs() -> str:

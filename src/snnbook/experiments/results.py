@@ -118,6 +118,16 @@ def run_needed(names: Iterable[str], profile: str, store: Store, jobs: int = 2, 
         run_study(before, store, jobs, cluster)
 
 
+def asked(seeds: Any, options: Any) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Seeds and options of a page or a command line (see `snnbook.parameters`), to be checked before anything is run.
+
+    Raises UserError for what does not parse and for an option that no trial takes.
+    """
+    given = parameters.options(options)
+    check_options(given)
+    return parameters.seeds(seeds), given
+
+
 def study_for_page(name: str, profile: Any, seeds: Any, options: Any, store: Store | None = None) -> Study:
     """A study from a page's parameters (see `snnbook.parameters`); options that only other studies take are left out.
 
@@ -158,7 +168,6 @@ def results_of(
     What does not parse is refused before a trial is run.
     """
     names, profile, jobs = list(dict.fromkeys(names)), parameters.profile(profile), parameters.jobs(jobs)
-    parameters.seeds(seeds)
-    check_options(parameters.options(options))
+    asked(seeds, options)
     run_needed(names, profile, store, jobs)
     return run_studies([study_for_page(name, profile, seeds, options, store) for name in names], store, jobs)

@@ -163,8 +163,10 @@ def applicable(
 
     Raises UserError for an option that no trial takes.
     """
+    if not options:
+        return {}
     check_options(options)
-    mine = known_options(name, profile, store) if options else frozenset()
+    mine = known_options(name, profile, store)
     return {key: value for key, value in options.items() if key in mine}
 
 
